@@ -1,0 +1,250 @@
+//! The delivery log and the quarantine: what came, what became of it, and the bytes nobody could read.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use crate::item::{Attributes, Item, blob, compress, expires_at, key, ms, n, s};
+use crate::{Connection, ContentHash, Ledger, LedgerError};
+
+/// What became of one delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// A new revision.
+    Recorded,
+    /// The last revision said the same.
+    Duplicate,
+    /// Different from the last revision, and older.
+    Stale,
+    /// Authentic and unreadable: kept whole in quarantine.
+    Quarantined,
+    /// Not authentic, or not a request of the interface: nothing of it was kept.
+    Rejected,
+}
+
+impl Outcome {
+    /// The name in items, answers and logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Recorded => "recorded",
+            Self::Duplicate => "duplicate",
+            Self::Stale => "stale",
+            Self::Quarantined => "quarantined",
+            Self::Rejected => "rejected",
+        }
+    }
+
+    fn parse(name: &str) -> Option<Self> {
+        [Self::Recorded, Self::Duplicate, Self::Stale, Self::Quarantined, Self::Rejected]
+            .into_iter()
+            .find(|outcome| outcome.as_str() == name)
+    }
+}
+
+/// One line of the delivery log. It holds no secret and no personal data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// When it was received.
+    pub at: Timestamp,
+    /// The request's id, unique among those of the same millisecond.
+    pub request_id: String,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The HTTP status answered.
+    pub status: u16,
+    /// Why, when it was not simply recorded; the text the sender got.
+    pub reason: Option<String>,
+    /// The document and its last revision, when one could be told: `order/58`.
+    pub document: Option<(String, u32)>,
+    /// Size of the body as received.
+    pub size_bytes: u64,
+    /// From receipt to the answer, but for the writing of this line.
+    pub duration: Duration,
+}
+
+/// Bytes to be kept although nobody could read them.
+#[derive(Clone, Copy, Debug)]
+pub struct NewQuarantined<'a> {
+    /// The bytes, whole.
+    pub body: &'a [u8],
+    /// Their content type.
+    pub content_type: &'a str,
+    /// Where and why reading failed; names places, never contents.
+    pub reason: &'a str,
+    /// The document they belong to, where one could be told, as `order/58`.
+    pub document: Option<&'a str>,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// What the quarantine holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quarantined {
+    /// Its key in the quarantine: the SHA-256 of the bytes.
+    pub id: String,
+    /// When it was first seen.
+    pub first_seen: Timestamp,
+    /// Where and why reading failed.
+    pub reason: String,
+    /// The document it belongs to, where one could be told.
+    pub document: Option<String>,
+    /// The bytes.
+    pub body: Vec<u8>,
+    /// Their content type.
+    pub content_type: String,
+    /// Whether the bytes were too many for an item, and only their beginning is kept.
+    pub truncated: bool,
+}
+
+impl Ledger {
+    /// Writes a line of the delivery log.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unavailable`].
+    pub async fn log_delivery(&self, connection: &Connection, delivery: &Delivery) -> Result<(), LedgerError> {
+        let mut item = key(log_pk(connection, utc_date(delivery.at)), format!("{:.3}#{}", delivery.at, delivery.request_id));
+        item.extend([
+            ("at".to_owned(), ms(delivery.at)),
+            ("request_id".to_owned(), s(&*delivery.request_id)),
+            ("outcome".to_owned(), s(delivery.outcome.as_str())),
+            ("status".to_owned(), n(delivery.status)),
+            ("size_bytes".to_owned(), n(delivery.size_bytes)),
+            ("duration_ms".to_owned(), n(delivery.duration.as_millis())),
+            ("expires_at".to_owned(), expires_at(delivery.at, self.retention.log)),
+        ]);
+        item.extend(delivery.reason.as_deref().map(|reason| ("reason".to_owned(), s(reason))));
+        if let Some((document, revision)) = &delivery.document {
+            item.insert("document".to_owned(), s(&**document));
+            item.insert("revision".to_owned(), n(revision));
+        }
+        self.client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .send()
+            .await
+            .map(drop)
+            .map_err(LedgerError::unavailable("PutItem"))
+    }
+
+    /// Reads the delivery log of a connection for one UTC day, oldest first.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unavailable`], or [`LedgerError::Corrupt`] for an item that this product did not write.
+    pub async fn deliveries(&self, connection: &Connection, date: Date) -> Result<Vec<Delivery>, LedgerError> {
+        let items = self.query(log_pk(connection, date), None).await?;
+        items.iter().map(delivery_from).collect()
+    }
+
+    /// Keeps bytes that are authentic and unreadable. The key is their hash, so that a page polled again and again
+    /// fills no quarantine; answers whether they were new.
+    ///
+    /// Bytes that take more than an item holds even when compressed are cut, and marked so.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unavailable`].
+    pub async fn quarantine(&self, connection: &Connection, new: &NewQuarantined<'_>) -> Result<bool, LedgerError> {
+        let mut kept = new.body;
+        let compressed = loop {
+            match compress(kept) {
+                Err(LedgerError::TooLarge { .. }) => kept = &kept[..kept.len() / 2],
+                other => break other?,
+            }
+        };
+        let mut item = key(quarantine_pk(connection), ContentHash::of(new.body).to_string());
+        item.extend([
+            ("first_seen".to_owned(), ms(new.now)),
+            ("reason".to_owned(), s(new.reason)),
+            ("body".to_owned(), blob(compressed)),
+            ("content_type".to_owned(), s(new.content_type)),
+            ("expires_at".to_owned(), expires_at(new.now, self.retention.log)),
+        ]);
+        item.extend(new.document.map(|document| ("document".to_owned(), s(document))));
+        if kept.len() < new.body.len() {
+            item.insert("truncated".to_owned(), aws_sdk_dynamodb::types::AttributeValue::Bool(true));
+        }
+        let answer = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(pk)")
+            .send()
+            .await;
+        match answer {
+            Ok(_) => Ok(true),
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
+                Ok(false)
+            }
+            Err(error) => Err(LedgerError::unavailable("PutItem")(error)),
+        }
+    }
+
+    /// Reads a connection's quarantine, first seen first.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unavailable`], or [`LedgerError::Corrupt`] for an item that this product did not write.
+    pub async fn quarantined(&self, connection: &Connection) -> Result<Vec<Quarantined>, LedgerError> {
+        let items = self.query(quarantine_pk(connection), None).await?;
+        let mut all = items.iter().map(quarantined_from).collect::<Result<Vec<_>, _>>()?;
+        all.sort_by_key(|quarantined| quarantined.first_seen);
+        Ok(all)
+    }
+
+    /// Reads all items of a partition, or those whose sort key begins with `prefix`, in the order of their sort keys.
+    pub(crate) async fn query(&self, pk: String, prefix: Option<&str>) -> Result<Vec<Item>, LedgerError> {
+        let mut query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .key_condition_expression(if prefix.is_some() { "pk = :pk AND begins_with(sk, :prefix)" } else { "pk = :pk" })
+            .expression_attribute_values(":pk", s(pk));
+        if let Some(prefix) = prefix {
+            query = query.expression_attribute_values(":prefix", s(prefix));
+        }
+        query.into_paginator().items().send().collect::<Result<_, _>>().await.map_err(LedgerError::unavailable("Query"))
+    }
+}
+
+fn log_pk(connection: &Connection, date: Date) -> String {
+    format!("log#{connection}#{date}")
+}
+
+fn quarantine_pk(connection: &Connection) -> String {
+    format!("quarantine#{connection}")
+}
+
+fn utc_date(at: Timestamp) -> Date {
+    at.to_zoned(TimeZone::UTC).date()
+}
+
+fn delivery_from(item: &Item) -> Result<Delivery, LedgerError> {
+    let attributes = Attributes(item);
+    let document = attributes.optional_string("document").map(str::to_owned);
+    Ok(Delivery {
+        at: attributes.instant("at")?,
+        request_id: attributes.string("request_id")?.to_owned(),
+        outcome: Outcome::parse(attributes.string("outcome")?).ok_or_else(|| attributes.corrupt("outcome"))?,
+        status: attributes.number("status")?,
+        reason: attributes.optional_string("reason").map(str::to_owned),
+        document: document.zip(attributes.optional_number("revision")),
+        size_bytes: attributes.number("size_bytes")?,
+        duration: Duration::from_millis(attributes.number("duration_ms")?),
+    })
+}
+
+fn quarantined_from(item: &Item) -> Result<Quarantined, LedgerError> {
+    let attributes = Attributes(item);
+    Ok(Quarantined {
+        id: attributes.string("sk")?.to_owned(),
+        first_seen: attributes.instant("first_seen")?,
+        reason: attributes.string("reason")?.to_owned(),
+        document: attributes.optional_string("document").map(str::to_owned),
+        body: attributes.body("body")?,
+        content_type: attributes.string("content_type")?.to_owned(),
+        truncated: attributes.flag("truncated"),
+    })
+}

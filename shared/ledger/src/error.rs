@@ -1,0 +1,73 @@
+//! What can go wrong with the table, as the rest of the product sees it.
+
+use std::error::Error;
+
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+
+/// A failed ledger call.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// The table could not be read or written after the SDK's own retries. Nothing is known to be written; the same
+    /// call may be made again.
+    #[error("the ledger's table cannot be reached or refuses: {operation}: {reason}")]
+    Unavailable {
+        /// The DynamoDB operation.
+        operation: &'static str,
+        /// DynamoDB's error code, or what kept the call from it; never an item's contents.
+        reason: String,
+    },
+    /// Other writers changed the document at every try.
+    #[error("the document is contended: gave up after {tries} tries")]
+    Contended {
+        /// How many transactions were tried.
+        tries: u32,
+    },
+    /// The compressed body does not fit into an item.
+    #[error("the body takes {size_bytes} bytes compressed, over the limit of {limit_bytes}")]
+    TooLarge {
+        /// Compressed size.
+        size_bytes: usize,
+        /// The most an item may hold of it.
+        limit_bytes: usize,
+    },
+    /// The body could not be compressed, which takes a machine out of memory.
+    #[error("the body cannot be compressed")]
+    Compress(#[source] std::io::Error),
+    /// An item is not as this product writes it.
+    #[error("item {item} of the ledger: attribute {attribute} is missing or malformed")]
+    Corrupt {
+        /// The item's sort key.
+        item: String,
+        /// The attribute.
+        attribute: &'static str,
+    },
+}
+
+impl LedgerError {
+    pub(crate) fn unavailable<E, R>(operation: &'static str) -> impl FnOnce(SdkError<E, R>) -> Self
+    where
+        E: Error + ProvideErrorMetadata + 'static,
+        R: std::fmt::Debug + 'static,
+    {
+        move |error| Self::Unavailable { operation, reason: reason(&error) }
+    }
+}
+
+/// The SDK's own display of an error prints requests and answers with it, which hold what must not be logged: of an
+/// answer only the code is told, of a failed call the messages of the connection.
+fn reason<E, R>(error: &SdkError<E, R>) -> String
+where
+    E: Error + ProvideErrorMetadata + 'static,
+    R: std::fmt::Debug + 'static,
+{
+    if let Some(service) = error.as_service_error() {
+        return service.code().unwrap_or("an error without a code").to_owned();
+    }
+    let mut reason = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        reason = format!("{reason}: {inner}");
+        source = inner.source();
+    }
+    reason
+}

@@ -1,0 +1,62 @@
+//! The ledger: what was received, exactly once, in one DynamoDB table.
+//!
+//! A *document* (an order of a shop, a document of the ERP) has a head item and one item a revision. [`Ledger::append`]
+//! writes both in one transaction, so any number of writers that bring the same version make one revision. Beside the
+//! documents the table keeps what the poll needs to lose nothing ([`Ledger::shop_state`]: cursors, gaps, refreshes, the
+//! lease) and what people need to see what happened (the delivery log and the quarantine).
+//!
+//! Nothing here knows of the two vendors' protocols: documents come in as bytes with their [`ContentHash`].
+
+mod append;
+mod delivery;
+mod error;
+mod hash;
+mod item;
+mod key;
+mod poll_state;
+mod table;
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+
+pub use append::{Appended, Evidence, Head, NewRevision, Revision, Source};
+pub use delivery::{Delivery, NewQuarantined, Outcome, Quarantined};
+pub use error::LedgerError;
+pub use hash::ContentHash;
+pub use key::{Connection, DocumentKey, System};
+pub use poll_state::{Cursor, Fenced, Gap, GapKind, Lease, ShopState, Stream};
+pub use table::create_table;
+
+/// The ledger of one DynamoDB table. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    client: Client,
+    table: String,
+    retention: Retention,
+}
+
+/// How long what holds personal data is kept, by the table's TTL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Revisions. Heads are kept for ever: they hold no personal data, and without them an old order would be taken
+    /// for a new one.
+    pub revisions: Duration,
+    /// The delivery log and the quarantine.
+    pub log: Duration,
+}
+
+impl Default for Retention {
+    /// 400 days for revisions, 90 for the log and the quarantine.
+    fn default() -> Self {
+        const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+        Self { revisions: 400 * DAY, log: 90 * DAY }
+    }
+}
+
+impl Ledger {
+    /// The ledger in `table`, which [`create_table`] or the deployment template made.
+    pub fn new(client: Client, table: impl Into<String>, retention: Retention) -> Self {
+        Self { client, table: table.into(), retention }
+    }
+}
