@@ -1,0 +1,38 @@
+//! What every function needs at start: its configuration, the connections with their secrets, the clients, the logs,
+//! and the HTTP answers.
+
+mod connections;
+mod http;
+mod receipt;
+mod start;
+mod store;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use ledger::Ledger;
+
+pub use connections::{ConnectionsError, Connections, ManuConnection, Secret, ShopConnection};
+pub use http::{Answer, MAX_BODY_BYTES, content_type, respond};
+pub use receipt::{Closing, Receipt};
+pub use start::{StartError, Starter, dynamodb_settings, init_logs};
+pub use store::{ConnectionSource, ConnectionStore, StoreError};
+
+/// Tells the time. A function passed in, so that a simulation can have its own.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// What a function that answers HTTP requests works with.
+#[derive(Clone)]
+pub struct Deps {
+    /// Where everything is recorded.
+    pub ledger: Ledger,
+    /// Who may send, and with which keys.
+    pub connections: Arc<ConnectionStore>,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// The system's clock.
+pub fn system_clock() -> Clock {
+    Arc::new(Timestamp::now)
+}

@@ -1,0 +1,146 @@
+//! From a received request to its answer: the log line in the ledger, the log line of the function, the response.
+
+use http::StatusCode;
+use jiff::Timestamp;
+use lambda_http::{Body, Request, Response};
+use ledger::{Appended, Connection, Delivery, DocumentKey, LedgerError, Outcome};
+
+use crate::http::{Answer, request_id, respond};
+use crate::{Deps, content_type};
+
+/// One received request, until it is answered.
+pub struct Receipt<'a> {
+    deps: &'a Deps,
+    /// The connection it came in on.
+    pub connection: Connection,
+    /// When it was received.
+    pub received_at: Timestamp,
+    request_id: String,
+    size_bytes: usize,
+}
+
+/// What a request came to.
+#[derive(Debug)]
+pub struct Closing {
+    outcome: Outcome,
+    document: Option<(String, u32)>,
+    answer: Answer,
+}
+
+impl Closing {
+    /// Turned away: nothing of the body was kept.
+    pub fn rejected(status: StatusCode, text: impl Into<String>) -> Self {
+        Self { outcome: Outcome::Rejected, document: None, answer: Answer::new(status, text) }
+    }
+
+    /// Authentic, unreadable, and kept in quarantine.
+    pub fn quarantined(status: StatusCode, text: impl Into<String>) -> Self {
+        Self { outcome: Outcome::Quarantined, document: None, answer: Answer::new(status, text) }
+    }
+
+    /// What the ledger made of a document.
+    pub fn appended(document: &DocumentKey, appended: Appended) -> Self {
+        let name = format!("{}/{}", document.kind, document.id);
+        let (outcome, text) = match appended {
+            Appended::Recorded { revision } => (Outcome::Recorded, format!("recorded: {name}, revision {revision}")),
+            Appended::Duplicate { revision } => {
+                (Outcome::Duplicate, format!("duplicate: {name} is known as revision {revision}"))
+            }
+            Appended::Stale { revision } => {
+                (Outcome::Stale, format!("stale: a newer state of {name} is known as revision {revision}"))
+            }
+        };
+        Self { outcome, document: Some((name, appended.revision())), answer: Answer::new(StatusCode::OK, text) }
+    }
+
+    /// The ledger did not take it: the sender must try again.
+    pub fn failed(error: &LedgerError) -> Self {
+        match error {
+            LedgerError::TooLarge { .. } => Self::rejected(StatusCode::PAYLOAD_TOO_LARGE, error.to_string()),
+            LedgerError::Unavailable { .. }
+            | LedgerError::Contended { .. }
+            | LedgerError::Compress(_)
+            | LedgerError::Corrupt { .. } => {
+                tracing::error!(%error, "the ledger could not be written");
+                let text = "the message could not be recorded just now: please send it again";
+                Self::rejected(StatusCode::SERVICE_UNAVAILABLE, text)
+            }
+        }
+    }
+
+    /// Whether the sender is told that all is well.
+    pub fn is_ok(&self) -> bool {
+        self.answer.status == StatusCode::OK
+    }
+
+    /// Joins the closings of several documents that came in one request: the answer tells of each, and its status and
+    /// outcome are those of the first that is not well.
+    pub fn join(closings: Vec<Self>) -> Option<Self> {
+        let text = closings.iter().map(|closing| closing.answer.text.as_str()).collect::<Vec<_>>().join("; ");
+        let position = closings.iter().position(|closing| !closing.is_ok()).unwrap_or(0);
+        let mut chosen = closings.into_iter().nth(position)?;
+        chosen.answer.text = text;
+        Some(chosen)
+    }
+}
+
+impl<'a> Receipt<'a> {
+    /// Takes in a request, for the time being under no known connection.
+    pub fn new(deps: &'a Deps, connection: Connection, request: &Request) -> Self {
+        Self {
+            deps,
+            connection,
+            received_at: (deps.clock)(),
+            request_id: request_id(request),
+            size_bytes: request.body().len(),
+        }
+    }
+
+    /// Keeps the whole body in quarantine, and says so to the sender.
+    pub async fn quarantine(&self, request: &Request, status: StatusCode, reason: String) -> Closing {
+        if request.body().is_empty() {
+            return Closing::rejected(status, reason);
+        }
+        let new = ledger::NewQuarantined {
+            body: request.body().as_ref(),
+            content_type: content_type(request).unwrap_or(""),
+            reason: &reason,
+            document: None,
+            now: self.received_at,
+        };
+        match self.deps.ledger.quarantine(&self.connection, &new).await {
+            Ok(_) => Closing::quarantined(status, format!("{reason} (the message is kept in quarantine)")),
+            Err(error) => Closing::failed(&error),
+        }
+    }
+
+    /// Logs what the request came to, and makes the response. A log line that cannot be written does not change the
+    /// answer: what the answer promises is already durable.
+    pub async fn close(self, closing: Closing) -> Response<Body> {
+        let Closing { outcome, document, answer } = closing;
+        let delivery = Delivery {
+            at: self.received_at,
+            request_id: self.request_id,
+            outcome,
+            status: answer.status.as_u16(),
+            reason: (outcome != Outcome::Recorded).then(|| answer.text.clone()),
+            document,
+            size_bytes: self.size_bytes as u64,
+            duration: crate::http::received_duration(self.received_at, (self.deps.clock)()),
+        };
+        tracing::info!(
+            connection = %self.connection,
+            outcome = outcome.as_str(),
+            status = delivery.status,
+            document = delivery.document.as_ref().map(|(name, _)| name.as_str()),
+            revision = delivery.document.as_ref().map(|(_, revision)| revision),
+            size_bytes = delivery.size_bytes,
+            duration_ms = delivery.duration.as_millis() as u64,
+            "delivery"
+        );
+        if let Err(error) = self.deps.ledger.log_delivery(&self.connection, &delivery).await {
+            tracing::warn!(%error, connection = %self.connection, "the delivery log could not be written");
+        }
+        respond(&answer)
+    }
+}
