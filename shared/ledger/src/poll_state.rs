@@ -46,6 +46,9 @@ pub struct Cursor {
     pub position: i64,
     /// The highest order id the stream has shown.
     pub highest_order: Option<u64>,
+    /// Every second up to this one (Unix seconds) that held more orders than one answer was finished by number, late
+    /// enough that nothing more can appear in it.
+    pub finished_through: Option<i64>,
     /// When it last moved.
     pub moved_at: Timestamp,
     /// The run that moved it.
@@ -77,6 +80,9 @@ pub enum GapKind {
         from: i64,
         /// The first later second that can.
         until: i64,
+        /// The highest order id seen before the window, and the lowest one in the page after it: what the window of the
+        /// created stream hides lies between them.
+        between: Option<(u64, u64)>,
     },
     /// More orders than one answer holds share `second`, and the rest must be asked for by number.
     Numbers {
@@ -89,13 +95,24 @@ pub enum GapKind {
         /// The last number to ask for; without it, upwards until an order of a later second.
         last: Option<u64>,
     },
+    /// The shop answers with an error whenever this order is asked for.
+    Order {
+        /// Its id.
+        order: u64,
+    },
 }
 
 impl GapKind {
+    /// Whether both name the same debt, however far it is paid.
+    pub fn is_same_gap(&self, other: &Self) -> bool {
+        self.sk() == other.sk()
+    }
+
     fn sk(&self) -> String {
         match self {
             Self::Window { stream, from, .. } => format!("gap#{}#{from}", stream.as_str()),
             Self::Numbers { stream, second, .. } => format!("gap#{}-numbers#{second}", stream.as_str()),
+            Self::Order { order } => format!("gap#order#{order}"),
         }
     }
 }
@@ -250,9 +267,8 @@ impl Ledger {
             ("moved_at".to_owned(), ms(to.moved_at)),
             ("run".to_owned(), s(&*to.run)),
         ]);
-        if let Some(highest) = to.highest_order {
-            item.insert("highest_order".to_owned(), n(highest));
-        }
+        item.extend(to.highest_order.map(|highest| ("highest_order".to_owned(), n(highest))));
+        item.extend(to.finished_through.map(|second| ("finished_through".to_owned(), n(second))));
         let put = Put::builder().table_name(&self.table).set_item(Some(item));
         let put = match from {
             None => put.condition_expression("attribute_not_exists(pk)"),
@@ -272,11 +288,16 @@ impl Ledger {
     pub async fn put_gap(&self, lease: &Lease, gap: &Gap) -> Result<Fenced, LedgerError> {
         let mut item = key(Connection::shop(&*lease.shop).state_pk(), gap.kind.sk());
         match &gap.kind {
-            GapKind::Window { stream, from, until } => item.extend([
-                ("stream".to_owned(), s(stream.as_str())),
-                ("from".to_owned(), n(from)),
-                ("until".to_owned(), n(until)),
-            ]),
+            GapKind::Window { stream, from, until, between } => {
+                item.extend([
+                    ("stream".to_owned(), s(stream.as_str())),
+                    ("from".to_owned(), n(from)),
+                    ("until".to_owned(), n(until)),
+                ]);
+                if let Some((after, before)) = between {
+                    item.extend([("after".to_owned(), n(after)), ("before".to_owned(), n(before))]);
+                }
+            }
             GapKind::Numbers { stream, second, next, last } => {
                 item.extend([
                     ("stream".to_owned(), s(stream.as_str())),
@@ -285,6 +306,7 @@ impl Ledger {
                 ]);
                 item.extend(last.map(|last| ("last".to_owned(), n(last))));
             }
+            GapKind::Order { order } => item.extend([("order".to_owned(), n(order))]),
         }
         item.extend([
             ("reason".to_owned(), s(&*gap.reason)),
@@ -391,21 +413,23 @@ fn cursor_from(attributes: &Attributes<'_>, stream: Stream) -> Result<Cursor, Le
         stream,
         position: attributes.number("position")?,
         highest_order: attributes.optional_number("highest_order"),
+        finished_through: attributes.optional_number("finished_through"),
         moved_at: attributes.instant("moved_at")?,
         run: attributes.string("run")?.to_owned(),
     })
 }
 
 fn gap_from(attributes: &Attributes<'_>) -> Result<Gap, LedgerError> {
-    let stream = Stream::parse(attributes.string("stream")?).ok_or_else(|| attributes.corrupt("stream"))?;
-    let kind = match attributes.optional_number("second") {
-        Some(second) => GapKind::Numbers {
-            stream,
-            second,
-            next: attributes.number("next")?,
-            last: attributes.optional_number("last"),
-        },
-        None => GapKind::Window { stream, from: attributes.number("from")?, until: attributes.number("until")? },
+    let stream = || Stream::parse(attributes.string("stream")?).ok_or_else(|| attributes.corrupt("stream"));
+    let kind = if let Some(order) = attributes.optional_number("order") {
+        GapKind::Order { order }
+    } else if let Some(second) = attributes.optional_number("second") {
+        let (next, last) = (attributes.number("next")?, attributes.optional_number("last"));
+        GapKind::Numbers { stream: stream()?, second, next, last }
+    } else {
+        let between = attributes.optional_number("after").zip(attributes.optional_number("before"));
+        let (from, until) = (attributes.number("from")?, attributes.number("until")?);
+        GapKind::Window { stream: stream()?, from, until, between }
     };
     Ok(Gap {
         kind,

@@ -1,0 +1,249 @@
+//! Orders by number: what is left of a second that holds more orders than one answer does.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use ledger::{DocumentKey, Gap, GapKind, Stream};
+use mycashflow::ClientError;
+
+use crate::run::{OVERLAP_SECONDS, ShopRun, Stop};
+use crate::walk::{Asked, PAGE_ORDERS, may_be_poison, to_client};
+
+/// Numbers without an order, asked for in a row, that end an upward search: three answers' worth.
+const EMPTY_ANSWERS: u32 = 3;
+/// Answers between two notes of how far a search by number has come.
+const ANSWERS_PER_NOTE: u32 = 25;
+const DAY_SECONDS: i64 = 24 * 60 * 60;
+
+/// What a request by number brought.
+#[derive(Default)]
+pub(crate) struct Fetched {
+    /// When each order was made, Unix seconds, where the order tells.
+    pub(crate) found: HashMap<u64, Option<i64>>,
+    /// Orders that the shop cannot serve.
+    pub(crate) refused: Vec<u64>,
+}
+
+impl ShopRun<'_> {
+    /// Notes that the rest of a second of the created stream must be asked for by number.
+    pub(crate) async fn owe_created_second(&mut self, second: i64, asked: &Asked) -> Result<(), Stop> {
+        let in_second = asked.page.entries.iter().filter(|entry| entry.ordered_at == Some(second));
+        let Some(lowest) = in_second.filter_map(|entry| entry.id).min() else {
+            return Err(Stop::Protocol("a crowded second has no order with a number"));
+        };
+        self.owe_second(Stream::Created, second, lowest, None).await
+    }
+
+    /// Notes that every order the ledger knows must be asked for by number, since one of them may have changed in a
+    /// second that the updated stream could not show whole.
+    pub(crate) async fn owe_updated_second(&mut self, second: i64) -> Result<(), Stop> {
+        let known = [&self.state.created, &self.state.updated];
+        let highest = known.into_iter().flatten().filter_map(|cursor| cursor.highest_order).max();
+        match highest.max(self.report.highest_order) {
+            Some(highest) => self.owe_second(Stream::Updated, second, 1, Some(highest)).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn owe_second(&mut self, stream: Stream, second: i64, next: u64, last: Option<u64>) -> Result<(), Stop> {
+        let finished = self.state.cursor(stream).and_then(|cursor| cursor.finished_through);
+        if finished.is_some_and(|finished| second <= finished) {
+            return Ok(());
+        }
+        let kind = GapKind::Numbers { stream, second, next, last };
+        if let Some(open) = self.state.gaps.iter().find(|gap| gap.kind.is_same_gap(&kind)) {
+            // What is owed already goes on where it stands, but for orders that it did not know of.
+            if matches!(open.kind, GapKind::Numbers { last: known, .. } if known >= last) {
+                return Ok(());
+            }
+        }
+        self.open_gap(kind, "more orders in one second than one answer holds".to_owned()).await
+    }
+
+    /// Finishes what crowded seconds of both streams still owe.
+    pub(crate) async fn finish_crowded_seconds(&mut self) -> Result<(), Stop> {
+        let owed = |run: &Self, of: Stream| -> Vec<Gap> {
+            let gaps = run.state.gaps.iter();
+            gaps.filter(|gap| matches!(gap.kind, GapKind::Numbers { stream, .. } if stream == of)).cloned().collect()
+        };
+        for gap in owed(self, Stream::Created) {
+            self.finish_created(gap).await?;
+        }
+        let updated = owed(self, Stream::Updated);
+        self.finish_updated(updated).await
+    }
+
+    /// Asks upwards from a number until an order of a later second, or until there are no more.
+    async fn finish_created(&mut self, mut gap: Gap) -> Result<(), Stop> {
+        let GapKind::Numbers { second, mut next, .. } = gap.kind else { return Ok(()) };
+        let begun = self.shop_time;
+        // The order before it is known to exist, so an answer without it is no answer.
+        let mut anchor = next;
+        let (mut empty, mut answers) = (0, 0);
+        while empty < EMPTY_ANSWERS {
+            let end = next + PAGE_ORDERS as u64 - 1;
+            let ids: Vec<u64> = std::iter::once(anchor).chain(next..end).collect();
+            let fetched = match self.fetch(&ids).await {
+                Ok(fetched) => fetched,
+                Err(stop) => {
+                    set_next(&mut gap, next);
+                    self.put_gap(gap).await?;
+                    return Err(stop);
+                }
+            };
+            if !fetched.found.contains_key(&anchor) && !fetched.refused.contains(&anchor) {
+                return Err(Stop::Protocol("an answer by number lacks an order that there is"));
+            }
+            let new = || fetched.found.iter().filter(|(id, _)| **id != anchor);
+            empty = if new().next().is_some() { 0 } else { empty + 1 };
+            let beyond = new().any(|(_, made_at)| made_at.is_some_and(|made_at| made_at > second));
+            anchor = fetched.found.keys().copied().max().unwrap_or(anchor);
+            next = end;
+            self.owe_refused(&fetched.refused).await?;
+            if beyond {
+                break;
+            }
+            answers += 1;
+            if answers % ANSWERS_PER_NOTE == 0 {
+                set_next(&mut gap, next);
+                self.put_gap(gap.clone()).await?;
+            }
+        }
+        self.close_second(&gap.kind, Stream::Created, second, begun).await
+    }
+
+    /// Asks for every order that the ledger knows, once for all the seconds that owe it.
+    async fn finish_updated(&mut self, gaps: Vec<Gap>) -> Result<(), Stop> {
+        let numbers = |gap: &Gap| match gap.kind {
+            GapKind::Numbers { second, next, last, .. } => Some((second, next, last.unwrap_or(next))),
+            _ => None,
+        };
+        let Some(mut next) = gaps.iter().filter_map(numbers).map(|(_, next, _)| next).min() else { return Ok(()) };
+        let last = gaps.iter().filter_map(numbers).map(|(_, _, last)| last).max().unwrap_or(next);
+        let begun = self.shop_time;
+        let mut answers = 0;
+        while next <= last {
+            let end = last.min(next + PAGE_ORDERS as u64 - 1);
+            if let Err(stop) = self.fetch_known(next, end).await {
+                self.note_progress(&gaps, next).await?;
+                return Err(stop);
+            }
+            next = end + 1;
+            answers += 1;
+            if answers % ANSWERS_PER_NOTE == 0 {
+                self.note_progress(&gaps, next).await?;
+            }
+        }
+        for gap in &gaps {
+            if let Some((second, ..)) = numbers(gap) {
+                self.close_second(&gap.kind, Stream::Updated, second, begun).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn fetch_known(&mut self, first: u64, last: u64) -> Result<(), Stop> {
+        let documents: Vec<DocumentKey> = (first..=last).map(|id| DocumentKey::order(self.shop, id)).collect();
+        let heads = self.ledger.heads(&documents).await?;
+        let known: Vec<u64> = (first..=last).zip(&documents).filter(|(_, key)| heads.contains_key(key)).map(|(id, _)| id).collect();
+        if known.is_empty() {
+            return Ok(());
+        }
+        let fetched = self.fetch(&known).await?;
+        self.owe_refused(&fetched.refused).await
+    }
+
+    async fn note_progress(&mut self, gaps: &[Gap], at: u64) -> Result<(), Stop> {
+        for gap in gaps {
+            let mut gap = gap.clone();
+            if matches!(gap.kind, GapKind::Numbers { next, .. } if next < at) {
+                set_next(&mut gap, at);
+                self.put_gap(gap).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Strikes a finished second out. Only one that was finished late enough for everything in it to be visible is never
+    /// looked at again; an earlier one is done anew by the runs whose overlap reaches it.
+    async fn close_second(
+        &mut self,
+        kind: &GapKind,
+        stream: Stream,
+        second: i64,
+        begun: Option<i64>,
+    ) -> Result<(), Stop> {
+        let settled = begun.is_some_and(|begun| second + OVERLAP_SECONDS <= begun);
+        if let (true, Some(cursor)) = (settled, self.state.cursor(stream)) {
+            let position = cursor.position;
+            self.advance(stream, position, Some(second)).await?;
+        }
+        self.close_gap(kind).await
+    }
+
+    /// Notes orders that the shop cannot serve, each as a gap of its own.
+    pub(crate) async fn owe_refused(&mut self, refused: &[u64]) -> Result<(), Stop> {
+        for order in refused {
+            let kind = GapKind::Order { order: *order };
+            if !self.state.gaps.iter().any(|gap| gap.kind == kind) {
+                self.open_gap(kind, "the shop answers with an error for this order".to_owned()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks for orders by number and takes them into the ledger. Where the shop fails, halves are asked for, down to the
+    /// single order.
+    pub(crate) async fn fetch(&mut self, orders: &[u64]) -> Result<Fetched, Stop> {
+        let mut fetched = Fetched::default();
+        let mut open: Vec<&[u64]> = orders.chunks(PAGE_ORDERS).rev().collect();
+        let mut halving = false;
+        while let Some(batch) = open.pop() {
+            self.check_time()?;
+            let client = if halving { self.client.with_attempts(2) } else { self.client.clone() };
+            match client.get(batch).await {
+                Ok(answer) => {
+                    let observed_at = (self.clock)() - answer.elapsed;
+                    self.shop_time = answer.date.map(Timestamp::as_second).or(self.shop_time);
+                    self.report.pages += 1;
+                    self.append_page(&answer.page, observed_at).await?;
+                    let ids = answer.page.entries.iter().filter_map(|entry| Some((entry.id?, entry.ordered_at)));
+                    fetched.found.extend(ids);
+                    self.show_progress();
+                }
+                // The shop says in its own way that there is no such order.
+                Err(ClientError::Status { status: 404 | 410 }) if batch.len() == 1 => {}
+                Err(error) if may_be_poison(&error) => {
+                    if !halving {
+                        self.check_alive(error).await?;
+                        halving = true;
+                    }
+                    match batch {
+                        [order] => fetched.refused.push(*order),
+                        _ => {
+                            let (first, second) = batch.split_at(batch.len() / 2);
+                            open.extend([second, first]);
+                        }
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(fetched)
+    }
+
+    /// Whether the shop answers at all: an empty page of the future can be spoilt by no order.
+    async fn check_alive(&mut self, error: ClientError) -> Result<(), Stop> {
+        let future = (self.clock)().as_second() + DAY_SECONDS;
+        match self.client.with_attempts(2).changes(to_client(Stream::Created), future).await {
+            Ok(_) => Ok(()),
+            Err(_) => Err(error.into()),
+        }
+    }
+}
+
+fn set_next(gap: &mut Gap, to: u64) {
+    if let GapKind::Numbers { next, .. } = &mut gap.kind {
+        *next = to;
+    }
+}

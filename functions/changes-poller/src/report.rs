@@ -1,0 +1,100 @@
+//! What a run answers and logs.
+
+use serde::Serialize;
+
+/// A run's answer: one report a shop.
+#[derive(Clone, Debug, Default, Serialize, PartialEq, Eq)]
+pub struct Report {
+    /// The shops, by name.
+    pub shops: Vec<ShopReport>,
+}
+
+impl Report {
+    /// The shops whose run failed, each with why; none when all is well.
+    pub fn failures(&self) -> Option<String> {
+        let failed: Vec<String> = self
+            .shops
+            .iter()
+            .filter_map(|shop| Some(format!("{}: {}", shop.shop, shop.failure.as_ref()?)))
+            .collect();
+        (!failed.is_empty()).then(|| failed.join("; "))
+    }
+}
+
+/// Why a shop's run stopped.
+#[derive(Clone, Copy, Debug, Default, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Stopped {
+    /// It read everything there was.
+    #[default]
+    CaughtUp,
+    /// Its time was nearly over; the next run goes on.
+    Deadline,
+    /// Another run polls this shop.
+    LeaseHeld,
+    /// Another run took this one's lease over.
+    LeaseLost,
+    /// It failed: see `failure`.
+    Failed,
+}
+
+/// What a run did at one shop.
+#[derive(Clone, Debug, Default, Serialize, PartialEq, Eq)]
+pub struct ShopReport {
+    /// The shop's name.
+    pub shop: String,
+    /// Pages read.
+    pub pages: u64,
+    /// Orders in them, repeats included.
+    pub orders: u64,
+    /// Orders that were new to the ledger.
+    pub new: u64,
+    /// Orders that got a further revision.
+    pub updated: u64,
+    /// Orders as the ledger knew them.
+    pub unchanged: u64,
+    /// Orders of which a newer state was recorded meanwhile.
+    pub stale: u64,
+    /// Orders that could not be read and went to quarantine for the first time.
+    pub quarantined: u64,
+    /// Gaps that are open now.
+    pub gaps_open: u64,
+    /// The cursor of the created stream.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_cursor: Option<CursorReport>,
+    /// The cursor of the updated stream.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub updated_cursor: Option<CursorReport>,
+    /// What a dry run found the ledger to lack.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub differences: Vec<Difference>,
+    /// The highest order id seen.
+    #[serde(skip)]
+    pub(crate) highest_order: Option<u64>,
+    /// Where a backfill that ran out of time can be taken up again: the event's next `created_after`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resume_from: Option<String>,
+    /// Why the run stopped.
+    pub stopped: Stopped,
+    /// What failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+}
+
+/// Where a cursor stands.
+#[derive(Clone, Copy, Debug, Serialize, PartialEq, Eq)]
+pub struct CursorReport {
+    /// Unix seconds, on the shop's clock.
+    pub position: i64,
+    /// How long ago, in seconds, the stream was known to be read to its end: 0 when this run did that.
+    pub lag_seconds: i64,
+}
+
+/// An order that the shop shows and the ledger does not hold so.
+#[derive(Clone, Copy, Debug, Serialize, PartialEq, Eq)]
+pub struct Difference {
+    /// The order's id.
+    pub order: u64,
+    /// Whether the ledger holds another state of it; otherwise it holds none.
+    pub known: bool,
+}
