@@ -5,7 +5,7 @@
 
 use http::{Method, StatusCode};
 use lambda::{Closing, Deps, MAX_BODY_BYTES, Receipt, Secret, content_type};
-use lambda_http::{Body, Request, RequestExt, Response};
+use lambda_http::{Body, Request, Response};
 use ledger::{Connection, ContentHash, DocumentKey, Evidence, NewRevision, Source, System};
 use manu::{WebhookType, is_authentic, read_document};
 
@@ -18,7 +18,7 @@ const CONTENT_TYPES: [&str; 5] =
 /// 200 is answered only when the message is in the ledger. The other answers: see `docs/http-answers.md`.
 pub async fn handle(deps: &Deps, request: Request) -> Response<Body> {
     let mut receipt = Receipt::new(deps, Connection::unknown(System::Manu), &request);
-    let path = request.raw_http_path();
+    let path = lambda::path(&request);
     let (account, webhook) = match route(path) {
         Ok(route) => route,
         Err(text) => return receipt.close(Closing::rejected(StatusCode::NOT_FOUND, text)).await,

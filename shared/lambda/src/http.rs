@@ -40,6 +40,14 @@ pub fn respond(answer: &Answer) -> Response<Body> {
     response
 }
 
+/// The request's path: as Lambda says it, or, where no Lambda made the request, its address's.
+pub fn path(request: &Request) -> &str {
+    match request.raw_http_path() {
+        "" => request.uri().path(),
+        path => path,
+    }
+}
+
 /// The request's content type, as sent.
 pub fn content_type(request: &Request) -> Option<&str> {
     request.headers().get(CONTENT_TYPE)?.to_str().ok()

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use ledger::Ledger;
 
 pub use connections::{ConnectionsError, Connections, ManuConnection, Secret, ShopConnection};
-pub use http::{Answer, MAX_BODY_BYTES, content_type, respond};
+pub use http::{Answer, MAX_BODY_BYTES, content_type, path, respond};
 pub use receipt::{Closing, Receipt};
 pub use start::{StartError, Starter, dynamodb_settings, init_logs};
 pub use store::{ConnectionSource, ConnectionStore, StoreError};

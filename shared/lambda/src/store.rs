@@ -24,6 +24,8 @@ pub enum ConnectionSource {
     },
     /// A file, for development.
     File(PathBuf),
+    /// The connections themselves, for a program that made them up.
+    Fixed(Connections),
 }
 
 /// Why the connections could not be read.
@@ -97,6 +99,7 @@ impl ConnectionStore {
 
 async fn read(source: &ConnectionSource) -> Result<Connections, StoreError> {
     match source {
+        ConnectionSource::Fixed(connections) => Ok(connections.clone()),
         ConnectionSource::File(path) => {
             // A few hundred bytes, once a minute at most, in development: not worth a thread of its own.
             let text = std::fs::read_to_string(path)

@@ -1,0 +1,46 @@
+# What people run here. CI runs the same targets through .ci/run.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test test-rust validate lint fmt build clean
+
+# The pinned tools come first, so that SAM finds the cargo-lambda and the zig of the same installation.
+WITH_TOOLS := tools/install && PATH="$$PWD/.tools/bin:$$PATH" SAM_CLI_TELEMETRY=0
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+
+demo: ## Play a short day against a make-believe shop and ERP, and check the ledger
+	@cargo run --locked --package sandbox -- demo
+
+test: test-rust validate ## Run every test: the Rust tests, the documentation's examples, the checks of the template
+
+test-rust: ## Run the Rust tests only
+	@if cargo nextest --version > /dev/null 2>&1; then \
+	    cargo nextest run --workspace --locked; \
+	    cargo test --workspace --locked --doc --quiet; \
+	else \
+	    cargo test --workspace --locked; \
+	fi
+
+validate: ## Check template.yaml: SAM's own check, cfn-lint, and the policies against the code
+	@$(WITH_TOOLS) AWS_DEFAULT_REGION=eu-north-1 AWS_EC2_METADATA_DISABLED=true sam validate --lint
+	@$(WITH_TOOLS) cfn-lint template.yaml
+	@$(WITH_TOOLS) python tools/check-policies.py
+
+lint: ## Check the formatting, and deny warnings of clippy and rustdoc
+	@cargo fmt --all --check
+	@cargo clippy --workspace --all-targets --locked -- --deny warnings
+	@RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps --locked
+
+fmt: ## Format the code
+	@cargo fmt --all
+
+build: ## Build the functions for Lambda into .aws-sam
+	@cargo metadata --locked --format-version 1 > /dev/null
+	@$(WITH_TOOLS) sam build
+
+clean: ## Remove what was built and installed here
+	@cargo clean
+	@rm -rf .aws-sam .tools

@@ -1,0 +1,345 @@
+//! A client that asks a shop, tells an answer from something that only looks like one, and tries again where that is
+//! safe.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::{Instant, timeout};
+use url::Url;
+
+use crate::read::{Limits, Page, ReadError, read_page};
+use crate::request::{Request, Stream};
+use crate::transport::{HttpResponse, Transport, TransportError};
+
+/// How often and how patiently to ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// How many times a question is asked at most, the first time included. 0 counts as 1.
+    pub attempts: u32,
+    /// The longest pause before the second attempt; it doubles for each one after that. The pause itself is drawn evenly
+    /// from zero up to this ("full jitter"), so that many clients do not come back at the same moment.
+    pub base_delay: Duration,
+    /// No pause is longer than this, not even one that the shop asks for with `Retry-After`.
+    pub max_delay: Duration,
+    /// How long one attempt may take, from the connection to the last byte.
+    pub request_timeout: Duration,
+}
+
+impl Default for RetryPolicy {
+    /// 4 attempts, pauses from half a second up to 20 seconds, 30 seconds for each attempt.
+    fn default() -> Self {
+        Self {
+            attempts: 4,
+            base_delay: Duration::from_millis(500),
+            max_delay: Duration::from_secs(20),
+            request_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+impl RetryPolicy {
+    /// The longest pause after attempt number `attempt`, before jitter.
+    fn backoff(&self, attempt: u32) -> Duration {
+        let factor = 1_u32.checked_shl(attempt - 1).unwrap_or(u32::MAX);
+        self.base_delay.saturating_mul(factor).min(self.max_delay)
+    }
+}
+
+/// A client of one shop's Webhooks extension (`spec/mycashflow.md`, section 1).
+///
+/// Questions (`get`, `changes`) are asked again on 429, 5xx, a time-out, a broken connection, and on an answer that is
+/// not one: an error page, an empty body or XML cut short, all of which a shop can send with status 200. Requests with
+/// an effect (`send`, `process`) are sent once; [`ClientError::may_have_arrived`] tells whether it may have happened.
+///
+/// Clones share connections and are cheap.
+#[derive(Clone)]
+pub struct ShopClient {
+    shop: Arc<Shop>,
+    policy: RetryPolicy,
+    deadline: Option<Instant>,
+}
+
+/// What all clones of a client share.
+struct Shop {
+    base: Url,
+    key: String,
+    transport: Arc<dyn Transport>,
+    jitter: Mutex<fastrand::Rng>,
+}
+
+impl fmt::Debug for ShopClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ShopClient")
+            .field("host", &self.shop.base.host_str())
+            .field("policy", &self.policy)
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A page of orders, and when it was asked for. Its `Debug` form leaves out the orders.
+#[derive(Clone)]
+pub struct Answer {
+    /// The orders.
+    pub page: Page,
+    /// The shop's clock when it answered, from the header `Date`.
+    pub date: Option<Timestamp>,
+    /// How long the attempt that succeeded took, from before its request left until the page was read. The page shows
+    /// the shop as it was at some moment of that time: now less this is the earliest.
+    pub elapsed: Duration,
+    /// How many attempts it took.
+    pub attempts: u32,
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer")
+            .field("orders", &self.page.entries.len())
+            .field("date", &self.date)
+            .field("elapsed", &self.elapsed)
+            .field("attempts", &self.attempts)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a shop did not do as it was asked; after several attempts, why the last one failed. Nothing here holds the URL,
+/// the key or a body.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// No whole answer came.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// The shop does not accept the key.
+    #[error("the shop refused the key with status {status}")]
+    Denied {
+        /// 401 or 403.
+        status: u16,
+    },
+    /// The shop answered with a status that is not success.
+    #[error("the shop answered with status {status}")]
+    Status {
+        /// The status: a redirect, 4xx or 5xx.
+        status: u16,
+    },
+    /// The shop said success, but what it sent is not an answer: a page of HTML, an error document, nothing at all, or
+    /// XML that is broken or cut short.
+    #[error("the shop's answer is not the XML that it should be")]
+    NotAnAnswer(#[source] ReadError),
+    /// The deadline had passed before the request could be sent.
+    #[error("no time is left for the request")]
+    Deadline,
+    /// No order number was given, so nothing was asked.
+    #[error("no order number was given")]
+    NoOrders,
+}
+
+impl ClientError {
+    /// Whether the same request may succeed later without anybody changing anything.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Transport(TransportError::TooLarge { .. }) | Self::Denied { .. } | Self::NoOrders => false,
+            Self::Transport(_) | Self::Deadline => true,
+            Self::Status { status } => *status == 429 || *status >= 500,
+            Self::NotAnAnswer(error) => match error {
+                ReadError::Empty
+                | ReadError::Html
+                | ReadError::ErrorDocument
+                | ReadError::NotOrders { .. }
+                | ReadError::Malformed { .. }
+                | ReadError::Truncated { .. } => true,
+                // The shop wrote these on purpose, so it will again.
+                ReadError::Dtd { .. }
+                | ReadError::TooDeep { .. }
+                | ReadError::TooLarge { .. }
+                | ReadError::Encoding { .. }
+                | ReadError::InvalidUtf8 { .. } => false,
+            },
+        }
+    }
+
+    /// Whether the shop may have received the request and done what it asks, so that sending it again might do it twice.
+    pub fn may_have_arrived(&self) -> bool {
+        match self {
+            Self::Transport(error) => error.may_have_arrived(),
+            Self::NotAnAnswer(_) => true,
+            // A client error says that the request was refused; a redirect and a server error leave it open.
+            Self::Status { status } => !(400..500).contains(status),
+            Self::Denied { .. } | Self::Deadline | Self::NoOrders => false,
+        }
+    }
+}
+
+/// A failed attempt.
+struct Failure {
+    error: ClientError,
+    /// How long the shop asked to be left alone.
+    retry_after: Option<Duration>,
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        Self { error, retry_after: None }
+    }
+}
+
+impl ShopClient {
+    /// A client for the shop at `base` (`https://acme.mycashflow.fi`) with its API key. `seed` is where the random
+    /// pauses begin; any number will do, and a fixed one makes a test repeatable.
+    pub fn new(base: Url, key: String, transport: Arc<dyn Transport>, policy: RetryPolicy, seed: u64) -> Self {
+        let jitter = Mutex::new(fastrand::Rng::with_seed(seed));
+        Self { shop: Arc::new(Shop { base, key, transport, jitter }), policy, deadline: None }
+    }
+
+    /// The same client with a deadline: no attempt starts after it, and neither a time-out nor a pause reaches past it.
+    #[must_use]
+    pub fn with_deadline(&self, deadline: Instant) -> Self {
+        Self { deadline: Some(deadline), ..self.clone() }
+    }
+
+    /// The same client with another number of attempts.
+    #[must_use]
+    pub fn with_attempts(&self, attempts: u32) -> Self {
+        let mut client = self.clone();
+        client.policy.attempts = attempts;
+        client
+    }
+
+    /// The next orders of a stream, at most 100, from `after` on (Unix seconds).
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`] of the last attempt.
+    pub async fn changes(&self, stream: Stream, after: i64) -> Result<Answer, ClientError> {
+        self.ask(&Request::Changes { stream, after }).await
+    }
+
+    /// The orders with these numbers. The shop leaves out those that it does not have. All of them go into one URL:
+    /// 100 at a time is a sensible size.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`] of the last attempt, or [`ClientError::NoOrders`] if `orders` is empty.
+    pub async fn get(&self, orders: &[u64]) -> Result<Answer, ClientError> {
+        match orders {
+            [] => Err(ClientError::NoOrders),
+            [order] => self.ask(&Request::Get { order: *order }).await,
+            _ => self.ask(&Request::GetMany { orders: orders.to_vec() }).await,
+        }
+    }
+
+    /// Has the shop POST an order once more to the address in its settings. Sent once.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`], see [`ClientError::may_have_arrived`].
+    pub async fn send_again(&self, order: u64) -> Result<(), ClientError> {
+        self.act(&Request::Send { order }).await
+    }
+
+    /// Marks an order and all its products as delivered; with `send_email` the shop mails the customer. Sent once.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`], see [`ClientError::may_have_arrived`].
+    pub async fn deliver(
+        &self,
+        order: u64,
+        send_email: bool,
+        tracking_code: Option<&str>,
+    ) -> Result<(), ClientError> {
+        self.act(&Request::Deliver { order, send_email, tracking_code: tracking_code.map(str::to_owned) }).await
+    }
+
+    /// Adds a comment to an order; a public one is shown and mailed to the customer. Sent once.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`], see [`ClientError::may_have_arrived`].
+    pub async fn add_comment(&self, order: u64, message: &str, public_message: bool) -> Result<(), ClientError> {
+        self.act(&Request::AddComment { order, message: message.to_owned(), public_message }).await
+    }
+
+    /// Sends a request that has an effect, once.
+    async fn act(&self, request: &Request) -> Result<(), ClientError> {
+        let response = self.attempt(request, 1).await.map_err(|failure| failure.error)?;
+        // What the shop answers to a success is not documented, so any answer will do that is not known as a failure.
+        match read_page(&response.body, &Limits::default()) {
+            Err(error @ (ReadError::Empty | ReadError::Html | ReadError::ErrorDocument)) => {
+                Err(ClientError::NotAnAnswer(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Sends a question until there is an answer to it.
+    async fn ask(&self, request: &Request) -> Result<Answer, ClientError> {
+        let mut attempt = 1;
+        loop {
+            let failure = match self.attempt_page(request, attempt).await {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => failure,
+            };
+            if attempt >= self.policy.attempts || !failure.error.is_transient() {
+                return Err(failure.error);
+            }
+            let pause = self.pause(attempt, failure.retry_after);
+            // To sleep up to the deadline would leave no time to ask; and the error at hand tells more.
+            if self.time_left().is_some_and(|left| left <= pause) {
+                return Err(failure.error);
+            }
+            tracing::debug!(attempt, pause_ms = pause.as_millis(), error = %failure.error, "asking the shop again");
+            tokio::time::sleep(pause).await;
+            attempt += 1;
+        }
+    }
+
+    async fn attempt_page(&self, request: &Request, attempt: u32) -> Result<Answer, Failure> {
+        let started = Instant::now();
+        let response = self.attempt(request, attempt).await?;
+        let page = read_page(&response.body, &Limits::default()).map_err(ClientError::NotAnAnswer)?;
+        Ok(Answer { page, date: response.date, elapsed: started.elapsed(), attempts: attempt })
+    }
+
+    /// Sends the request once. `Ok` is an answer with a status of success, its body not looked at.
+    async fn attempt(&self, request: &Request, attempt: u32) -> Result<HttpResponse, Failure> {
+        let started = Instant::now();
+        let longest = self.policy.request_timeout;
+        let limit = self.time_left().map_or(longest, |left| left.min(longest));
+        if limit.is_zero() {
+            return Err(ClientError::Deadline.into());
+        }
+        let http = request.to_http(&self.shop.base, &self.shop.key);
+        let result = timeout(limit, self.shop.transport.send(http, limit)).await.unwrap_or(Err(TransportError::Timeout));
+        let duration_ms = started.elapsed().as_millis();
+        let response = result.inspect_err(|error| {
+            tracing::debug!(attempt, duration_ms, error = %error, "a request to the shop failed");
+        });
+        let response = response.map_err(ClientError::from)?;
+        let status = response.status;
+        tracing::debug!(attempt, status, duration_ms, "the shop answered");
+        let error = match status {
+            200..300 => return Ok(response),
+            401 | 403 => ClientError::Denied { status },
+            _ => ClientError::Status { status },
+        };
+        Err(Failure { error, retry_after: response.retry_after })
+    }
+
+    /// How long it is to the deadline, if there is one.
+    fn time_left(&self) -> Option<Duration> {
+        self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// How long to wait after attempt number `attempt`.
+    fn pause(&self, attempt: u32, retry_after: Option<Duration>) -> Duration {
+        let share = self.shop.jitter.lock().unwrap_or_else(PoisonError::into_inner).f64();
+        let jittered = self.policy.backoff(attempt).mul_f64(share);
+        jittered.max(retry_after.unwrap_or_default()).min(self.policy.max_delay)
+    }
+}
+
+#[cfg(test)]
+mod tests;

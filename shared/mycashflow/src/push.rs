@@ -1,0 +1,147 @@
+//! What a POST of the shop brings. Whether the vendor sends the XML as the body or as a form field is not published
+//! (`spec/mycashflow.md`, section 1, "Order push"), so every way is read.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use bytes::Bytes;
+use futures_util::{FutureExt, stream};
+use thiserror::Error;
+
+/// The document of a POST, and the key that came along in its form, if any.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PushBody<'a> {
+    /// The XML, in the encoding that it declares: input for [`read_page`](crate::read_page).
+    pub xml: Cow<'a, [u8]>,
+    /// The form field `key`. A secret.
+    pub key: Option<String>,
+}
+
+impl fmt::Debug for PushBody<'_> {
+    /// Shows neither the key nor the document, which is personal data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PushBody").field("xml_bytes", &self.xml.len()).field("has_key", &self.key.is_some()).finish()
+    }
+}
+
+/// Why a POST brings no document.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum PushError {
+    /// The content type is neither XML nor a form (HTTP status 415).
+    #[error("unsupported content type, expected XML, application/x-www-form-urlencoded or multipart/form-data")]
+    UnsupportedMediaType,
+    /// The form cannot be read (400).
+    #[error("malformed form: {reason}")]
+    Malformed {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// No field of the form holds XML (422).
+    #[error("no field of the form holds an XML document")]
+    NoDocument,
+}
+
+/// Finds the XML document in the body of a POST.
+///
+/// The body itself is the document under an XML content type, under none, and under `text/plain` and
+/// `application/octet-stream`; so it is under `application/x-www-form-urlencoded` when it begins with `<`, since that is
+/// the type PHP's cURL gives to a body of any kind. In a form, the document is the field whose value begins with `<`.
+/// Bytes are handed on as they came, whatever their encoding.
+///
+/// ```
+/// let push = mycashflow::push_document(Some("application/x-www-form-urlencoded"), b"xml=%3COrder+id%3D%2258%22%2F%3E")?;
+/// assert_eq!(&*push.xml, br#"<Order id="58"/>"#);
+/// # Ok::<(), mycashflow::PushError>(())
+/// ```
+///
+/// # Errors
+/// When the content type is another one, or the form cannot be read or has no XML or more than one piece of it: see
+/// [`PushError`].
+pub fn push_document<'a>(content_type: Option<&str>, body: &'a [u8]) -> Result<PushBody<'a>, PushError> {
+    let content_type = content_type.unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match essence.as_str() {
+        "" | "text/plain" | "application/octet-stream" | "text/xml" | "application/xml" => Ok(raw(body)),
+        "application/x-www-form-urlencoded" if is_markup(body) => Ok(raw(body)),
+        "application/x-www-form-urlencoded" => from_fields(urlencoded_fields(body)),
+        "multipart/form-data" => from_fields(multipart_fields(content_type, body)?),
+        other if other.ends_with("+xml") => Ok(raw(body)),
+        _ => Err(PushError::UnsupportedMediaType),
+    }
+}
+
+fn raw(body: &[u8]) -> PushBody<'_> {
+    PushBody { xml: Cow::Borrowed(body), key: None }
+}
+
+/// Whether this begins as XML does, with or without a byte order mark.
+fn is_markup(value: &[u8]) -> bool {
+    value.strip_prefix("\u{FEFF}".as_bytes()).unwrap_or(value).trim_ascii_start().starts_with(b"<")
+}
+
+/// A form field's name and value.
+type Field = (Vec<u8>, Vec<u8>);
+
+fn from_fields(fields: Vec<Field>) -> Result<PushBody<'static>, PushError> {
+    let (mut xml, mut key) = (None, None);
+    for (name, value) in fields {
+        if name == b"key" {
+            let value = String::from_utf8(value).map_err(|_| PushError::Malformed { reason: "the key is not UTF-8" })?;
+            key.get_or_insert(value);
+        } else if is_markup(&value) && xml.replace(value).is_some() {
+            return Err(PushError::Malformed { reason: "more than one field holds an XML document" });
+        }
+    }
+    let xml = xml.map(Cow::Owned).ok_or(PushError::NoDocument)?;
+    Ok(PushBody { xml, key })
+}
+
+/// The fields of a urlencoded form, as bytes: the usual decoders make text of them and spoil what is not UTF-8.
+fn urlencoded_fields(body: &[u8]) -> Vec<Field> {
+    let pairs = body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty());
+    let field = |pair: &[u8]| {
+        let name_end = memchr::memchr(b'=', pair).unwrap_or(pair.len());
+        (percent_decode(&pair[..name_end]), percent_decode(pair.get(name_end + 1..).unwrap_or_default()))
+    };
+    pairs.map(field).collect()
+}
+
+/// Decodes `+` and `%XX`; a `%` without two hexadecimal digits stands for itself, as in every browser.
+fn percent_decode(text: &[u8]) -> Vec<u8> {
+    let hex = |digit: Option<&u8>| digit.and_then(|digit| char::from(*digit).to_digit(16));
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text.iter();
+    while let Some(byte) = rest.next() {
+        let digits = rest.as_slice();
+        match (byte, hex(digits.first()), hex(digits.get(1))) {
+            (b'+', ..) => decoded.push(b' '),
+            (b'%', Some(high), Some(low)) => {
+                // Two hexadecimal digits are at most 255.
+                decoded.push(u8::try_from(high * 16 + low).unwrap_or_default());
+                rest = digits[2..].iter();
+            }
+            _ => decoded.push(*byte),
+        }
+    }
+    decoded
+}
+
+fn multipart_fields(content_type: &str, body: &[u8]) -> Result<Vec<Field>, PushError> {
+    let boundary =
+        multer::parse_boundary(content_type).map_err(|_| PushError::Malformed { reason: "no multipart boundary" })?;
+    let whole = stream::iter([Ok::<_, std::convert::Infallible>(Bytes::copy_from_slice(body))]);
+    let mut multipart = multer::Multipart::new(whole, boundary);
+    let read = async {
+        let mut fields = Vec::new();
+        while let Some(field) = multipart.next_field().await? {
+            let name = field.name().unwrap_or_default().as_bytes().to_vec();
+            fields.push((name, field.bytes().await?.to_vec()));
+        }
+        Ok::<_, multer::Error>(fields)
+    };
+    // All of the body is here, so nothing is ever waited for.
+    match read.now_or_never() {
+        Some(Ok(fields)) => Ok(fields),
+        _ => Err(PushError::Malformed { reason: "not the parts that the boundary announces" }),
+    }
+}

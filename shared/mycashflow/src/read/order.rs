@@ -1,0 +1,324 @@
+//! From the elements of an order to an [`Order`]: `spec/mycashflow.md`, section 1, element by element.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+
+use super::source::{Fault, Rest, Source, Tag};
+use super::value;
+use crate::order::{Category, Contact, Line, LineKind, Order, Payment, Shipment};
+
+/// Reads the order whose start tag is `tag`, up to and with its end tag.
+pub(super) fn order<'a>(source: &mut Source<'a>, tag: &Tag<'a>) -> Result<Order, Fault> {
+    let mut order = Order::default();
+    let mut payment = Payment::default();
+    let mut shipment = Shipment::default();
+    let mut rest = Rest::default();
+    source.begin_order();
+    let [id] = source.attributes(tag, ["id"], &mut rest)?;
+    let id = id.ok_or_else(|| source.value_fault(tag, "@id", "missing"))?;
+    order.id = value::whole(&id).map_err(|reason| source.value_fault(tag, "@id", reason))?;
+    while let Some(child) = source.child(tag, &mut rest)? {
+        match child.name {
+            "OrderNumber" => text(source, &child, &mut order.order_number, &mut rest)?,
+            "OrderVersionID" => text(source, &child, &mut order.version_id, &mut rest)?,
+            "OrderedAt" => ordered_at(source, &child, &mut order, &mut rest)?,
+            "OrderStatus" => text(source, &child, &mut order.status, &mut rest)?,
+            "OrderLanguage" => text(source, &child, &mut order.language, &mut rest)?,
+            "Comments" => comments(source, &child, &mut order.comments, &mut rest)?,
+            "PaymentMethod" if payment.name.is_none() && payment.payment_method_id.is_none() => {
+                let (name, [id]) = source.leaf(&child, ["PaymentID"], &mut rest)?;
+                payment.name = owned(name);
+                payment.payment_method_id = owned(id);
+            }
+            "PaymentMethod" => source.repeated(&child, &mut rest)?,
+            "PaymentReference" => text(source, &child, &mut payment.reference, &mut rest)?,
+            "PaymentStatus" => text(source, &child, &mut payment.status, &mut rest)?,
+            "ShippingMethod" if !has_method(&shipment) => {
+                let (name, [id, pickup_point]) =
+                    source.leaf(&child, ["ShippingID", "PickUpPointCode"], &mut rest)?;
+                shipment.name = owned(name);
+                shipment.shipping_method_id = owned(id);
+                shipment.pickup_point_code = owned(pickup_point);
+            }
+            "ShippingMethod" => source.repeated(&child, &mut rest)?,
+            "ShippingWeight" => parsed(source, &child, &mut shipment.weight, value::decimal, &mut rest)?,
+            "ShippingPackages" => parsed(source, &child, &mut shipment.parcel_count, value::whole, &mut rest)?,
+            "Documents" => documents(source, &child, &mut order, &mut rest)?,
+            "CustomerInformation" if order.customer_information.is_none() => {
+                let (id, contact) = contact(source, &child, "CustomerInformation")?;
+                order.customer_id = id;
+                order.customer_information = contact;
+            }
+            "ShippingAddress" if order.shipping_address.is_none() => {
+                (_, order.shipping_address) = contact(source, &child, "ShippingAddress")?;
+            }
+            "CustomerInformation" | "ShippingAddress" => source.repeated(&child, &mut rest)?,
+            "Products" => products(source, &child, &mut order.products, &mut rest)?,
+            _ => source.unknown(&child, &mut rest)?,
+        }
+    }
+    source.leave();
+    order.payments.extend((payment != Payment::default()).then_some(payment));
+    order.shipments.extend((shipment != Shipment::default()).then_some(shipment));
+    order.extra = rest.extra;
+    order.warnings = std::mem::take(&mut source.warnings);
+    Ok(order)
+}
+
+fn has_method(Shipment { name, shipping_method_id, pickup_point_code, .. }: &Shipment) -> bool {
+    name.is_some() || shipping_method_id.is_some() || pickup_point_code.is_some()
+}
+
+fn ordered_at<'a>(source: &mut Source<'a>, tag: &Tag<'a>, order: &mut Order, rest: &mut Rest) -> Result<(), Fault> {
+    if order.created_at.is_some() || order.created_at_local.is_some() {
+        return source.repeated(tag, rest);
+    }
+    let (local, [seconds]) = source.leaf(tag, ["timestamp"], rest)?;
+    let fault = |reason: String| source.value_fault(tag, "OrderedAt/@timestamp", reason);
+    let seconds = seconds.map(|seconds| value::whole::<i64>(&seconds).map_err(fault)).transpose()?;
+    let instant = seconds.map(Timestamp::from_second).transpose();
+    let instant = instant.map_err(|_| fault("not within the years -9999 to 9999".to_owned()))?;
+    let warning;
+    (order.created_at, warning) = match (instant, &local) {
+        (Some(instant), Some(local)) => (Some(instant), value::check_local_time(instant, local)),
+        (None, Some(local)) => value::instant_of_local_time(local),
+        (instant, None) => (instant, None),
+    };
+    order.created_at_local = owned(local);
+    if let Some(warning) = warning {
+        source.warn("OrderedAt", &warning);
+    }
+    Ok(())
+}
+
+/// The customer's comment. The shop escapes it for HTML before it escapes it for XML: both layers are taken off.
+fn comments<'a>(source: &mut Source<'a>, tag: &Tag<'a>, slot: &mut Option<String>, rest: &mut Rest) -> Result<(), Fault> {
+    text(source, tag, slot, rest)?;
+    if let Some(comment) = slot
+        && let Cow::Owned(decoded) = html_escape::decode_html_entities(comment.as_str())
+    {
+        *comment = decoded;
+    }
+    Ok(())
+}
+
+fn documents<'a>(source: &mut Source<'a>, tag: &Tag<'a>, order: &mut Order, rest: &mut Rest) -> Result<(), Fault> {
+    source.enter("Documents", 0);
+    let [] = source.attributes(tag, [], rest)?;
+    rest.prefix = "Documents/";
+    while let Some(child) = source.child(tag, rest)? {
+        match child.name {
+            "Receipt" => text(source, &child, &mut order.receipt_url, rest)?,
+            "DispatchNote" => text(source, &child, &mut order.dispatch_note_url, rest)?,
+            "Invoice" => text(source, &child, &mut order.invoice_url, rest)?,
+            _ => source.unknown(&child, rest)?,
+        }
+    }
+    rest.prefix = "";
+    source.leave();
+    Ok(())
+}
+
+/// A customer or an address, and the `CustomerID` that stands among the customer's fields.
+fn contact<'a>(source: &mut Source<'a>, tag: &Tag<'a>, name: &'static str) -> Result<(Option<String>, Option<Contact>), Fault> {
+    let mut contact = Contact::default();
+    let mut customer_id = None;
+    let mut rest = Rest::default();
+    source.enter(name, 0);
+    let [] = source.attributes(tag, [], &mut rest)?;
+    while let Some(child) = source.child(tag, &mut rest)? {
+        match child.name {
+            "CustomerID" if name == "CustomerInformation" => text(source, &child, &mut customer_id, &mut rest)?,
+            "FirstName" => text(source, &child, &mut contact.first_name, &mut rest)?,
+            "LastName" => text(source, &child, &mut contact.last_name, &mut rest)?,
+            "Company" => text(source, &child, &mut contact.company, &mut rest)?,
+            "BusinessID" => text(source, &child, &mut contact.vat_code, &mut rest)?,
+            "StreetAddress" => text(source, &child, &mut contact.street_address, &mut rest)?,
+            "ZipCode" | "Zipcode" | "Zipcodeph" => text(source, &child, &mut contact.postal_code, &mut rest)?,
+            "City" => text(source, &child, &mut contact.city, &mut rest)?,
+            "Country" => text(source, &child, &mut contact.country, &mut rest)?,
+            "Email" => {
+                let Contact { email, email_marketing_allowed: allowed, .. } = &mut contact;
+                address(source, &child, "Email/@allowMarketing", (email, allowed), &mut rest)?;
+            }
+            "Phone" => {
+                let Contact { phone, phone_marketing_allowed: allowed, .. } = &mut contact;
+                address(source, &child, "Phone/@allowMarketing", (phone, allowed), &mut rest)?;
+            }
+            "IPAddress" => text(source, &child, &mut contact.ip_address, &mut rest)?,
+            _ => source.unknown(&child, &mut rest)?,
+        }
+    }
+    source.leave();
+    contact.extra = rest.extra;
+    Ok((customer_id, Some(contact).filter(|contact| *contact != Contact::default())))
+}
+
+/// An e-mail address or a phone number, and whether it may be used for marketing.
+fn address<'a>(
+    source: &mut Source<'a>,
+    tag: &Tag<'a>,
+    attribute: &str,
+    (slot, allowed): (&mut Option<String>, &mut Option<bool>),
+    rest: &mut Rest,
+) -> Result<(), Fault> {
+    if slot.is_some() || allowed.is_some() {
+        return source.repeated(tag, rest);
+    }
+    let (address, [marketing]) = source.leaf(tag, ["allowMarketing"], rest)?;
+    *slot = owned(address);
+    *allowed = value_of(source, tag, attribute, marketing, value::boolean)?;
+    Ok(())
+}
+
+fn products<'a>(source: &mut Source<'a>, tag: &Tag<'a>, lines: &mut Vec<Line>, rest: &mut Rest) -> Result<(), Fault> {
+    source.enter("Products", 0);
+    let [] = source.attributes(tag, [], rest)?;
+    rest.prefix = "Products/";
+    while let Some(child) = source.child(tag, rest)? {
+        match child.name {
+            "Product" => {
+                source.enter("Product", lines.len() + 1);
+                lines.push(line(source, &child)?);
+                source.leave();
+            }
+            _ => source.unknown(&child, rest)?,
+        }
+    }
+    rest.prefix = "";
+    source.leave();
+    Ok(())
+}
+
+fn line<'a>(source: &mut Source<'a>, tag: &Tag<'a>) -> Result<Line, Fault> {
+    let mut line = Line::default();
+    let mut rest = Rest::default();
+    let [] = source.attributes(tag, [], &mut rest)?;
+    while let Some(child) = source.child(tag, &mut rest)? {
+        match child.name {
+            "ProductID" => product_id(source, &child, &mut line, &mut rest)?,
+            "ProductName" => text(source, &child, &mut line.product_name, &mut rest)?,
+            "Variation" if line.variation_name.is_none() && line.variation_id.is_none() => {
+                let (name, [id]) = source.leaf(&child, ["id"], &mut rest)?;
+                line.variation_name = owned(name);
+                line.variation_id = owned(id);
+            }
+            "Variation" => source.repeated(&child, &mut rest)?,
+            "Code" | "codeph" => text(source, &child, &mut line.product_code, &mut rest)?,
+            "UnitPrice" if line.unit_price.is_none() && line.vat_rate.is_none() => {
+                let (price, [vat]) = source.leaf(&child, ["vat"], &mut rest)?;
+                line.unit_price = value_of(source, &child, "UnitPrice", price, value::decimal)?;
+                line.vat_rate = value_of(source, &child, "UnitPrice/@vat", vat, value::decimal)?;
+            }
+            "UnitPrice" => source.repeated(&child, &mut rest)?,
+            "UnitTax" => parsed(source, &child, &mut line.unit_tax, value::decimal, &mut rest)?,
+            "Quantity" => parsed(source, &child, &mut line.quantity, value::decimal, &mut rest)?,
+            "Total" => parsed(source, &child, &mut line.total, value::decimal, &mut rest)?,
+            "TotalTax" => parsed(source, &child, &mut line.total_tax, value::decimal, &mut rest)?,
+            "Shipped" => parsed(source, &child, &mut line.shipped, value::boolean, &mut rest)?,
+            "Campaign" => campaign(source, &child, &mut line, &mut rest)?,
+            "Categories" => categories(source, &child, &mut line.categories, &mut rest)?,
+            _ => source.unknown(&child, &mut rest)?,
+        }
+    }
+    line.kind = kind(&line);
+    line.extra = rest.extra;
+    Ok(line)
+}
+
+fn product_id<'a>(source: &mut Source<'a>, tag: &Tag<'a>, line: &mut Line, rest: &mut Rest) -> Result<(), Fault> {
+    if line.product_id.is_some() || kind(line) != LineKind::Product {
+        return source.repeated(tag, rest);
+    }
+    let (id, [payment, shipping, coupon]) = source.leaf(tag, ["PaymentID", "ShippingID", "CouponCode"], rest)?;
+    line.product_id = owned(id);
+    line.payment_method_id = owned(payment);
+    line.shipping_method_id = owned(shipping);
+    line.coupon_code = owned(coupon);
+    Ok(())
+}
+
+/// What a line stands for, told by its `ProductID`.
+fn kind(line: &Line) -> LineKind {
+    match line.product_id.as_deref() {
+        _ if line.coupon_code.is_some() => LineKind::Coupon,
+        _ if line.payment_method_id.is_some() => LineKind::Payment,
+        _ if line.shipping_method_id.is_some() => LineKind::Shipping,
+        Some("PAYMENT") => LineKind::Payment,
+        Some("SHIPPING") => LineKind::Shipping,
+        _ => LineKind::Product,
+    }
+}
+
+fn campaign<'a>(source: &mut Source<'a>, tag: &Tag<'a>, line: &mut Line, rest: &mut Rest) -> Result<(), Fault> {
+    source.enter("Campaign", 0);
+    let [] = source.attributes(tag, [], rest)?;
+    rest.prefix = "Campaign/";
+    while let Some(child) = source.child(tag, rest)? {
+        match child.name {
+            "CampaignID" => text(source, &child, &mut line.campaign_id, rest)?,
+            "NormalUnitPrice" => parsed(source, &child, &mut line.normal_unit_price, value::decimal, rest)?,
+            _ => source.unknown(&child, rest)?,
+        }
+    }
+    rest.prefix = "";
+    source.leave();
+    Ok(())
+}
+
+fn categories<'a>(source: &mut Source<'a>, tag: &Tag<'a>, list: &mut Vec<Category>, rest: &mut Rest) -> Result<(), Fault> {
+    source.enter("Categories", 0);
+    let [] = source.attributes(tag, [], rest)?;
+    rest.prefix = "Categories/";
+    while let Some(child) = source.child(tag, rest)? {
+        match child.name {
+            "Category" => {
+                let (name, [id]) = source.leaf(&child, ["id"], rest)?;
+                list.push(Category { id: owned(id), name: owned(name) });
+            }
+            _ => source.unknown(&child, rest)?,
+        }
+    }
+    rest.prefix = "";
+    source.leave();
+    Ok(())
+}
+
+fn text<'a>(source: &mut Source<'a>, tag: &Tag<'a>, slot: &mut Option<String>, rest: &mut Rest) -> Result<(), Fault> {
+    if slot.is_some() {
+        return source.repeated(tag, rest);
+    }
+    let (text, []) = source.leaf(tag, [], rest)?;
+    *slot = owned(text);
+    Ok(())
+}
+
+fn parsed<'a, T>(
+    source: &mut Source<'a>,
+    tag: &Tag<'a>,
+    slot: &mut Option<T>,
+    parse: fn(&str) -> Result<T, String>,
+    rest: &mut Rest,
+) -> Result<(), Fault> {
+    if slot.is_some() {
+        return source.repeated(tag, rest);
+    }
+    let (text, []) = source.leaf(tag, [], rest)?;
+    *slot = value_of(source, tag, tag.name, text, parse)?;
+    Ok(())
+}
+
+fn value_of<'a, T>(
+    source: &Source<'a>,
+    tag: &Tag<'a>,
+    leaf: &str,
+    text: Option<Cow<'a, str>>,
+    parse: fn(&str) -> Result<T, String>,
+) -> Result<Option<T>, Fault> {
+    text.map(|text| parse(&text).map_err(|reason| source.value_fault(tag, leaf, reason))).transpose()
+}
+
+fn owned(text: Option<Cow<'_, str>>) -> Option<String> {
+    text.map(Cow::into_owned)
+}

@@ -1,0 +1,209 @@
+//! The edge to the network: one HTTP request out, one answer in.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::pin::Pin;
+use std::time::{Duration, SystemTime};
+
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use http::header::{CONTENT_TYPE, DATE, RETRY_AFTER};
+use jiff::Timestamp;
+use reqwest::redirect;
+
+use crate::request::HttpRequest;
+
+/// How large an answer may be, in bytes: 32 MiB, several hundred times a page of 100 ordinary orders.
+pub const MAX_BODY_BYTES: usize = 32 * 1024 * 1024;
+
+/// How long making a connection may take, name lookup and TLS included.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long an idle connection is kept. Shorter than servers keep theirs, so that a request seldom meets a connection
+/// that is being closed: a POST lost that way could not be told from one that arrived.
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(15);
+
+const USER_AGENT: &str = concat!("tilaussilta/", env!("CARGO_PKG_VERSION"));
+
+/// A future as a [`Transport`] returns it.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Something that carries a request to a shop and the answer back: [`HttpTransport`], or a double in a test.
+pub trait Transport: Send + Sync {
+    /// Sends the request once. Whoever calls drops the future after `timeout`, which covers the whole exchange from the
+    /// connection to the last byte of the answer; an implementation may give up by itself at the same time.
+    ///
+    /// An answer of any status is `Ok`.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError`] when no whole answer came.
+    fn send(&self, request: HttpRequest, timeout: Duration) -> BoxFuture<'_, Result<HttpResponse, TransportError>>;
+}
+
+/// An answer of a shop. Its `Debug` form leaves out the body, which holds personal data.
+#[derive(Clone)]
+pub struct HttpResponse {
+    /// The status code.
+    pub status: u16,
+    /// The header `Date`: the shop's clock when it answered.
+    pub date: Option<Timestamp>,
+    /// The header `Content-Type`, as it is.
+    pub content_type: Option<String>,
+    /// The header `Retry-After`: how long the shop asks to be left alone.
+    pub retry_after: Option<Duration>,
+    /// The whole body.
+    pub body: Bytes,
+}
+
+impl fmt::Debug for HttpResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpResponse")
+            .field("status", &self.status)
+            .field("date", &self.date)
+            .field("content_type", &self.content_type)
+            .field("retry_after", &self.retry_after)
+            .field("body_bytes", &self.body.len())
+            .finish()
+    }
+}
+
+/// Why no whole answer came. Nothing here holds the URL, which carries the key.
+#[derive(Debug, thiserror::Error)]
+pub enum TransportError {
+    /// The time was up; the request may have arrived.
+    #[error("the shop did not answer in time")]
+    Timeout,
+    /// There was no connection, so the request did not arrive.
+    #[error("cannot connect to the shop")]
+    Connect {
+        /// What failed.
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// The connection ended before the answer did; the request may have arrived.
+    #[error("the connection ended before the answer did")]
+    Cut,
+    /// The answer is longer than the limit; the rest was not read.
+    #[error("the answer is over {limit_bytes} bytes")]
+    TooLarge {
+        /// The limit.
+        limit_bytes: usize,
+    },
+    /// Anything else; the request may have arrived.
+    #[error("the request failed")]
+    Other {
+        /// What failed.
+        source: Box<dyn StdError + Send + Sync>,
+    },
+}
+
+impl TransportError {
+    /// Whether the shop may have received the request, and done what it asks.
+    pub fn may_have_arrived(&self) -> bool {
+        !matches!(self, Self::Connect { .. })
+    }
+
+    fn from_reqwest(error: reqwest::Error) -> Self {
+        let error = error.without_url();
+        // A time-out while connecting is both; that the request did not leave is what matters.
+        if error.is_connect() {
+            Self::Connect { source: error.into() }
+        } else if error.is_timeout() {
+            Self::Timeout
+        } else if error.is_request() || error.is_body() || error.is_decode() {
+            Self::Cut
+        } else {
+            Self::Other { source: error.into() }
+        }
+    }
+}
+
+/// A [`Transport`] over HTTP and TLS.
+///
+/// It follows no redirect: one leads to another host or to a log-in page, and the key goes to neither. It repeats
+/// nothing by itself. The proxy variables of the environment (`HTTPS_PROXY`, `NO_PROXY`) are honoured.
+#[derive(Clone, Debug)]
+pub struct HttpTransport {
+    client: reqwest::Client,
+}
+
+impl HttpTransport {
+    /// Makes a client with the platform's root certificates. Make one and share it: it keeps connections open.
+    ///
+    /// Unless the process has chosen one before, this makes *ring* the process's provider of TLS cryptography.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError::Other`] if TLS cannot be set up, for want of root certificates for example.
+    pub fn new() -> Result<Self, TransportError> {
+        // An error means that a provider has been chosen already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::Client::builder()
+            .user_agent(USER_AGENT)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+            .redirect(redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .build()
+            .map_err(TransportError::from_reqwest)?;
+        Ok(Self { client })
+    }
+
+    async fn exchange(&self, request: HttpRequest, timeout: Duration) -> Result<HttpResponse, TransportError> {
+        let HttpRequest { method, url, form } = request;
+        let mut builder = self.client.request(method, url).timeout(timeout);
+        if let Some(form) = form {
+            builder = builder.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form);
+        }
+        let mut response = builder.send().await.map_err(TransportError::from_reqwest)?;
+        let status = response.status().as_u16();
+        let headers = std::mem::take(response.headers_mut());
+        let body = read_body(response, MAX_BODY_BYTES).await?;
+        let date = text(&headers, &DATE).and_then(http_date);
+        Ok(HttpResponse {
+            status,
+            date: date.and_then(|date| Timestamp::try_from(date).ok()),
+            content_type: text(&headers, &CONTENT_TYPE).map(str::to_owned),
+            retry_after: text(&headers, &RETRY_AFTER).and_then(|value| retry_after(value, date)),
+            body,
+        })
+    }
+}
+
+impl Transport for HttpTransport {
+    fn send(&self, request: HttpRequest, timeout: Duration) -> BoxFuture<'_, Result<HttpResponse, TransportError>> {
+        Box::pin(self.exchange(request, timeout))
+    }
+}
+
+/// Reads the whole body, and stops at the limit instead of filling the memory.
+async fn read_body(mut response: reqwest::Response, limit_bytes: usize) -> Result<Bytes, TransportError> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = response.chunk().await.map_err(TransportError::from_reqwest)? {
+        if body.len() + chunk.len() > limit_bytes {
+            return Err(TransportError::TooLarge { limit_bytes });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+fn text<'h>(headers: &'h HeaderMap, name: &http::HeaderName) -> Option<&'h str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn http_date(value: &str) -> Option<SystemTime> {
+    httpdate::parse_http_date(value).ok()
+}
+
+/// Reads `Retry-After`: seconds, or a time of the server's clock, which `date` tells (ours does when it is missing).
+fn retry_after(value: &str, date: Option<SystemTime>) -> Option<Duration> {
+    if let Ok(seconds) = value.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let now = date.unwrap_or_else(SystemTime::now);
+    Some(http_date(value)?.duration_since(now).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests;

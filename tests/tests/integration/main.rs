@@ -1,0 +1,3 @@
+//! The integration tests: the functions' own code over the embedded DynamoDB.
+
+mod mycashflow_order;
