@@ -9,9 +9,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedAsyncSleep, SharedCredentialsProvider};
+use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_runtime_api::client::http::{
-    HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
+    HttpClient, HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
@@ -34,6 +35,25 @@ pub struct CallPlan {
     pub latency: Duration,
     /// What goes wrong with it.
     pub fault: Option<CallFault>,
+}
+
+/// The SDK's client of a DynamoDB endpoint on this machine, over plain HTTP.
+pub fn remote_client(endpoint: &str) -> aws_sdk_dynamodb::Client {
+    let http = aws_smithy_http_client::Builder::new().build_http();
+    client(endpoint, http)
+}
+
+/// A client with the functions' own settings, and credentials that no endpoint here looks at.
+fn client(endpoint: &str, http: impl HttpClient + 'static) -> aws_sdk_dynamodb::Client {
+    let config = aws_config::SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("eu-north-1"))
+        .endpoint_url(endpoint)
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new("sandbox", "sandbox", None, None, "sandbox")))
+        .http_client(http)
+        .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+        .build();
+    aws_sdk_dynamodb::Client::from_conf(lambda::dynamodb_settings(&config).build())
 }
 
 /// What can go wrong with a call.
@@ -85,19 +105,7 @@ impl Embedded {
     /// The SDK's client of it, with a plan for every call.
     pub fn client_with(&self, planner: Planner) -> aws_sdk_dynamodb::Client {
         let connector = SharedHttpConnector::new(Connector { engine: self.clone(), planner });
-        let config = aws_config::SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("eu-north-1"))
-            .endpoint_url("http://embedded.invalid")
-            .credentials_provider(aws_sdk_dynamodb::config::SharedCredentialsProvider::new(Credentials::new(
-                "embedded", "embedded", None, None, "sandbox",
-            )))
-            .http_client(http_client_fn(move |_, _| connector.clone()))
-            .sleep_impl(aws_sdk_dynamodb::config::SharedAsyncSleep::new(
-                aws_smithy_async::rt::sleep::TokioSleep::new(),
-            ))
-            .build();
-        aws_sdk_dynamodb::Client::from_conf(lambda::dynamodb_settings(&config).build())
+        client("http://embedded.invalid", http_client_fn(move |_, _| connector.clone()))
     }
 
     /// Answers one request of the DynamoDB API: the operation and its JSON. Gives the status and the answer's JSON.

@@ -17,9 +17,12 @@ pub fn lock(shop: &SharedShop) -> MutexGuard<'_, Shop> {
     shop.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Finds a shop by the host of its address.
+type FindShop = dyn Fn(&str) -> Option<SharedShop> + Send + Sync;
+
 /// Reaches make-believe shops by the host of their address: `http://acme.invalid` is the shop named `acme`.
 pub struct InProcess {
-    shops: Box<dyn Fn(&str) -> Option<SharedShop> + Send + Sync>,
+    shops: Box<FindShop>,
     clock: Clock,
     /// How long the request is on its way, and how long the answer is.
     latency: Box<dyn Fn() -> (Duration, Duration) + Send + Sync>,

@@ -4,6 +4,9 @@
 
 pub mod embedded;
 pub mod erp;
+pub mod functions;
 pub mod in_process;
 pub mod orders;
+pub mod server;
 pub mod shop;
+pub mod world;

@@ -146,7 +146,7 @@ async fn append(
 
 fn push_status(error: &PushError) -> StatusCode {
     match error {
-        PushError::UnsupportedMediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        PushError::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         PushError::Malformed { .. } | PushError::NoDocument => StatusCode::BAD_REQUEST,
     }
 }

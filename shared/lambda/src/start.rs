@@ -51,6 +51,11 @@ impl Starter {
         Self { config }
     }
 
+    /// The DynamoDB client.
+    pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
+        aws_sdk_dynamodb::Client::from_conf(dynamodb_settings(&self.config).build())
+    }
+
     /// Makes what a function works with from `TABLE_NAME`, `RETENTION_DAYS`, `LOG_RETENTION_DAYS` and
     /// `CONNECTIONS_SECRET` or, for development, `CONNECTIONS_FILE`.
     ///
@@ -58,7 +63,7 @@ impl Starter {
     /// [`StartError`].
     pub async fn deps(&self) -> Result<Deps, StartError> {
         let ledger = Ledger::new(
-            aws_sdk_dynamodb::Client::from_conf(dynamodb_settings(&self.config).build()),
+            self.dynamodb(),
             variable("TABLE_NAME")?,
             Retention {
                 revisions: days("RETENTION_DAYS", Retention::default().revisions)?,

@@ -1,0 +1,132 @@
+//! The end of the day: what was sent against what the ledger holds.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use ledger::{Connection, ContentHash, DocumentKey, Outcome};
+use manu::WebhookType;
+use serde_json::json;
+
+use super::steps::{BROKEN, CHANGED, DURING_CRASH, MADE};
+use super::{Demo, NAME};
+use crate::commands::Problem;
+use crate::commands::people::table;
+
+/// The checks of the day.
+pub(super) struct Result {
+    rows: Vec<Row>,
+}
+
+/// One check: what the world knows, what the ledger holds.
+struct Row {
+    what: &'static str,
+    world: usize,
+    ledger: usize,
+}
+
+pub(super) async fn check(demo: &Demo) -> std::result::Result<Result, Problem> {
+    let mut rows = orders(demo).await?;
+    rows.extend(messages(demo).await?);
+    rows.extend(refusals(demo).await?);
+    let state = demo.ledger.shop_state(NAME).await?;
+    rows.push(Row { what: "gaps left open", world: 0, ledger: state.gaps.len() });
+    Ok(Result { rows })
+}
+
+/// Every order of the shop: its revisions, and whether the last one says what the shop says.
+async fn orders(demo: &Demo) -> std::result::Result<Vec<Row>, Problem> {
+    let made: u64 = MADE.iter().map(|(_, count, _)| count).sum();
+    let readable = (made - 1) as usize;
+    let states: Vec<(u64, ContentHash)> = demo
+        .world
+        .shop(NAME)
+        .map(|shop| shop.orders().map(|order| (order.id, as_received(&order))).collect())
+        .unwrap_or_default();
+    let (mut known, mut current, mut revisions) = (0, 0, 0);
+    for (order, hash) in states {
+        let recorded = demo.ledger.revisions(&DocumentKey::order(NAME, order)).await?;
+        known += usize::from(!recorded.is_empty());
+        revisions += recorded.len();
+        current += usize::from(order != BROKEN && recorded.last().is_some_and(|last| last.hash == hash));
+    }
+    Ok(vec![
+        Row { what: "orders of the shop that can be read", world: readable, ledger: known },
+        Row { what: "of these, as they are in the shop now", world: readable, ledger: current },
+        Row { what: "versions of them: each order, and each change", world: readable + CHANGED.len(), ledger: revisions },
+    ])
+}
+
+/// The hash of an order as the shop writes it.
+fn as_received(order: &mycashflow::Order) -> ContentHash {
+    let xml = mycashflow::write_order(order);
+    let page = mycashflow::read_page(xml.as_bytes(), &mycashflow::Limits::default());
+    let read = page.ok().and_then(|mut page| page.entries.pop()?.order.ok());
+    ContentHash::of(&read.as_ref().unwrap_or(order).canonical_json())
+}
+
+/// Every message that the ERP signed.
+async fn messages(demo: &Demo) -> std::result::Result<Vec<Row>, Problem> {
+    let mut sent: Vec<(WebhookType, u64)> =
+        WebhookType::ALL.into_iter().enumerate().map(|(index, webhook)| (webhook, 4000 + index as u64)).collect();
+    sent.push((WebhookType::SalesDispatchActivate, DURING_CRASH));
+    let mut revisions = 0;
+    for (webhook, id) in &sent {
+        let key = DocumentKey::manu(NAME, webhook.slug(), id.to_string());
+        revisions += demo.ledger.revisions(&key).await?.len();
+    }
+    Ok(vec![Row { what: "messages of the ERP, sent once or more", world: sent.len(), ledger: revisions }])
+}
+
+/// What had to be refused, and what had to be kept although nobody could read it. Each kind is counted once, as a demo
+/// that was interrupted may have sent it twice.
+async fn refusals(demo: &Demo) -> std::result::Result<Vec<Row>, Problem> {
+    let shop = Connection::shop(NAME);
+    let unreadable = demo.ledger.quarantined(&shop).await?;
+    let kept = unreadable.iter().filter(|one| one.document == Some(format!("order/{BROKEN}"))).count();
+    let stranger = demo.ledger.revisions(&DocumentKey::order(NAME, 666)).await?.len()
+        + demo.ledger.revisions(&DocumentKey::manu(NAME, "sales-order-activate", "666")).await?.len();
+    Ok(vec![
+        Row { what: "orders that cannot be read, kept in quarantine", world: 1, ledger: kept },
+        Row { what: "orders and messages of strangers", world: 0, ledger: stranger },
+        Row { what: "connections with a refusal in their log", world: 2, ledger: refused(demo).await? },
+    ])
+}
+
+async fn refused(demo: &Demo) -> std::result::Result<usize, Problem> {
+    let mut connections = 0;
+    for connection in [Connection::shop(NAME), Connection::manu(NAME)] {
+        let mut lines = Vec::new();
+        // The day may have had a midnight.
+        for at in [demo.notes.begun, Timestamp::now()] {
+            lines.extend(demo.ledger.deliveries(&connection, at.to_zoned(TimeZone::UTC).date()).await?);
+        }
+        let refusal = |line: &ledger::Delivery| line.outcome == Outcome::Rejected && line.status == 401;
+        connections += usize::from(lines.iter().any(refusal));
+    }
+    Ok(connections)
+}
+
+impl Result {
+    /// How many checks found a difference.
+    pub(super) fn wrong(&self) -> usize {
+        self.rows.iter().filter(|row| row.world != row.ledger).count()
+    }
+
+    pub(super) fn print(&self, json: bool, elapsed: Duration) {
+        if json {
+            let rows: Vec<_> = self.rows.iter().map(|row| json!({ "what": row.what, "world": row.world, "ledger": row.ledger })).collect();
+            println!("{}", json!({ "rows": rows, "wrong": self.wrong() }));
+            return;
+        }
+        let mut table = table(&["", "sent", "in the ledger", ""]);
+        for row in &self.rows {
+            let verdict = if row.world == row.ledger { "✓" } else { "DIFFERENT" };
+            table.add_row([row.what.to_owned(), row.world.to_string(), row.ledger.to_string(), verdict.to_owned()]);
+        }
+        println!("\n{table}");
+        if self.wrong() == 0 {
+            println!("Nothing is missing, nothing is doubled. ({:.1} s)", elapsed.as_secs_f64());
+        }
+    }
+}

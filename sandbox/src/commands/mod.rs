@@ -1,0 +1,65 @@
+//! The commands, and what several of them share.
+
+pub(crate) mod backfill;
+pub(crate) mod demo;
+pub(crate) mod people;
+pub(crate) mod serve;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ledger::{Ledger, Retention};
+use mycashflow::RetryPolicy;
+use sandbox::embedded::Embedded;
+
+/// The table's name in the sandbox's own databases.
+pub(crate) const TABLE: &str = "tilaussilta";
+
+/// What a command could not do, for the person who asked.
+#[derive(Debug)]
+pub(crate) struct Problem(pub(crate) String);
+
+impl<E: std::error::Error> From<E> for Problem {
+    fn from(error: E) -> Self {
+        let mut text = error.to_string();
+        let mut source = error.source();
+        while let Some(inner) = source {
+            text = format!("{text}: {inner}");
+            source = inner.source();
+        }
+        Self(text)
+    }
+}
+
+/// Which ledger a command works on.
+#[derive(clap::Args)]
+pub(crate) struct Store {
+    /// The sandbox's database file.
+    #[arg(long, value_name = "FILE", default_value = "sandbox.db", conflicts_with = "table")]
+    database: PathBuf,
+    /// A DynamoDB table of the AWS account that the environment names, instead of a file.
+    #[arg(long, value_name = "NAME")]
+    table: Option<String>,
+}
+
+impl Store {
+    /// Opens the ledger; a file must exist.
+    pub(crate) async fn open(&self) -> Result<Ledger, Problem> {
+        if let Some(table) = &self.table {
+            let config = lambda::Starter::from_environment().await;
+            return Ok(Ledger::new(config.dynamodb(), table, Retention::default()));
+        }
+        if !self.database.exists() {
+            return Err(Problem(format!(
+                "there is no database {}: name one with --database, or a table with --table",
+                self.database.display()
+            )));
+        }
+        Ok(Ledger::new(Embedded::in_file(&self.database)?.client(), TABLE, Retention::default()))
+    }
+}
+
+/// The client's patience with a shop in the sandbox: as deployed, but with shorter pauses, as somebody is watching.
+pub(crate) fn policy() -> RetryPolicy {
+    RetryPolicy { base_delay: Duration::from_millis(100), ..RetryPolicy::default() }
+}

@@ -1,0 +1,199 @@
+//! `sandbox serve`: everything on one port, until it is stopped.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use changes_poller::PollerDeps;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
+use lambda::{ConnectionSource, ConnectionStore, Connections, Deps, system_clock};
+use ledger::{Ledger, Retention, create_table};
+use mycashflow::HttpTransport;
+use sandbox::embedded::Embedded;
+use sandbox::functions::{Functions, FunctionsThread};
+use sandbox::server::{Server, encoded};
+use sandbox::shop::Via;
+use sandbox::world::{World, shop_url};
+use serde_json::json;
+use url::Url;
+
+use super::{Problem, TABLE, policy};
+
+/// `sandbox serve`.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// The port on 127.0.0.1; 0 takes any that is free.
+    #[arg(long, default_value_t = 8787)]
+    port: u16,
+    /// The connections document. Made, with a shop and an account that the sandbox plays, when there is none.
+    #[arg(long, value_name = "FILE", default_value = "sandbox-connections.json")]
+    connections: PathBuf,
+    /// The database file. Made when there is none.
+    #[arg(long, value_name = "FILE", default_value = "sandbox.db")]
+    database: PathBuf,
+    /// How many orders the make-believe shops have from before today, which only the poll can find.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed_orders: u64,
+    /// Seconds between two polls; 0 polls only when asked to.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    every: u64,
+    /// Print the address as JSON, for programs.
+    #[arg(long)]
+    json: bool,
+    /// End when standard input does.
+    #[arg(long, hide = true)]
+    with_parent: bool,
+}
+
+pub(crate) async fn run(options: Options) -> Result<(), Problem> {
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", options.port)).await?;
+    let base = Url::parse(&format!("http://{}", listener.local_addr()?))?;
+    if !options.connections.exists() {
+        write_connections(&options.connections, &base)?;
+    }
+    let store = ConnectionStore::open(ConnectionSource::File(options.connections.clone())).await?;
+    let connections = store.current();
+    let embedded = Embedded::in_file(&options.database)?;
+    let client = embedded.client();
+    create_table(&client, TABLE).await?;
+    let deps = PollerDeps {
+        base: Deps {
+            ledger: Ledger::new(client, TABLE, Retention::default()),
+            connections: Arc::new(store),
+            clock: system_clock(),
+        },
+        transport: Arc::new(HttpTransport::new()?),
+        policy: policy(),
+        progress: None,
+    };
+    let world = World::new(&connections, &base, system_clock());
+    seed(&world, options.seed_orders)?;
+    let functions = FunctionsThread::start(Functions { deps })?;
+    if options.json {
+        println!("{}", json!({ "url": base.as_str().trim_end_matches('/') }));
+    } else {
+        print_help(&options, &base, &connections, &world);
+    }
+    if options.every > 0 {
+        tokio::spawn(schedule(functions.clone(), Duration::from_secs(options.every), options.json));
+    }
+    if options.with_parent {
+        // Whoever started this process holds the other end: when that process ends, however it ends, so does this one.
+        std::thread::spawn(|| {
+            let _ = std::io::stdin().read_to_end(&mut Vec::new());
+            std::process::exit(0);
+        });
+    }
+    let push_keys = connections.shops.iter().map(|(name, shop)| (name.clone(), push_key(shop).to_owned())).collect();
+    let server = Server {
+        functions: Some(functions),
+        embedded: Some(embedded),
+        world: Some(world),
+        functions_url: base.as_str().trim_end_matches('/').to_owned(),
+        push_keys,
+    };
+    tokio::select! {
+        result = server.serve(listener) => Ok(result?),
+        result = tokio::signal::ctrl_c() => Ok(result?),
+    }
+}
+
+/// The key for a shop's address: one of ours where there is one, so that the API key stands in no address.
+pub(crate) fn push_key(shop: &lambda::ShopConnection) -> &str {
+    shop.push_keys.first().unwrap_or(&shop.key).reveal()
+}
+
+/// A connections document with one shop and one account, both played by the sandbox at `base`.
+pub(crate) fn made_up_connections(base: &Url) -> Result<serde_json::Value, Problem> {
+    Ok(json!({
+        "shops": { "acme": {
+            "url": shop_url(base, "acme")?.as_str(),
+            "key": "make-believe-api-key",
+            "push_keys": ["make-believe-push-key"],
+            "start": Timestamp::now().to_zoned(TimeZone::UTC).date().checked_sub(400.days())?,
+        } },
+        "manu": { "acme": { "secrets": ["make-believe-client-secret"] } },
+    }))
+}
+
+fn write_connections(path: &Path, base: &Url) -> Result<(), Problem> {
+    let text = serde_json::to_string_pretty(&made_up_connections(base)?)?;
+    std::fs::write(path, text + "\n").map_err(|error| Problem(format!("{} cannot be written: {error}", path.display())))
+}
+
+/// Gives every make-believe shop a history: an order a minute, the last one at midnight (UTC), so that it is the same
+/// whenever the sandbox is started on one day.
+fn seed(world: &World, orders: u64) -> Result<(), Problem> {
+    let midnight = Timestamp::now().to_zoned(TimeZone::UTC).date().to_zoned(TimeZone::UTC)?.timestamp();
+    for name in world.shops.keys() {
+        let Some(mut shop) = world.shop(name) else { continue };
+        for index in 0..orders {
+            let minutes_ago = i64::try_from(orders - 1 - index).unwrap_or(i64::MAX);
+            shop.add_made_up(midnight.checked_sub(minutes_ago.minutes())?, index, Via::Api);
+        }
+    }
+    Ok(())
+}
+
+async fn schedule(functions: FunctionsThread, every: Duration, quiet: bool) {
+    let mut ticks = tokio::time::interval(every);
+    loop {
+        ticks.tick().await;
+        let result = functions.invoke("changes-poller", "{}").await;
+        if quiet {
+            continue;
+        }
+        let time = Timestamp::now().to_zoned(TimeZone::system()).strftime("%T").to_string();
+        match result {
+            Ok(report) => {
+                for shop in report["shops"].as_array().into_iter().flatten() {
+                    println!(
+                        "{time}  poll of {}: {} orders in {} pages, {} new, {} updated, {} unchanged, {} quarantined, {} gaps open",
+                        shop["shop"].as_str().unwrap_or("?"),
+                        shop["orders"], shop["pages"], shop["new"], shop["updated"], shop["unchanged"],
+                        shop["quarantined"], shop["gaps_open"],
+                    );
+                }
+            }
+            Err(error) => println!("{time}  poll failed: {error}"),
+        }
+    }
+}
+
+fn print_help(options: &Options, base: &Url, connections: &Connections, world: &World) {
+    let base = base.as_str().trim_end_matches('/');
+    println!("Tilaussilta's sandbox: {base}    (Ctrl-C stops it)");
+    println!("connections {}, database {}", options.connections.display(), options.database.display());
+    match options.every {
+        0 => println!("polls only when asked to\n"),
+        every => println!("polls every {every} seconds\n"),
+    }
+    println!("# the poller, as AWS Lambda would be asked to run it");
+    println!("curl -sd '{{}}' {base}/2015-03-31/functions/changes-poller/invocations\n");
+    for (name, shop) in &connections.shops {
+        let address = format!("{base}/mycashflow/{name}/orders?{}", encoded("key", push_key(shop)));
+        println!("# POST an order of the shop {name} yourself");
+        println!("curl -s --data-binary @order.xml -H 'content-type: application/xml' '{address}'");
+        if world.shops.contains_key(name) {
+            let key = encoded("key", shop.key.reveal());
+            println!("# a customer orders in the make-believe shop {name}, which POSTs the order; an API client orders");
+            println!("curl -sX POST '{base}/shops/{name}/orders?via=web'");
+            println!("curl -sX POST '{base}/shops/{name}/orders?via=api&count=3'");
+            println!("# order 1 is delivered in the shop; what the shop answers to the poll");
+            println!("curl -sX POST '{base}/shops/{name}/orders/1?status=Shipped'");
+            println!("curl -s '{base}/shops/{name}/webhooks/changes?created_after_ts=0&{key}'");
+        } else {
+            println!("# the shop {name} is not played here: it is polled at its own address");
+        }
+        println!();
+    }
+    for name in connections.manu.keys() {
+        println!("# somebody activates a sales order in the make-believe ERP {name}, which sends a signed message; its log");
+        println!("curl -sX POST '{base}/erp/{name}/sales-order-activate?id=4711'");
+        println!("curl -s '{base}/erp/{name}/log?all=1'\n");
+    }
+    println!("# the ledger, as a DynamoDB endpoint (any credentials)");
+    println!("aws dynamodb scan --table-name {TABLE} --endpoint-url {base}\n");
+}

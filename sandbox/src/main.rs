@@ -1,0 +1,63 @@
+//! The sandbox's commands: `sandbox help` lists them.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "the commands speak to a person at a terminal")]
+
+mod commands;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Try Tilaussilta without a shop, an ERP or AWS.
+#[derive(Parser)]
+#[command(name = "sandbox", version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Play a short day, with a crash in the middle, and check what the ledger holds against what was sent.
+    Demo(commands::demo::Options),
+    /// Serve the functions, the database and a make-believe shop and ERP on one port.
+    Serve(commands::serve::Options),
+    /// Print the verify code with which Manu Online would sign the message on standard input.
+    Sign(commands::people::SignOptions),
+    /// Print a document's revisions.
+    Show(commands::people::ShowOptions),
+    /// Print a connection's delivery log: what was refused, or all.
+    Log(commands::people::LogOptions),
+    /// Read a shop's past into the ledger. Safe to stop and to run again.
+    Backfill(commands::backfill::Options),
+}
+
+fn main() -> ExitCode {
+    if std::env::var_os("LOG_LEVEL").is_some() {
+        lambda::init_logs();
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&format!("the runtime cannot be made: {error}")),
+    };
+    let result = runtime.block_on(async {
+        match Arguments::parse().command {
+            Command::Demo(options) => commands::demo::run(options).await,
+            Command::Serve(options) => commands::serve::run(options).await,
+            Command::Sign(options) => commands::people::sign(&options),
+            Command::Show(options) => commands::people::show(options).await,
+            Command::Log(options) => commands::people::log(options).await,
+            Command::Backfill(options) => commands::backfill::run(options).await,
+        }
+    });
+    // A request that was cut off by the end of a command is not waited for.
+    runtime.shutdown_background();
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error.0),
+    }
+}
+
+fn failed(problem: &str) -> ExitCode {
+    eprintln!("sandbox: {problem}");
+    ExitCode::FAILURE
+}

@@ -1,0 +1,253 @@
+//! One port for everything: the functions, the DynamoDB API, and the make-believe world with its controls.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use axum::body::{Body as AxumBody, Bytes, to_bytes};
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use axum::{Json, Router};
+use futures_util::StreamExt;
+use http::{HeaderMap, Method, StatusCode, header};
+use lambda_http::Body;
+use manu::WebhookType;
+use serde_json::{Value, json};
+
+use crate::embedded::Embedded;
+use crate::erp::{SignedMessage, made_up_document};
+use crate::functions::{FunctionsThread, InvokeError};
+use crate::shop::{Fault, ShopResponse, Via};
+use crate::world::World;
+
+/// No request here is larger; the functions' own limits are lower.
+const MAX_REQUEST_BYTES: usize = 16 * 1024 * 1024;
+const INVOCATIONS: &str = "/2015-03-31/functions/";
+
+/// What a port serves. Each part may be missing: the demo plays the world and the functions in two processes.
+#[derive(Clone, Default)]
+pub struct Server {
+    /// The functions.
+    pub functions: Option<FunctionsThread>,
+    /// The DynamoDB API, at `/`.
+    pub embedded: Option<Embedded>,
+    /// The make-believe shops and ERPs.
+    pub world: Option<World>,
+    /// Where the make-believe world sends its messages: the functions' address.
+    pub functions_url: String,
+    /// The key that the make-believe shops put into the address of their orders.
+    pub push_keys: std::collections::BTreeMap<String, String>,
+}
+
+impl Server {
+    /// Serves until the process ends.
+    ///
+    /// # Errors
+    /// When the listener fails.
+    pub async fn serve(self, listener: tokio::net::TcpListener) -> std::io::Result<()> {
+        let server = Arc::new(self);
+        let app = Router::new().fallback(move |request: Request| async move { server.answer(request).await });
+        axum::serve(listener, app).await
+    }
+
+    async fn answer(&self, request: Request) -> Response {
+        let (parts, body) = request.into_parts();
+        let Ok(body) = to_bytes(body, MAX_REQUEST_BYTES).await else {
+            return (StatusCode::PAYLOAD_TOO_LARGE, "the body is too large for the sandbox\n").into_response();
+        };
+        let path = parts.uri.path().to_owned();
+        let query = parts.uri.query().unwrap_or("").to_owned();
+        if let (Some(embedded), "/", Some(target)) = (&self.embedded, path.as_str(), parts.headers.get("x-amz-target")) {
+            return dynamodb(embedded, target.to_str().unwrap_or(""), &body);
+        }
+        if let (Some(functions), Some(rest)) = (&self.functions, path.strip_prefix(INVOCATIONS)) {
+            return invocation(functions, rest, &body).await;
+        }
+        if let Some(functions) = &self.functions {
+            let request = lambda_http::Request::from_parts(parts.clone(), Body::Binary(body.to_vec()));
+            if let Some(response) = functions.http(request).await {
+                return response.map(|body| AxumBody::from(body.to_vec()));
+            }
+        }
+        if let Some(world) = &self.world {
+            let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+            if let Some(answer) = world.answer(parts.method.as_str(), &path, &query, content_type, &body) {
+                return act_out(answer).await;
+            }
+            if parts.method == Method::POST || path.ends_with("/log") {
+                return self.control(world, &path, &query).await;
+            }
+        }
+        (StatusCode::NOT_FOUND, "nothing is served here\n").into_response()
+    }
+
+    /// What people do in the make-believe world: order, change an order, act in the ERP.
+    async fn control(&self, world: &World, path: &str, query: &str) -> Response {
+        let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
+        let parameter = |name: &str| {
+            let pairs = url::form_urlencoded::parse(query.as_bytes());
+            pairs.filter(|(field, _)| field == name).map(|(_, value)| value.into_owned()).next()
+        };
+        match segments[..] {
+            ["shops", shop, "orders"] => {
+                let via = if parameter("via").as_deref() == Some("api") { Via::Api } else { Via::Web };
+                let count = parameter("count").and_then(|count| count.parse().ok()).unwrap_or(1);
+                self.order(world, shop, via, count).await
+            }
+            ["shops", shop, "orders", id] => {
+                let status = parameter("status").unwrap_or_else(|| "Shipped".to_owned());
+                let now = (world.clock)();
+                let known = id.parse().ok().zip(world.shop(shop));
+                match known.map(|(id, mut shop)| shop.update_order(now, id, |order| order.status = Some(status))) {
+                    Some(true) => Json(json!({ "changed": id })).into_response(),
+                    _ => (StatusCode::NOT_FOUND, "there is no such order\n").into_response(),
+                }
+            }
+            ["erp", account, "log"] => match world.erp(account) {
+                Some(erp) => {
+                    let entries = erp.log(parameter("all").is_some());
+                    Json(entries.into_iter().map(log_entry).collect::<Vec<_>>()).into_response()
+                }
+                None => (StatusCode::NOT_FOUND, "there is no such account\n").into_response(),
+            },
+            ["erp", account, "log", message, "send-again"] => {
+                let message = message.parse().ok().and_then(|id| world.erp(account)?.send_again(id));
+                self.send(world, account, message).await
+            }
+            ["erp", account, webhook] => {
+                let message = webhook.parse::<WebhookType>().ok().and_then(|webhook| {
+                    let id = parameter("id").and_then(|id| id.parse().ok()).unwrap_or_else(|| fastrand::u64(1000..10_000));
+                    let seed = parameter("seed").and_then(|seed| seed.parse().ok()).unwrap_or(id);
+                    Some(world.erp(account)?.event((world.clock)(), webhook, made_up_document(webhook, id, seed)))
+                });
+                self.send(world, account, message).await
+            }
+            _ => (StatusCode::NOT_FOUND, "nothing is served here\n").into_response(),
+        }
+    }
+
+    async fn order(&self, world: &World, shop: &str, via: Via, count: u32) -> Response {
+        let now = (world.clock)();
+        let made: Option<Vec<u64>> = world
+            .shop(shop)
+            .map(|mut shop| (0..count).map(|_| shop.add_made_up(now, fastrand::u64(..), via)).collect());
+        let Some(made) = made else { return (StatusCode::NOT_FOUND, "there is no such shop\n").into_response() };
+        let posted = self.post_outbox(world, shop).await;
+        Json(json!({ "made": made, "posted": posted })).into_response()
+    }
+
+    /// Sends what a shop has to send; gives each order with the status it was answered, none when no answer came.
+    pub async fn post_outbox(&self, world: &World, shop: &str) -> Vec<(u64, Option<u16>)> {
+        let posts = world.shop(shop).map(|mut shop| shop.take_outbox()).unwrap_or_default();
+        let key = self.push_keys.get(shop).map(String::as_str).unwrap_or_default();
+        let address = format!("{}/mycashflow/{shop}/orders?{}", self.functions_url, encoded("key", key));
+        let sends = posts.into_iter().map(|post| {
+            let headers = [("content-type", post.content_type.to_owned())];
+            let address = address.clone();
+            async move { (post.order, send(&address, &headers, post.body).await.ok().map(|(status, _)| status)) }
+        });
+        futures_util::stream::iter(sends).buffered(8).collect().await
+    }
+
+    async fn send(&self, world: &World, account: &str, message: Option<SignedMessage>) -> Response {
+        let Some(message) = message else {
+            return (StatusCode::NOT_FOUND, "there is no such account, webhook type or message\n").into_response();
+        };
+        let (status, text) = self.send_message(world, account, &message).await;
+        Json(json!({ "message": message.id, "status": status, "shown_to_the_user": text })).into_response()
+    }
+
+    /// Sends a signed message once, and writes the ERP's log.
+    pub async fn send_message(&self, world: &World, account: &str, message: &SignedMessage) -> (Option<u16>, String) {
+        let address = format!("{}/manu/{account}/{}", self.functions_url, message.webhook.slug());
+        let headers =
+            [("content-type", "application/json".to_owned()), (manu::HEADER, message.verify_code.clone())];
+        let answer = send(&address, &headers, message.body.clone()).await;
+        let now = (world.clock)();
+        if let Some(mut erp) = world.erp(account) {
+            match &answer {
+                Ok((status, text)) => erp.answered(message.id, now, *status, text),
+                Err(_) => erp.unanswered(message.id, now),
+            }
+        }
+        answer.map_or((None, String::new()), |(status, text)| (Some(status), text))
+    }
+}
+
+/// Sends a POST, once, as the two vendors do.
+///
+/// # Errors
+/// When no answer came.
+pub async fn send(
+    address: &str,
+    headers: &[(&'static str, String)],
+    body: impl Into<Bytes>,
+) -> reqwest::Result<(u16, String)> {
+    let headers: HeaderMap = headers
+        .iter()
+        .filter_map(|(name, value)| Some((name.parse::<header::HeaderName>().ok()?, value.parse().ok()?)))
+        .collect();
+    let response = http_client()?.post(address).headers(headers).body(body.into()).send().await?;
+    Ok((response.status().as_u16(), response.text().await?))
+}
+
+/// A client that speaks to this machine only: no proxy, and no connection that outlives a killed server.
+fn http_client() -> reqwest::Result<reqwest::Client> {
+    static CLIENT: OnceLock<reqwest::Client> = OnceLock::new();
+    if let Some(client) = CLIENT.get() {
+        return Ok(client.clone());
+    }
+    // Not an error when somebody else in the process was first.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let builder = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0);
+    let client = builder.timeout(Duration::from_secs(30)).build()?;
+    Ok(CLIENT.get_or_init(|| client).clone())
+}
+
+/// A parameter, encoded for an address.
+pub fn encoded(name: &str, value: &str) -> String {
+    url::form_urlencoded::Serializer::new(String::new()).append_pair(name, value).finish()
+}
+
+fn dynamodb(embedded: &Embedded, target: &str, body: &Bytes) -> Response {
+    let operation = target.rsplit('.').next().unwrap_or_default();
+    let (status, json) = embedded.answer(operation, &String::from_utf8_lossy(body));
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    (status, [(header::CONTENT_TYPE, "application/x-amz-json-1.0")], json).into_response()
+}
+
+async fn invocation(functions: &FunctionsThread, rest: &str, body: &Bytes) -> Response {
+    let function = rest.strip_suffix("/invocations").unwrap_or(rest);
+    match functions.invoke(function, &String::from_utf8_lossy(body)).await {
+        Ok(answer) => Json(answer).into_response(),
+        Err(error @ InvokeError::UnknownFunction) => (StatusCode::NOT_FOUND, format!("{error}\n")).into_response(),
+        // Lambda says that a function failed with a header beside status 200.
+        Err(error) => ([("x-amz-function-error", "Unhandled")], Json(json!({ "errorMessage": error.to_string() })))
+            .into_response(),
+    }
+}
+
+/// Sends a shop's answer, and the faults that only a wire can have.
+async fn act_out(answer: ShopResponse) -> Response {
+    if answer.fault == Some(Fault::Timeout) {
+        std::future::pending::<()>().await;
+    }
+    let date = httpdate::fmt_http_date(answer.date.into());
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let body = if answer.fault == Some(Fault::Cut) {
+        let cut = std::io::Error::new(std::io::ErrorKind::ConnectionReset, "cut");
+        AxumBody::from_stream(futures_util::stream::iter([Ok(Bytes::from(answer.body)), Err(cut)]))
+    } else {
+        AxumBody::from(answer.body)
+    };
+    (status, [(header::CONTENT_TYPE, answer.content_type.to_owned()), (header::DATE, date)], body).into_response()
+}
+
+fn log_entry(entry: &crate::erp::LogEntry) -> Value {
+    json!({
+        "message": entry.message,
+        "webhook": entry.webhook.slug(),
+        "answered_at": entry.answered_at.to_string(),
+        "status": entry.status,
+        "answer": entry.answer,
+    })
+}
