@@ -1,5 +1,7 @@
 //! What a run answers and logs.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 /// A run's answer: one report a shop.
@@ -66,8 +68,8 @@ pub struct ShopReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub updated_cursor: Option<CursorReport>,
     /// What a dry run found the ledger to lack.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub differences: Vec<Difference>,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub differences: BTreeSet<Difference>,
     /// The highest order id seen.
     #[serde(skip)]
     pub(crate) highest_order: Option<u64>,
@@ -91,7 +93,7 @@ pub struct CursorReport {
 }
 
 /// An order that the shop shows and the ledger does not hold so.
-#[derive(Clone, Copy, Debug, Serialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Serialize, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Difference {
     /// The order's id.
     pub order: u64,

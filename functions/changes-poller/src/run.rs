@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use lambda::{Clock, ShopConnection};
 use ledger::{Cursor, Fenced, Gap, GapKind, Lease, Ledger, LedgerError, ShopState, Source, Stream};
 use mycashflow::{ClientError, ShopClient};
@@ -16,8 +16,9 @@ use crate::{CursorReport, PollerDeps, ShopReport, Stopped};
 pub const OVERLAP_SECONDS: i64 = 600;
 /// Kept free before the deadline, for the ledger writes that follow the last answer.
 const RESERVE: Duration = Duration::from_secs(5);
-/// How long after the deadline another run may take the lease over.
-const LEASE_MARGIN: Duration = Duration::from_secs(30);
+/// How long a lease lasts. It is renewed as the run goes on, so that a run which was killed holds up the next one no
+/// longer than this; a run that was only slow, and lost it, can move no cursor any more.
+const LEASE: SignedDuration = SignedDuration::from_secs(30);
 
 /// Why a run stops before it is done.
 #[derive(Debug)]
@@ -105,8 +106,7 @@ impl<'a> ShopRun<'a> {
     /// The scheduled poll: both streams from their cursors on, then what earlier runs left behind.
     pub(crate) async fn poll(mut self, start: Option<Timestamp>) -> ShopReport {
         let now = (self.clock)();
-        let until = now + (self.deadline.saturating_duration_since(Instant::now()) + LEASE_MARGIN);
-        let result = match self.ledger.acquire_lease(self.shop, self.run, now, until).await {
+        let result = match self.ledger.acquire_lease(self.shop, self.run, now, now + LEASE).await {
             Ok(Some(lease)) => {
                 self.lease = Some(lease.clone());
                 let result = self.poll_under_lease(start).await;
@@ -183,6 +183,20 @@ impl<'a> ShopRun<'a> {
         let refused = self.fetch(&orders).await?.refused;
         for (order, marked_at) in marked.into_iter().filter(|(order, _)| !refused.contains(order)) {
             self.ledger.clear_refresh(&ledger::DocumentKey::order(self.shop, order), marked_at).await?;
+        }
+        Ok(())
+    }
+
+    /// Renews the lease when half of it is over.
+    pub(crate) async fn keep_lease(&mut self) -> Result<(), Stop> {
+        let Some(lease) = &self.lease else { return Ok(()) };
+        let now = (self.clock)();
+        if lease.until > now + LEASE / 2 {
+            return Ok(());
+        }
+        match self.ledger.acquire_lease(self.shop, self.run, now, now + LEASE).await? {
+            Some(renewed) => self.lease = Some(renewed),
+            None => return Err(Stop::LeaseLost),
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::presets::UTF8_BORDERS_ONLY;
 use comfy_table::{ContentArrangement, Table};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -124,7 +124,7 @@ fn connection(text: &str) -> Result<Connection, Problem> {
 
 pub(crate) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic).set_header(header);
+    table.load_style(UTF8_BORDERS_ONLY).set_content_arrangement(ContentArrangement::Dynamic).set_header(header);
     table
 }
 

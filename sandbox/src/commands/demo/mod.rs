@@ -11,6 +11,7 @@ mod steps;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use lambda::{Connections, system_clock};
@@ -38,6 +39,9 @@ pub(crate) struct Options {
     /// a new folder that is removed at the end.
     #[arg(long, value_name = "DIR")]
     folder: Option<PathBuf>,
+    /// Wait for Enter after each step.
+    #[arg(long)]
+    step_by_step: bool,
     /// Print the result as JSON.
     #[arg(long)]
     json: bool,
@@ -60,6 +64,9 @@ pub(crate) async fn run(options: Options) -> Result<(), Problem> {
         demo.say(&format!("{:>2}. {}\n    {said}", step + 1, steps::STEPS[step]));
         demo.notes.steps_done = step + 1;
         demo.notes.write(&demo.folder)?;
+        if options.step_by_step {
+            std::io::stdin().read_line(&mut String::new())?;
+        }
     }
     let result = check::check(&demo).await?;
     result.print(options.json, begun.elapsed());
@@ -161,11 +168,17 @@ impl Demo {
     /// Polls as the schedule does, and gives the shop's report.
     async fn poll(&self) -> Result<Value, Problem> {
         let address = format!("{}/2015-03-31/functions/changes-poller/invocations", self.functions_url);
-        let (_, text) = sandbox::server::send(&address, &[], "{}").await?;
-        let answer: Value = serde_json::from_str(&text)?;
-        match answer["errorMessage"].as_str() {
-            Some(error) => Err(Problem(format!("the poll failed: {error}"))),
-            None => Ok(answer["shops"][0].clone()),
+        loop {
+            let (_, text) = sandbox::server::send(&address, &[], "{}").await?;
+            let answer: Value = serde_json::from_str(&text)?;
+            if let Some(error) = answer["errorMessage"].as_str() {
+                return Err(Problem(format!("the poll failed: {error}")));
+            }
+            if answer["shops"][0]["stopped"] != "lease_held" {
+                return Ok(answer["shops"][0].clone());
+            }
+            self.say("    (a killed poll still holds the lease, for half a minute at most)");
+            tokio::time::sleep(Duration::from_secs(2)).await;
         }
     }
 
