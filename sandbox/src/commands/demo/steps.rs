@@ -155,9 +155,9 @@ async fn wrong_code(demo: &Demo) -> Result<String, Problem> {
 async fn crash(demo: &mut Demo) -> Result<String, Problem> {
     let (outside, world) = (demo.outside.clone(), demo.world.clone());
     let posting = tokio::spawn(async move { outside.post_outbox(&world, NAME).await });
-    // The kill falls into the middle of the POSTs: once the first of this step's orders is in the ledger.
-    let first = ledger::DocumentKey::order(NAME, BROKEN + 1);
-    while demo.ledger.head(&first).await?.is_none() {
+    // The kill falls into the middle of the POSTs: once the twelfth of this step's orders is in the ledger.
+    let twelfth = ledger::DocumentKey::order(NAME, BROKEN + 12);
+    while demo.ledger.head(&twelfth).await?.is_none() {
         if posting.is_finished() {
             break;
         }
