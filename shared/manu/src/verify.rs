@@ -167,11 +167,11 @@ mod tests {
         serde_json::from_str::<Vectors>(include_str!("../testdata/verify-code.json")).unwrap().vectors
     }
 
-    /// The vendor's code, word for word: decode, append, fold, hash.
+    /// The vendor's algorithm, step by step: decode, append, fold, hash.
     fn reference(body: &[u8], secret: &str) -> String {
         let source = String::from_utf8_lossy(body).into_owned() + secret;
-        let folded: Vec<u8> = source.encode_utf16().map(|unit| u8::try_from(unit).unwrap_or(b'?')).collect();
-        let folded: Vec<u8> = folded.iter().map(|&byte| if byte.is_ascii() { byte } else { b'?' }).collect();
+        let ascii = |unit: u16| u8::try_from(unit).ok().filter(u8::is_ascii).unwrap_or(b'?');
+        let folded: Vec<u8> = source.encode_utf16().map(ascii).collect();
         Md5::digest(folded).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 

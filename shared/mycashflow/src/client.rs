@@ -54,6 +54,20 @@ impl RetryPolicy {
 /// an effect (`send`, `process`) are sent once; [`ClientError::may_have_arrived`] tells whether it may have happened.
 ///
 /// Clones share connections and are cheap.
+///
+/// ```no_run
+/// # async fn example(key: String) -> Result<(), Box<dyn std::error::Error>> {
+/// use std::sync::Arc;
+///
+/// use mycashflow::{HttpTransport, RetryPolicy, ShopClient, Stream};
+///
+/// let base = "https://acme.mycashflow.fi".parse()?;
+/// let shop = ShopClient::new(base, key, Arc::new(HttpTransport::new()?), RetryPolicy::default(), 1);
+/// let answer = shop.changes(Stream::Created, 1_483_185_600).await?;
+/// assert!(answer.page.entries.len() <= 100);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct ShopClient {
     shop: Arc<Shop>,
@@ -244,12 +258,7 @@ impl ShopClient {
     /// # Errors
     ///
     /// [`ClientError`], see [`ClientError::may_have_arrived`].
-    pub async fn deliver(
-        &self,
-        order: u64,
-        send_email: bool,
-        tracking_code: Option<&str>,
-    ) -> Result<(), ClientError> {
+    pub async fn deliver(&self, order: u64, send_email: bool, tracking_code: Option<&str>) -> Result<(), ClientError> {
         self.act(&Request::Deliver { order, send_email, tracking_code: tracking_code.map(str::to_owned) }).await
     }
 
@@ -312,7 +321,8 @@ impl ShopClient {
             return Err(ClientError::Deadline.into());
         }
         let http = request.to_http(&self.shop.base, &self.shop.key);
-        let result = timeout(limit, self.shop.transport.send(http, limit)).await.unwrap_or(Err(TransportError::Timeout));
+        let result =
+            timeout(limit, self.shop.transport.send(http, limit)).await.unwrap_or(Err(TransportError::Timeout));
         let duration_ms = started.elapsed().as_millis();
         let response = result.inspect_err(|error| {
             tracing::debug!(attempt, duration_ms, error = %error, "a request to the shop failed");

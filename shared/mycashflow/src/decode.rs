@@ -37,8 +37,7 @@ fn declared_encoding(bytes: &[u8]) -> Result<&'static Encoding, ReadError> {
         _ => {}
     }
     let Some(label) = declared_label(bytes.trim_ascii_start()) else { return Ok(UTF_8) };
-    Encoding::for_label(label)
-        .ok_or_else(|| ReadError::Encoding { name: shown(&String::from_utf8_lossy(label)) })
+    Encoding::for_label(label).ok_or_else(|| ReadError::Encoding { name: shown(&String::from_utf8_lossy(label)) })
 }
 
 /// The value of `encoding="…"` in an XML declaration.

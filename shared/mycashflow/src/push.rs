@@ -86,7 +86,8 @@ fn from_fields(fields: Vec<Field>) -> Result<PushBody<'static>, PushError> {
     let (mut xml, mut key) = (None, None);
     for (name, value) in fields {
         if name == b"key" {
-            let value = String::from_utf8(value).map_err(|_| PushError::Malformed { reason: "the key is not UTF-8" })?;
+            let value =
+                String::from_utf8(value).map_err(|_| PushError::Malformed { reason: "the key is not UTF-8" })?;
             key.get_or_insert(value);
         } else if is_markup(&value) && xml.replace(value).is_some() {
             return Err(PushError::Malformed { reason: "more than one field holds an XML document" });
@@ -143,5 +144,108 @@ fn multipart_fields(content_type: &str, body: &[u8]) -> Result<Vec<Field>, PushE
     match read.now_or_never() {
         Some(Ok(fields)) => Ok(fields),
         _ => Err(PushError::Malformed { reason: "not the parts that the boundary announces" }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const XML: &str = "<Order id='58'><City>Sein\u{e4}joki &amp; 100 %</City></Order>";
+    const FORM: Option<&str> = Some("application/x-www-form-urlencoded; charset=UTF-8");
+
+    fn multipart(parts: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut body = Vec::new();
+        for (headers, value) in parts {
+            body.extend_from_slice(format!("--XX\r\nContent-Disposition: form-data; {headers}\r\n\r\n").as_bytes());
+            body.extend_from_slice(value);
+            body.extend_from_slice(b"\r\n");
+        }
+        body.extend_from_slice(b"--XX--\r\n");
+        body
+    }
+
+    #[test]
+    fn takes_the_body_for_the_document_under_xml_and_vague_types() {
+        let types = [
+            None,
+            Some(""),
+            Some("text/xml"),
+            Some("Application/XML; charset=utf-8"),
+            Some("application/vnd.x+xml"),
+            Some("text/plain"),
+            Some("application/octet-stream"),
+        ];
+        for content_type in types {
+            let push = push_document(content_type, XML.as_bytes()).unwrap();
+            assert_eq!(push, PushBody { xml: Cow::Borrowed(XML.as_bytes()), key: None });
+        }
+    }
+
+    #[test]
+    fn takes_a_body_that_is_markup_for_the_document_even_under_a_form_type() {
+        for body in [XML.to_owned(), format!("\u{FEFF}{XML}"), format!("\r\n{XML}")] {
+            assert_eq!(&*push_document(FORM, body.as_bytes()).unwrap().xml, body.as_bytes());
+        }
+    }
+
+    #[test]
+    fn finds_the_document_and_the_key_in_a_urlencoded_form() {
+        let form = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs([("order", "58"), ("key", "jyghji765+&ä"), ("data", XML), ("key", "second")])
+            .finish();
+        let push = push_document(FORM, form.as_bytes()).unwrap();
+        assert_eq!(push, PushBody { xml: Cow::Owned(XML.into()), key: Some("jyghji765+&ä".to_owned()) });
+    }
+
+    #[test]
+    fn hands_on_the_bytes_of_a_urlencoded_form_whatever_their_encoding() {
+        let push = push_document(FORM, b"a=%3cOrder+n=%22%E4%80%zz%%22%2F%3E").unwrap();
+        assert_eq!(&*push.xml, b"<Order n=\"\xE4\x80%zz%\"/>");
+    }
+
+    #[test]
+    fn finds_the_document_and_the_key_in_a_multipart_form() {
+        let file = b"<?xml version='1.0' encoding='ISO-8859-1'?><Order n='\xE4'/>";
+        let body = multipart(&[
+            ("name=\"key\"", b"k\xC3\xA4y"),
+            ("name=\"order\"; filename=\"o.xml\"", file),
+            ("name=\"x\"", b""),
+        ]);
+        let push = push_document(Some("multipart/form-data; boundary=XX"), &body).unwrap();
+        assert_eq!(push, PushBody { xml: Cow::Owned(file.to_vec()), key: Some("käy".to_owned()) });
+    }
+
+    #[test]
+    fn rejects_other_content_types() {
+        for content_type in ["application/json", "text/html", "multipart/mixed; boundary=XX", "nonsense"] {
+            assert_eq!(push_document(Some(content_type), XML.as_bytes()), Err(PushError::UnsupportedMediaType));
+        }
+    }
+
+    #[test]
+    fn rejects_a_form_without_a_document_or_with_two() {
+        assert_eq!(push_document(FORM, b"key=abc&order=58"), Err(PushError::NoDocument));
+        assert_eq!(push_document(FORM, b""), Err(PushError::NoDocument));
+        let two = push_document(FORM, b"a=%3CA%2F%3E&b=%3CB%2F%3E").unwrap_err();
+        insta::assert_snapshot!(two, @"malformed form: more than one field holds an XML document");
+    }
+
+    #[test]
+    fn rejects_a_broken_multipart_form() {
+        let whole = multipart(&[("name=\"xml\"", XML.as_bytes())]);
+        insta::assert_snapshot!(push_document(Some("multipart/form-data"), &whole).unwrap_err(), @"malformed form: no multipart boundary");
+        let boundary = Some("multipart/form-data; boundary=XX");
+        for cut in 0..whole.len() - "--\r\n".len() {
+            assert!(push_document(boundary, &whole[..cut]).is_err(), "cut at {cut}");
+        }
+        insta::assert_snapshot!(push_document(boundary, &whole[..whole.len() - 9]).unwrap_err(), @"malformed form: not the parts that the boundary announces");
+        assert!(push_document(boundary, &whole).is_ok());
+    }
+
+    #[test]
+    fn debug_shows_neither_key_nor_document() {
+        let push = push_document(FORM, b"key=secret&x=%3Cpersonal/%3E").unwrap();
+        assert_eq!(format!("{push:?}"), "PushBody { xml_bytes: 11, has_key: true }");
     }
 }

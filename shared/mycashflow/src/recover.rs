@@ -39,7 +39,7 @@ pub(crate) fn order_end(text: &str, start: usize, wrapper: Option<&str>) -> Opti
                 return Some(OrderEnd::Before(at));
             }
             at += 2;
-        } else if is_order_start(rest) {
+        } else if is_order_start(text, at) {
             return Some(OrderEnd::Before(at));
         } else {
             at += 1;
@@ -54,8 +54,11 @@ fn end_tag_bytes(rest: &[u8], name: &str) -> Option<usize> {
     close.starts_with(b">").then(|| rest.len() - close.len() + 1)
 }
 
-fn is_order_start(rest: &[u8]) -> bool {
-    rest.strip_prefix(b"<Order")
+/// Whether `<Order` stands at `at`, and not a longer name such as `<OrderNumber`.
+pub(crate) fn is_order_start(text: &str, at: usize) -> bool {
+    text.as_bytes()
+        .get(at..)
+        .and_then(|rest| rest.strip_prefix(b"<Order"))
         .and_then(<[u8]>::first)
         .is_some_and(|next| next.is_ascii_whitespace() || matches!(next, b'>' | b'/'))
 }
@@ -63,7 +66,10 @@ fn is_order_start(rest: &[u8]) -> bool {
 /// The order's `id` and `OrderedAt/@timestamp` (Unix seconds), as far as its text shows them.
 pub(crate) fn identify(order: &str) -> (Option<u64>, Option<i64>) {
     let ordered_at = memmem::find(order.as_bytes(), b"<OrderedAt").map_or("", |at| &order[at..]);
-    (attribute(order, "id").and_then(|id| id.parse().ok()), attribute(ordered_at, "timestamp").and_then(|s| s.parse().ok()))
+    (
+        attribute(order, "id").and_then(|id| id.parse().ok()),
+        attribute(ordered_at, "timestamp").and_then(|s| s.parse().ok()),
+    )
 }
 
 /// An attribute of the start tag that `text` begins with.

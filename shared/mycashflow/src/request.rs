@@ -77,6 +77,14 @@ impl Request {
     ///
     /// `key` is the shop's API key: the last parameter, in the query of a GET and in the form of a POST, as on the
     /// vendor's page.
+    ///
+    /// ```
+    /// use mycashflow::Request;
+    ///
+    /// let http = Request::Get { order: 43 }.to_http(&"https://acme.mycashflow.fi".parse()?, "gvbnkiytfghu76tg");
+    /// assert_eq!(http.url.as_str(), "https://acme.mycashflow.fi/webhooks/get?order=43&key=gvbnkiytfghu76tg");
+    /// # Ok::<(), url::ParseError>(())
+    /// ```
     pub fn to_http(&self, base: &Url, key: &str) -> HttpRequest {
         let mut url = base.clone();
         url.set_path(&format!("{}/webhooks/{}", base.path().trim_end_matches('/'), self.endpoint()));
@@ -228,7 +236,11 @@ mod tests {
             "action=deliver&order=45&send_email=0&tracking_code=JJFI+1%2F2&key=gvbnkiytfghu76tg"
         );
         assert_eq!(
-            post(&Request::AddComment { order: 23, message: "Lähti & on matkalla\n1+1".to_owned(), public_message: true }),
+            post(&Request::AddComment {
+                order: 23,
+                message: "Lähti & on matkalla\n1+1".to_owned(),
+                public_message: true
+            }),
             "action=add_comment&order=23&message=L%C3%A4hti+%26+on+matkalla%0A1%2B1&public_message=1&key=gvbnkiytfghu76tg"
         );
         assert_eq!(
@@ -262,8 +274,7 @@ mod tests {
     #[test]
     fn debug_shows_neither_key_nor_message() {
         let base = Url::parse("https://user:hunter2@acme.mycashflow.fi").unwrap();
-        let comment =
-            Request::AddComment { order: 1, message: "hei Aino".to_owned(), public_message: false };
+        let comment = Request::AddComment { order: 1, message: "hei Aino".to_owned(), public_message: false };
         let shown = format!(
             "{comment:?} {:?} {:?}",
             comment.to_http(&base, "hunter2"),

@@ -62,3 +62,58 @@ fn write_canonical(value: &Value, out: &mut Vec<u8>) {
 pub fn order_schema() -> Value {
     schemars::schema_for!(Order).to_value()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::{Limits, read_page};
+
+    /// To write the file anew: `UPDATE_SCHEMA=1 cargo test -p mycashflow schema`.
+    #[test]
+    fn the_committed_schema_is_that_of_the_types() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema/order.schema.json");
+        let generated = format!("{:#}\n", order_schema());
+        if std::env::var_os("UPDATE_SCHEMA").is_some() {
+            std::fs::write(&file, &generated).unwrap();
+        }
+        let committed = std::fs::read_to_string(&file).unwrap_or_default();
+        assert!(committed == generated, "schema/order.schema.json is out of date: run with UPDATE_SCHEMA=1");
+    }
+
+    #[test]
+    fn canonical_json_is_sorted_compact_and_without_warnings() {
+        let document = "<Order id='7'><ShippingWeight>0.50</ShippingWeight><City b='\"' a='ä'>\n</City><OrderStatus>Open</OrderStatus><OrderStatus/></Order>";
+        let page = read_page(document.as_bytes(), &Limits::default()).unwrap();
+        let order = page.entries[0].order.clone().unwrap();
+        assert_eq!(order.warnings.len(), 1);
+        let expected = r#"{"extra":[{"attributes":{"a":"ä","b":"\""},"name":"City"},{"name":"OrderStatus"}],"id":7,"shipments":[{"weight":"0.50"}],"status":"Open"}"#;
+        assert_eq!(String::from_utf8(order.canonical_json()).unwrap(), expected);
+    }
+
+    #[test]
+    fn canonical_json_does_not_depend_on_the_sequence_of_attributes() {
+        let canonical = |attributes: &str| {
+            let document =
+                format!("<Order id='7'><OrderStatus {attributes}>Open</OrderStatus><City {attributes}/></Order>");
+            read_page(document.as_bytes(), &Limits::default()).unwrap().entries[0]
+                .order
+                .clone()
+                .unwrap()
+                .canonical_json()
+        };
+        assert_eq!(canonical("a='1' b='2'"), canonical("b='2' a='1'"));
+    }
+
+    #[test]
+    fn the_json_of_an_order_is_read_back_equal() {
+        let page = read_page(include_bytes!("../testdata/order-58.xml"), &Limits::default()).unwrap();
+        let order = page.entries[0].order.clone().unwrap();
+        let json = order.to_json();
+        assert_eq!(json["created_at"], "2012-08-19T18:44:53Z");
+        assert_eq!(json["products"][1]["normal_unit_price"], "82.6446");
+        assert_eq!(json["products"][2]["type"], "payment");
+        assert_eq!(serde_json::from_value::<Order>(json).unwrap(), order);
+    }
+}

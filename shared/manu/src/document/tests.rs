@@ -42,6 +42,11 @@ fn order_within_an_array_is_kept() {
 #[test]
 fn members_of_the_same_name_are_all_kept_in_their_order() {
     assert_eq!(canonical(r#"{"b":0,"a":2,"a":1,"\u0061":3}"#), r#"{"a":2,"a":1,"a":3,"b":0}"#);
+    // So many that a sort which is not stable would show it.
+    let members = |name: &str| (0..100).map(|n| format!("\"{name}\":{n}")).collect::<Vec<_>>();
+    let mixed: Vec<_> = members("b").into_iter().zip(members("a")).map(|(b, a)| format!("{b},{a}")).collect();
+    let sorted = [members("a"), members("b")].concat();
+    assert_eq!(canonical(&format!("{{{}}}", mixed.join(","))), format!("{{{}}}", sorted.join(",")));
 }
 
 #[test]

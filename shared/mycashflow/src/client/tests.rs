@@ -2,7 +2,6 @@
 //! is paused, so no test waits.
 
 use std::collections::VecDeque;
-use std::io;
 
 use super::*;
 use crate::request::HttpRequest;
@@ -129,10 +128,7 @@ async fn changes_returns_the_page_and_how_it_was_got() {
     assert_eq!(answer.page.entries.iter().map(|entry| entry.id).collect::<Vec<_>>(), [Some(58), Some(59)]);
     assert_eq!((answer.page.time_from, answer.page.time_to, answer.page.total), (Some(1), Some(2), Some(2)));
     assert_eq!((answer.date, answer.attempts, answer.elapsed), (date, 1, seconds(2)));
-    assert_eq!(
-        script.urls(),
-        ["https://acme.mycashflow.fi/webhooks/changes?updated_after_ts=1483185600&key=hunter2"]
-    );
+    assert_eq!(script.urls(), ["https://acme.mycashflow.fi/webhooks/changes?updated_after_ts=1483185600&key=hunter2"]);
     assert_eq!(script.sent.lock().unwrap()[0].timeout, seconds(30));
 }
 
@@ -222,6 +218,7 @@ async fn pauses_grow_stay_within_their_bounds_and_differ() {
     let bounds = [500, 1000, 2000, 4000, 8000, 16_000, 20_000, 20_000].map(Duration::from_millis);
     let mut longest = [Duration::ZERO; 8];
     let mut shortest = bounds;
+    let mut at_the_bound = 0;
     for seed in 0..50 {
         let script = Script::new((0..9).map(|_| answer(500, "")));
         script.client_with_seed(seed).with_attempts(9).changes(Stream::Created, 0).await.unwrap_err();
@@ -230,8 +227,11 @@ async fn pauses_grow_stay_within_their_bounds_and_differ() {
             assert!(pause <= bounds[index] + Duration::from_millis(1), "pause {index} of {pause:?}");
             longest[index] = longest[index].max(pause);
             shortest[index] = shortest[index].min(pause);
+            at_the_bound += u32::from(pause >= bounds[index]);
         }
     }
+    // The bound is drawn up to, not cut off at: otherwise many would come back together.
+    assert!(at_the_bound < 10, "{at_the_bound} of 400 pauses are at their bound");
     for index in 0..bounds.len() {
         assert!(longest[index] > bounds[index].mul_f64(0.8), "pause {index} was at most {:?}", longest[index]);
         assert!(shortest[index] < bounds[index].mul_f64(0.2), "pause {index} was at least {:?}", shortest[index]);
@@ -395,43 +395,5 @@ async fn the_key_is_in_no_message() {
     assert!(shown.contains("orders: 2"), "{shown}");
     for secret in [KEY, "key=", "webhooks", "Huoltokatko", "mysql"] {
         assert!(!shown.contains(secret), "{secret} is in {shown}");
-    }
-}
-
-/// Where the log of a test goes.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_log_tells_attempts_and_their_outcome_and_nothing_that_was_said() {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
-
-    let script = Script::new([answer(500, "Huoltokatko"), Err(TransportError::Cut), answer(200, PAGE)]);
-    script.client().get(&[58]).await.unwrap();
-    let _ = script.client().with_deadline(Instant::now() + seconds(1)).add_comment(58, "hei Aino", true).await;
-
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    assert!(log.contains("attempt=1 status=500 duration_ms=0"), "{log}");
-    assert!(log.contains("attempt=3 status=200"), "{log}");
-    assert!(log.contains("the connection ended before the answer did"), "{log}");
-    for secret in [KEY, "key=", "acme", "/webhooks", "Huoltokatko", "Order", "Aino"] {
-        assert!(!log.contains(secret), "{secret} is in {log}");
     }
 }

@@ -3,6 +3,7 @@
 mod error;
 mod order;
 mod source;
+mod text;
 mod value;
 
 use std::ops::Range;
@@ -124,19 +125,35 @@ impl<'a> Walk<'a> {
         }
         loop {
             let start = self.source.offset();
-            match self.source.next().map_err(|fault| self.refuse(fault))? {
+            let event = match self.source.next() {
+                Ok(event) => event,
+                // An order whose very start tag is broken. Only as the root is it the end of the document.
+                Err(Fault::Local { offset, reason, .. })
+                    if self.root.is_some() && recover::is_order_start(self.text, offset) =>
+                {
+                    let end = self.skip_unreadable(offset)?;
+                    page.entries.push(self.unreadable(offset..end, (offset, "Order".to_owned(), reason.into_owned())));
+                    continue;
+                }
+                Err(fault) => return Err(self.refuse(fault)),
+            };
+            match event {
                 Event::Open(tag) => self.open(&tag, page)?,
                 Event::Close(name) if self.open.pop() == Some(name) => {}
                 Event::Close(_) => return Err(self.malformed(start, "an end tag that does not match its start tag")),
                 Event::Text(text) => self.text(start, &text)?,
                 Event::Declaration if self.root.is_none() => {}
-                Event::Declaration => return Err(self.malformed(start, "an XML declaration inside the document")),
+                Event::Declaration => return Err(self.malformed(start, source::STRAY_DECLARATION)),
                 Event::End => break,
             }
         }
         match self.root {
             Some(root) if self.open.is_empty() => {
-                if self.listed || !page.entries.is_empty() { Ok(()) } else { Err(ReadError::NotOrders { root: shown(root) }) }
+                if self.listed || !page.entries.is_empty() {
+                    Ok(())
+                } else {
+                    Err(ReadError::NotOrders { root: shown(root) })
+                }
             }
             _ => Err(ReadError::Truncated { at: self.place(self.text.len()) }),
         }
@@ -161,7 +178,7 @@ impl<'a> Walk<'a> {
             name if name.eq_ignore_ascii_case("html") => return Err(ReadError::Html),
             _ => {}
         }
-        if !tag.empty {
+        if !tag.is_empty() {
             self.open.push(tag.name);
         }
         Ok(())
@@ -180,8 +197,12 @@ impl<'a> Walk<'a> {
 
     /// Text is fine in an element nobody knows, but not around the root element, nor between the orders of a list.
     fn text(&self, start: usize, text: &str) -> Result<(), ReadError> {
+        if text::is_space(text) {
+            return Ok(());
+        }
+        let rest = &self.text[start..];
+        let start = start + rest.len() - rest.trim_ascii_start().len();
         match self.open.last() {
-            _ if source::is_space(text) => Ok(()),
             None => Err(self.malformed(start, "text outside of the root element")),
             Some(&"Orders") => Err(self.malformed(start, "text between the orders")),
             Some(_) => Ok(()),
@@ -190,7 +211,7 @@ impl<'a> Walk<'a> {
 
     /// Reads one order; of one that cannot be read, finds the end, the key and the time.
     fn entry(&mut self, tag: &Tag<'a>) -> Result<Entry, ReadError> {
-        let (offset, path, reason) = match order::order(&mut self.source, tag) {
+        let fault = match order::order(&mut self.source, tag) {
             Ok(order) => {
                 let ordered_at = order.created_at.map(jiff::Timestamp::as_second);
                 let range = tag.start..self.source.offset();
@@ -199,19 +220,14 @@ impl<'a> Walk<'a> {
             Err(Fault::Local { offset, path, reason }) => (offset, path, reason.into_owned()),
             Err(refused) => return Err(self.refuse(refused)),
         };
-        let end = self.skip_unreadable(tag)?;
-        let (id, ordered_at) = recover::identify(&self.text[tag.start..end]);
-        let error = OrderError { path, line: self.line(tag.start, offset), reason };
-        Ok(Entry { range: tag.start..end, order: Err(error), id, ordered_at })
+        let end = if tag.is_whole_element() { self.source.offset() } else { self.skip_unreadable(tag.start)? };
+        Ok(self.unreadable(tag.start..end, fault))
     }
 
-    /// Goes on behind the unreadable order of `tag`; returns where that is.
-    fn skip_unreadable(&mut self, tag: &Tag<'a>) -> Result<usize, ReadError> {
-        if tag.is_whole_element() {
-            return Ok(self.source.offset());
-        }
+    /// Goes on behind the unreadable order that starts at `start`; returns where that is.
+    fn skip_unreadable(&mut self, start: usize) -> Result<usize, ReadError> {
         let depth = self.open.len();
-        match recover::order_end(self.text, tag.start, self.open.last().copied()) {
+        match recover::order_end(self.text, start, self.open.last().copied()) {
             Some(OrderEnd::EndTag { start, end }) => {
                 self.source.resume(start, depth + 1);
                 self.source.next().map_err(|fault| self.refuse(fault))?;
@@ -225,10 +241,17 @@ impl<'a> Walk<'a> {
         }
     }
 
+    fn unreadable(&mut self, range: Range<usize>, (offset, path, reason): (usize, String, String)) -> Entry {
+        let (id, ordered_at) = recover::identify(&self.text[range.clone()]);
+        let line = self.line(range.start, offset);
+        Entry { range, order: Err(OrderError { path, line, reason }), id, ordered_at }
+    }
+
     /// The line of `offset`, a place in the order that starts at `start`.
     fn line(&mut self, start: usize, offset: usize) -> usize {
         // Lines are counted on from the unreadable order before, or a page full of them would take quadratic time.
-        let count = |range: Range<usize>| self.text.as_bytes().get(range).map_or(0, |t| memchr::memchr_iter(b'\n', t).count());
+        let count =
+            |range: Range<usize>| self.text.as_bytes().get(range).map_or(0, |t| memchr::memchr_iter(b'\n', t).count());
         let line = self.counted.1 + count(self.counted.0..start);
         self.counted = (start, line);
         line + count(start..offset)
@@ -245,7 +268,9 @@ impl<'a> Walk<'a> {
     /// What a fault outside of the orders, or one too grave for one order, means for the document.
     fn refuse(&self, fault: Fault) -> ReadError {
         match fault {
-            Fault::Document { offset, refusal: Refusal::Dtd } if is_html_doctype(&self.text[offset..]) => ReadError::Html,
+            Fault::Document { offset, refusal: Refusal::Dtd } if is_html_doctype(&self.text[offset..]) => {
+                ReadError::Html
+            }
             Fault::Document { offset, refusal: Refusal::Dtd } => ReadError::Dtd { at: self.place(offset) },
             Fault::Document { offset, refusal: Refusal::Depth } => {
                 ReadError::TooDeep { at: self.place(offset), limit: self.depth_limit }

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 
-use super::source::{Fault, Rest, Source, Tag};
+use super::source::{Fault, Rest, Source, Tag, Value};
+use super::text::{non_empty, trim};
 use super::value;
 use crate::order::{Category, Contact, Line, LineKind, Order, Payment, Shipment};
 
@@ -26,7 +27,9 @@ pub(super) fn order<'a>(source: &mut Source<'a>, tag: &Tag<'a>) -> Result<Order,
             "OrderStatus" => text(source, &child, &mut order.status, &mut rest)?,
             "OrderLanguage" => text(source, &child, &mut order.language, &mut rest)?,
             "Comments" => comments(source, &child, &mut order.comments, &mut rest)?,
-            "PaymentMethod" if payment.name.is_none() && payment.payment_method_id.is_none() => {
+            "PaymentMethod"
+                if payment.name.is_none() && payment.payment_method_id.is_none() && !rest.keeps(child.name) =>
+            {
                 let (name, [id]) = source.leaf(&child, ["PaymentID"], &mut rest)?;
                 payment.name = owned(name);
                 payment.payment_method_id = owned(id);
@@ -34,9 +37,8 @@ pub(super) fn order<'a>(source: &mut Source<'a>, tag: &Tag<'a>) -> Result<Order,
             "PaymentMethod" => source.repeated(&child, &mut rest)?,
             "PaymentReference" => text(source, &child, &mut payment.reference, &mut rest)?,
             "PaymentStatus" => text(source, &child, &mut payment.status, &mut rest)?,
-            "ShippingMethod" if !has_method(&shipment) => {
-                let (name, [id, pickup_point]) =
-                    source.leaf(&child, ["ShippingID", "PickUpPointCode"], &mut rest)?;
+            "ShippingMethod" if !has_method(&shipment) && !rest.keeps(child.name) => {
+                let (name, [id, pickup_point]) = source.leaf(&child, ["ShippingID", "PickUpPointCode"], &mut rest)?;
                 shipment.name = owned(name);
                 shipment.shipping_method_id = owned(id);
                 shipment.pickup_point_code = owned(pickup_point);
@@ -45,7 +47,7 @@ pub(super) fn order<'a>(source: &mut Source<'a>, tag: &Tag<'a>) -> Result<Order,
             "ShippingWeight" => parsed(source, &child, &mut shipment.weight, value::decimal, &mut rest)?,
             "ShippingPackages" => parsed(source, &child, &mut shipment.parcel_count, value::whole, &mut rest)?,
             "Documents" => documents(source, &child, &mut order, &mut rest)?,
-            "CustomerInformation" if order.customer_information.is_none() => {
+            "CustomerInformation" if order.customer_information.is_none() && order.customer_id.is_none() => {
                 let (id, contact) = contact(source, &child, "CustomerInformation")?;
                 order.customer_id = id;
                 order.customer_information = contact;
@@ -54,7 +56,10 @@ pub(super) fn order<'a>(source: &mut Source<'a>, tag: &Tag<'a>) -> Result<Order,
                 (_, order.shipping_address) = contact(source, &child, "ShippingAddress")?;
             }
             "CustomerInformation" | "ShippingAddress" => source.repeated(&child, &mut rest)?,
-            "Products" => products(source, &child, &mut order.products, &mut rest)?,
+            "Products" if order.products.is_empty() && !rest.keeps(child.name) => {
+                products(source, &child, &mut order.products, &mut rest)?;
+            }
+            "Products" => source.repeated(&child, &mut rest)?,
             _ => source.unknown(&child, &mut rest)?,
         }
     }
@@ -71,7 +76,7 @@ fn has_method(Shipment { name, shipping_method_id, pickup_point_code, .. }: &Shi
 }
 
 fn ordered_at<'a>(source: &mut Source<'a>, tag: &Tag<'a>, order: &mut Order, rest: &mut Rest) -> Result<(), Fault> {
-    if order.created_at.is_some() || order.created_at_local.is_some() {
+    if order.created_at.is_some() || order.created_at_local.is_some() || rest.keeps(tag.name) {
         return source.repeated(tag, rest);
     }
     let (local, [seconds]) = source.leaf(tag, ["timestamp"], rest)?;
@@ -93,17 +98,29 @@ fn ordered_at<'a>(source: &mut Source<'a>, tag: &Tag<'a>, order: &mut Order, res
 }
 
 /// The customer's comment. The shop escapes it for HTML before it escapes it for XML: both layers are taken off.
-fn comments<'a>(source: &mut Source<'a>, tag: &Tag<'a>, slot: &mut Option<String>, rest: &mut Rest) -> Result<(), Fault> {
+fn comments<'a>(
+    source: &mut Source<'a>,
+    tag: &Tag<'a>,
+    slot: &mut Option<String>,
+    rest: &mut Rest,
+) -> Result<(), Fault> {
     text(source, tag, slot, rest)?;
     if let Some(comment) = slot
-        && let Cow::Owned(decoded) = html_escape::decode_html_entities(comment.as_str())
+        && let decoded @ Cow::Owned(_) = html_escape::decode_html_entities(comment.as_str())
     {
-        *comment = decoded;
+        *slot = non_empty(trim(decoded));
     }
     Ok(())
 }
 
 fn documents<'a>(source: &mut Source<'a>, tag: &Tag<'a>, order: &mut Order, rest: &mut Rest) -> Result<(), Fault> {
+    if order.receipt_url.is_some()
+        || order.dispatch_note_url.is_some()
+        || order.invoice_url.is_some()
+        || rest.keeps(tag.name)
+    {
+        return source.repeated(tag, rest);
+    }
     source.enter("Documents", 0);
     let [] = source.attributes(tag, [], rest)?;
     rest.prefix = "Documents/";
@@ -121,7 +138,11 @@ fn documents<'a>(source: &mut Source<'a>, tag: &Tag<'a>, order: &mut Order, rest
 }
 
 /// A customer or an address, and the `CustomerID` that stands among the customer's fields.
-fn contact<'a>(source: &mut Source<'a>, tag: &Tag<'a>, name: &'static str) -> Result<(Option<String>, Option<Contact>), Fault> {
+fn contact<'a>(
+    source: &mut Source<'a>,
+    tag: &Tag<'a>,
+    name: &'static str,
+) -> Result<(Option<String>, Option<Contact>), Fault> {
     let mut contact = Contact::default();
     let mut customer_id = None;
     let mut rest = Rest::default();
@@ -135,7 +156,9 @@ fn contact<'a>(source: &mut Source<'a>, tag: &Tag<'a>, name: &'static str) -> Re
             "Company" => text(source, &child, &mut contact.company, &mut rest)?,
             "BusinessID" => text(source, &child, &mut contact.vat_code, &mut rest)?,
             "StreetAddress" => text(source, &child, &mut contact.street_address, &mut rest)?,
-            "ZipCode" | "Zipcode" | "Zipcodeph" => text(source, &child, &mut contact.postal_code, &mut rest)?,
+            "ZipCode" | "Zipcode" | "Zipcodeph" => {
+                text(source, &child.spelled("ZipCode"), &mut contact.postal_code, &mut rest)?
+            }
             "City" => text(source, &child, &mut contact.city, &mut rest)?,
             "Country" => text(source, &child, &mut contact.country, &mut rest)?,
             "Email" => {
@@ -163,7 +186,7 @@ fn address<'a>(
     (slot, allowed): (&mut Option<String>, &mut Option<bool>),
     rest: &mut Rest,
 ) -> Result<(), Fault> {
-    if slot.is_some() || allowed.is_some() {
+    if slot.is_some() || allowed.is_some() || rest.keeps(tag.name) {
         return source.repeated(tag, rest);
     }
     let (address, [marketing]) = source.leaf(tag, ["allowMarketing"], rest)?;
@@ -199,14 +222,14 @@ fn line<'a>(source: &mut Source<'a>, tag: &Tag<'a>) -> Result<Line, Fault> {
         match child.name {
             "ProductID" => product_id(source, &child, &mut line, &mut rest)?,
             "ProductName" => text(source, &child, &mut line.product_name, &mut rest)?,
-            "Variation" if line.variation_name.is_none() && line.variation_id.is_none() => {
+            "Variation" if line.variation_name.is_none() && line.variation_id.is_none() && !rest.keeps(child.name) => {
                 let (name, [id]) = source.leaf(&child, ["id"], &mut rest)?;
                 line.variation_name = owned(name);
                 line.variation_id = owned(id);
             }
             "Variation" => source.repeated(&child, &mut rest)?,
-            "Code" | "codeph" => text(source, &child, &mut line.product_code, &mut rest)?,
-            "UnitPrice" if line.unit_price.is_none() && line.vat_rate.is_none() => {
+            "Code" | "codeph" => text(source, &child.spelled("Code"), &mut line.product_code, &mut rest)?,
+            "UnitPrice" if line.unit_price.is_none() && line.vat_rate.is_none() && !rest.keeps(child.name) => {
                 let (price, [vat]) = source.leaf(&child, ["vat"], &mut rest)?;
                 line.unit_price = value_of(source, &child, "UnitPrice", price, value::decimal)?;
                 line.vat_rate = value_of(source, &child, "UnitPrice/@vat", vat, value::decimal)?;
@@ -228,7 +251,7 @@ fn line<'a>(source: &mut Source<'a>, tag: &Tag<'a>) -> Result<Line, Fault> {
 }
 
 fn product_id<'a>(source: &mut Source<'a>, tag: &Tag<'a>, line: &mut Line, rest: &mut Rest) -> Result<(), Fault> {
-    if line.product_id.is_some() || kind(line) != LineKind::Product {
+    if line.product_id.is_some() || kind(line) != LineKind::Product || rest.keeps(tag.name) {
         return source.repeated(tag, rest);
     }
     let (id, [payment, shipping, coupon]) = source.leaf(tag, ["PaymentID", "ShippingID", "CouponCode"], rest)?;
@@ -252,6 +275,9 @@ fn kind(line: &Line) -> LineKind {
 }
 
 fn campaign<'a>(source: &mut Source<'a>, tag: &Tag<'a>, line: &mut Line, rest: &mut Rest) -> Result<(), Fault> {
+    if line.campaign_id.is_some() || line.normal_unit_price.is_some() || rest.keeps(tag.name) {
+        return source.repeated(tag, rest);
+    }
     source.enter("Campaign", 0);
     let [] = source.attributes(tag, [], rest)?;
     rest.prefix = "Campaign/";
@@ -267,15 +293,27 @@ fn campaign<'a>(source: &mut Source<'a>, tag: &Tag<'a>, line: &mut Line, rest: &
     Ok(())
 }
 
-fn categories<'a>(source: &mut Source<'a>, tag: &Tag<'a>, list: &mut Vec<Category>, rest: &mut Rest) -> Result<(), Fault> {
+fn categories<'a>(
+    source: &mut Source<'a>,
+    tag: &Tag<'a>,
+    list: &mut Vec<Category>,
+    rest: &mut Rest,
+) -> Result<(), Fault> {
+    if !list.is_empty() || rest.keeps(tag.name) {
+        return source.repeated(tag, rest);
+    }
     source.enter("Categories", 0);
     let [] = source.attributes(tag, [], rest)?;
     rest.prefix = "Categories/";
     while let Some(child) = source.child(tag, rest)? {
         match child.name {
             "Category" => {
+                let kept_before = rest.extra.len();
                 let (name, [id]) = source.leaf(&child, ["id"], rest)?;
                 list.push(Category { id: owned(id), name: owned(name) });
+                for kept in &mut rest.extra[kept_before..] {
+                    kept.name = kept.name.replacen("/Category/", &format!("/Category[{}]/", list.len()), 1);
+                }
             }
             _ => source.unknown(&child, rest)?,
         }
@@ -286,7 +324,7 @@ fn categories<'a>(source: &mut Source<'a>, tag: &Tag<'a>, list: &mut Vec<Categor
 }
 
 fn text<'a>(source: &mut Source<'a>, tag: &Tag<'a>, slot: &mut Option<String>, rest: &mut Rest) -> Result<(), Fault> {
-    if slot.is_some() {
+    if slot.is_some() || rest.keeps(tag.name) {
         return source.repeated(tag, rest);
     }
     let (text, []) = source.leaf(tag, [], rest)?;
@@ -301,7 +339,7 @@ fn parsed<'a, T>(
     parse: fn(&str) -> Result<T, String>,
     rest: &mut Rest,
 ) -> Result<(), Fault> {
-    if slot.is_some() {
+    if slot.is_some() || rest.keeps(tag.name) {
         return source.repeated(tag, rest);
     }
     let (text, []) = source.leaf(tag, [], rest)?;
@@ -313,12 +351,12 @@ fn value_of<'a, T>(
     source: &Source<'a>,
     tag: &Tag<'a>,
     leaf: &str,
-    text: Option<Cow<'a, str>>,
+    text: Value<'a>,
     parse: fn(&str) -> Result<T, String>,
 ) -> Result<Option<T>, Fault> {
     text.map(|text| parse(&text).map_err(|reason| source.value_fault(tag, leaf, reason))).transpose()
 }
 
-fn owned(text: Option<Cow<'_, str>>) -> Option<String> {
+fn owned(text: Value<'_>) -> Option<String> {
     text.map(Cow::into_owned)
 }

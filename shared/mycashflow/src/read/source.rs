@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 
 use quick_xml::events::Event as XmlEvent;
-use quick_xml::events::attributes::{Attribute, Attributes};
-use quick_xml::{Error as XmlError, Reader, XmlVersion};
+use quick_xml::events::attributes::Attributes;
+use quick_xml::{Error as XmlError, Reader};
 
+use super::text::{attribute_value, is_name, is_space, join, non_empty, resolve, trim};
 use crate::order::Extra;
 
 /// Why reading stopped.
@@ -14,6 +15,16 @@ pub(super) enum Fault {
     Document { offset: usize, refusal: Refusal },
     /// Something is wrong at this offset; inside an order it spoils that order only.
     Local { offset: usize, path: String, reason: Cow<'static, str> },
+}
+
+impl Fault {
+    /// The fault, as one of the element `name` in the container that it was found in.
+    fn inside(self, name: &str) -> Self {
+        match self {
+            Self::Local { offset, path, reason } => Self::Local { offset, path: format!("{path}/{name}"), reason },
+            document => document,
+        }
+    }
 }
 
 /// What a document is refused for, wherever it stands.
@@ -30,19 +41,32 @@ pub(super) enum Refusal {
 #[derive(Clone, Copy)]
 pub(super) struct Tag<'a> {
     pub(super) name: &'a str,
-    /// Whether the tag is the whole element: `<name/>`.
-    pub(super) empty: bool,
     /// The offset of its `<`.
     pub(super) start: usize,
+    /// The offset behind its `>`.
+    end: usize,
     /// What stands between `<` and `>` or `/>`: the name, then the attributes.
     content: &'a str,
+    /// Where in `content` the attributes begin.
+    name_bytes: usize,
 }
 
 impl Tag<'_> {
+    /// The same tag under the name that it is another spelling of.
+    pub(super) fn spelled(self, name: &'static str) -> Self {
+        Self { name, ..self }
+    }
+
+    /// Whether the tag is the whole element: `<name/>`.
+    pub(super) fn is_empty(&self) -> bool {
+        // Computed, because a flag makes the tag slower to move than all its other fields together.
+        self.end - self.start > "<".len() + self.content.len() + ">".len()
+    }
+
     /// Whether nothing but this tag belongs to the element. A `<` inside the tag raises doubts: a missing quote may have
     /// swallowed what follows.
     pub(super) fn is_whole_element(&self) -> bool {
-        self.empty && !self.content.contains('<')
+        self.is_empty() && !self.content.contains('<')
     }
 }
 
@@ -58,12 +82,33 @@ pub(super) enum Event<'a> {
     End,
 }
 
+/// One thing inside of an element.
+enum Inside<'a> {
+    Element(Tag<'a>),
+    Text(Cow<'a, str>),
+}
+
+/// A trimmed text or attribute; an empty one is none.
+pub(super) type Value<'a> = Option<Cow<'a, str>>;
+
 /// What the specification does not name, gathered for one order, contact or line.
 #[derive(Default)]
 pub(super) struct Rest {
     pub(super) extra: Vec<Extra>,
     /// The path from the owner of `extra` down to the element being read, such as `Documents/`.
     pub(super) prefix: &'static str,
+}
+
+impl Rest {
+    /// Whether something of an earlier element of this name is kept. Then another one is a repetition, even if the
+    /// earlier one had no value.
+    pub(super) fn keeps(&self, name: &str) -> bool {
+        let of_element = |extra: &Extra| {
+            let inside = extra.name.strip_prefix(self.prefix).and_then(|path| path.strip_prefix(name));
+            inside.is_some_and(|inside| inside.starts_with('/'))
+        };
+        self.extra.iter().any(of_element)
+    }
 }
 
 /// A pull reader over the decoded text.
@@ -83,8 +128,15 @@ pub(super) struct Source<'a> {
 impl<'a> Source<'a> {
     /// A source of the events of `text`, which must not begin with a byte order mark.
     pub(super) fn new(text: &'a str, depth_limit: usize) -> Self {
-        let mut source =
-            Self { text, reader: Reader::from_str(""), base: 0, depth: 0, depth_limit, path: Vec::new(), warnings: Vec::new() };
+        let mut source = Self {
+            text,
+            reader: Reader::from_str(""),
+            base: 0,
+            depth: 0,
+            depth_limit,
+            path: Vec::new(),
+            warnings: Vec::new(),
+        };
         source.resume(0, 0);
         source
     }
@@ -112,6 +164,7 @@ impl<'a> Source<'a> {
     }
 
     /// The next event.
+    #[inline]
     pub(super) fn next(&mut self) -> Result<Event<'a>, Fault> {
         loop {
             let start = self.offset();
@@ -123,7 +176,7 @@ impl<'a> Source<'a> {
                     self.depth = self.depth.saturating_sub(1);
                     return Ok(Event::Close(&self.text[start + 2..start + 2 + name_bytes]));
                 }
-                Ok(XmlEvent::Text(text)) => return Ok(Event::Text(text.xml10_content())),
+                Ok(XmlEvent::Text(_)) => return Ok(Event::Text(self.character_data(start))),
                 Ok(XmlEvent::CData(text)) => return Ok(Event::Text(text.xml10_content())),
                 Ok(XmlEvent::GeneralRef(name)) => {
                     return resolve(&name).map(Event::Text).ok_or_else(|| self.fault(start, UNDECLARED_ENTITY));
@@ -139,26 +192,58 @@ impl<'a> Source<'a> {
                 return Err(Fault::Document { offset: start, refusal: Refusal::Depth });
             }
             self.depth += usize::from(!empty);
-            return Ok(Event::Open(Tag { name: &content[..name_bytes], empty, start, content }));
+            return Ok(Event::Open(Tag {
+                name: &content[..name_bytes],
+                start,
+                end: self.offset(),
+                content,
+                name_bytes,
+            }));
+        }
+    }
+
+    /// The character data from `start` up to where the text has been read, with line ends as XML wants them.
+    ///
+    /// Taken from the text by its place, which is faster than to move it out of the reader's event.
+    fn character_data(&self, start: usize) -> Cow<'a, str> {
+        let raw = &self.text[start..self.offset()];
+        match memchr::memchr(b'\r', raw.as_bytes()) {
+            None => Cow::Borrowed(raw),
+            Some(_) => Cow::Owned(raw.replace("\r\n", "\n").replace('\r', "\n")),
         }
     }
 
     /// The next element inside the container of `tag`; none at its end. Text among them is kept in `rest`.
     pub(super) fn child(&mut self, tag: &Tag<'a>, rest: &mut Rest) -> Result<Option<Tag<'a>>, Fault> {
-        while !tag.empty {
-            match self.next()? {
-                Event::Open(child) => return Ok(Some(child)),
-                Event::Close(_) => break,
-                Event::Text(text) if is_space(&text) => {}
-                Event::Text(text) => {
-                    let owner = if rest.prefix.is_empty() { tag.name } else { rest.prefix.trim_end_matches('/') };
-                    let name = format!("{owner}/text()");
-                    rest.extra.push(Extra { name, text: Some(trim(text).into_owned()), ..Extra::default() });
-                }
-                Event::Declaration | Event::End => return Err(self.fault(self.offset(), UNENDED)),
+        let mut stray = Cow::Borrowed("");
+        let child = loop {
+            match self.inside(tag)? {
+                Some(Inside::Element(child)) => break Some(child),
+                Some(Inside::Text(text)) if stray.is_empty() && is_space(&text) => {}
+                Some(Inside::Text(text)) => join(&mut stray, text),
+                None => break None,
             }
+        };
+        if let Some(text) = non_empty(trim(stray)) {
+            let owner = if rest.prefix.is_empty() { tag.name } else { rest.prefix.trim_end_matches('/') };
+            rest.extra.push(Extra { name: format!("{owner}/text()"), text: Some(text), ..Extra::default() });
         }
-        Ok(None)
+        Ok(child)
+    }
+
+    /// What comes next inside the element of `tag`; nothing at its end.
+    #[inline]
+    fn inside(&mut self, tag: &Tag<'a>) -> Result<Option<Inside<'a>>, Fault> {
+        if tag.is_empty() {
+            return Ok(None);
+        }
+        match self.next()? {
+            Event::Open(child) => Ok(Some(Inside::Element(child))),
+            Event::Text(text) => Ok(Some(Inside::Text(text))),
+            Event::Close(_) => Ok(None),
+            Event::Declaration => Err(self.fault(self.offset(), STRAY_DECLARATION)),
+            Event::End => Err(self.fault(self.offset(), UNENDED)),
+        }
     }
 
     /// The text and the named attributes of an element that has no elements of its own.
@@ -169,20 +254,17 @@ impl<'a> Source<'a> {
         tag: &Tag<'a>,
         names: [&str; N],
         rest: &mut Rest,
-    ) -> Result<(Option<Cow<'a, str>>, [Option<Cow<'a, str>>; N]), Fault> {
-        let attributes = self.attributes(tag, names, rest)?;
+    ) -> Result<(Value<'a>, [Value<'a>; N]), Fault> {
+        let attributes = self.attributes(tag, names, rest).map_err(|fault| fault.inside(tag.name))?;
         let mut value = Cow::Borrowed("");
-        while !tag.empty {
-            match self.next()? {
-                Event::Text(text) if value.is_empty() => value = text,
-                Event::Text(text) => value.to_mut().push_str(&text),
-                Event::Close(_) => break,
-                Event::Open(child) => {
+        while let Some(inside) = self.inside(tag).map_err(|fault| fault.inside(tag.name))? {
+            match inside {
+                Inside::Text(text) => join(&mut value, text),
+                Inside::Element(child) => {
                     let element = self.element(&child)?;
                     let name = format!("{}{}/{}", rest.prefix, tag.name, element.name);
                     rest.extra.push(Extra { name, ..element });
                 }
-                Event::Declaration | Event::End => return Err(self.fault(self.offset(), UNENDED)),
             }
         }
         Ok((Some(trim(value)).filter(|value| !value.is_empty()), attributes))
@@ -194,8 +276,9 @@ impl<'a> Source<'a> {
         tag: &Tag<'a>,
         names: [&str; N],
         rest: &mut Rest,
-    ) -> Result<[Option<Cow<'a, str>>; N], Fault> {
+    ) -> Result<[Value<'a>; N], Fault> {
         let mut values = [const { None }; N];
+        let kept_before = rest.extra.len();
         for (name, value) in self.each_attribute(tag) {
             let value = value?;
             match names.iter().position(|known| *known == name) {
@@ -206,13 +289,18 @@ impl<'a> Source<'a> {
                 }
             }
         }
+        // The sequence of attributes means nothing, so it must not show in the order either.
+        rest.extra[kept_before..].sort_unstable_by(|a, b| a.name.cmp(&b.name));
         Ok(values)
     }
 
     /// The attributes of a tag, each with its value or why it cannot be read.
-    fn each_attribute<'s>(&'s self, tag: &Tag<'a>) -> impl Iterator<Item = (&'a str, Result<Cow<'a, str>, Fault>)> + use<'a, 's> {
+    fn each_attribute<'s>(
+        &'s self,
+        tag: &Tag<'a>,
+    ) -> impl Iterator<Item = (&'a str, Result<Cow<'a, str>, Fault>)> + use<'a, 's> {
         let (content, start) = (tag.content, tag.start);
-        Attributes::new(content, tag.name.len()).map(move |attribute| match attribute {
+        Attributes::new(content, tag.name_bytes).map(move |attribute| match attribute {
             Ok(attribute) => {
                 let name = attribute.key.into_inner();
                 let value = attribute_value(&attribute, name);
@@ -236,13 +324,10 @@ impl<'a> Source<'a> {
             element.attributes.insert(name.to_owned(), value?.into_owned());
         }
         let mut text = Cow::Borrowed("");
-        while !tag.empty {
-            match self.next()? {
-                Event::Open(child) => element.children.push(self.element(&child)?),
-                Event::Text(more) if text.is_empty() => text = more,
-                Event::Text(more) => text.to_mut().push_str(&more),
-                Event::Close(_) => break,
-                Event::Declaration | Event::End => return Err(self.fault(self.offset(), UNENDED)),
+        while let Some(inside) = self.inside(tag)? {
+            match inside {
+                Inside::Element(child) => element.children.push(self.element(&child)?),
+                Inside::Text(more) => join(&mut text, more),
             }
         }
         element.text = non_empty(trim(text));
@@ -306,7 +391,8 @@ impl<'a> Source<'a> {
     fn markup_fault(&self, start: usize, error: &XmlError) -> Fault {
         use quick_xml::errors::{IllFormedError, SyntaxError};
         let reason = match error {
-            XmlError::Syntax(SyntaxError::UnclosedDoctype) | XmlError::IllFormed(IllFormedError::MissingDoctypeName) => {
+            XmlError::Syntax(SyntaxError::UnclosedDoctype)
+            | XmlError::IllFormed(IllFormedError::MissingDoctypeName) => {
                 return Fault::Document { offset: start, refusal: Refusal::Dtd };
             }
             XmlError::Syntax(
@@ -330,64 +416,6 @@ impl<'a> Source<'a> {
 
 /// The reason of a fault where the text ends before the element.
 pub(super) const UNENDED: &str = "an element without its end tag";
-const UNDECLARED_ENTITY: &str = "a reference to an entity that is not declared";
-const BAD_ATTRIBUTE: &str = "a malformed or repeated attribute";
-
-fn attribute_value<'a>(attribute: &Attribute<'a>, name: &str) -> Result<Cow<'a, str>, &'static str> {
-    if !is_name(name) || memchr::memchr(b'<', attribute.value.as_bytes()).is_some() {
-        return Err(BAD_ATTRIBUTE);
-    }
-    // Depth 1: what a reference stands for is not searched for further references.
-    attribute.normalized_value_with(XmlVersion::Explicit1_0, 1, html_entity).map_err(|_| UNDECLARED_ENTITY)
-}
-
-/// What `&name;` stands for: a character, one of XML's own five entities or, because PHP shops let them slip through,
-/// one of HTML's, such as `&auml;`. Documents cannot declare any others.
-fn resolve(name: &str) -> Option<Cow<'static, str>> {
-    if let Some(number) = name.strip_prefix('#') {
-        let code = match number.strip_prefix('x') {
-            Some(digits) if digits.bytes().all(|b| b.is_ascii_hexdigit()) => u32::from_str_radix(digits, 16),
-            None if number.bytes().all(|b| b.is_ascii_digit()) => number.parse(),
-            _ => return None,
-        };
-        let character = char::from_u32(code.ok()?).filter(|c| *c != '\0')?;
-        return Some(Cow::Owned(character.into()));
-    }
-    html_entity(name).map(Cow::Borrowed)
-}
-
-fn html_entity(name: &str) -> Option<&'static str> {
-    let entities = &html_escape::NAMED_ENTITIES;
-    entities.binary_search_by(|(known, _)| (*known).cmp(name.as_bytes())).ok().map(|index| entities[index].1)
-}
-
-/// White space as XML has it; a no-break space is none.
-fn is_xml_space(c: char) -> bool {
-    matches!(c, ' ' | '\t' | '\r' | '\n')
-}
-
-pub(super) fn is_space(text: &str) -> bool {
-    text.chars().all(is_xml_space)
-}
-
-/// Takes the white space off both ends.
-pub(super) fn trim(value: Cow<'_, str>) -> Cow<'_, str> {
-    match value {
-        Cow::Borrowed(text) => Cow::Borrowed(text.trim_matches(is_xml_space)),
-        Cow::Owned(text) => match text.trim_matches(is_xml_space) {
-            trimmed if trimmed.len() == text.len() => Cow::Owned(text),
-            trimmed => Cow::Owned(trimmed.to_owned()),
-        },
-    }
-}
-
-fn non_empty(value: Cow<'_, str>) -> Option<String> {
-    (!value.is_empty()).then(|| value.into_owned())
-}
-
-/// Whether this can be the name of an element or attribute, as far as it matters for writing it again.
-fn is_name(name: &str) -> bool {
-    let is_name_char = |b: u8| b.is_ascii_alphanumeric() || b >= 0x80 || matches!(b, b'_' | b'-' | b'.' | b':');
-    let first = name.bytes().next();
-    first.is_some_and(|b| !b.is_ascii_digit() && !matches!(b, b'-' | b'.')) && name.bytes().all(is_name_char)
-}
+pub(super) const STRAY_DECLARATION: &str = "an XML declaration inside the document";
+pub(super) const UNDECLARED_ENTITY: &str = "a reference to an entity that is not declared";
+pub(super) const BAD_ATTRIBUTE: &str = "a malformed or repeated attribute";

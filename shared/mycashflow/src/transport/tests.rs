@@ -76,7 +76,8 @@ async fn a_post_carries_its_form() {
 
 #[tokio::test]
 async fn headers_that_are_missing_or_unreadable_are_none() {
-    let response = get("HTTP/1.1 500 Oops\r\nDate: today\r\nRetry-After: soon\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+    let response =
+        get("HTTP/1.1 500 Oops\r\nDate: today\r\nRetry-After: soon\r\nContent-Length: 0\r\n\r\n").await.unwrap();
     assert_eq!((response.status, response.date, response.retry_after), (500, None, None));
     assert_eq!(response.content_type, None);
 }

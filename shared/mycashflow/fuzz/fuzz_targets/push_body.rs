@@ -1,0 +1,16 @@
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use mycashflow::{Limits, push_document, read_page};
+
+fuzz_target!(|input: (Option<&str>, u8, &[u8])| {
+    let (free, choice, body) = input;
+    let content_type = match choice % 3 {
+        0 => Some("application/x-www-form-urlencoded"),
+        1 => Some("multipart/form-data; boundary=X"),
+        _ => free,
+    };
+    if let Ok(push) = push_document(content_type, body) {
+        let _ = read_page(&push.xml, &Limits::default());
+    }
+});
