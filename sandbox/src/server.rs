@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use futures_util::StreamExt;
 use http::{HeaderMap, Method, StatusCode, header};
+use jiff::Timestamp;
 use lambda_http::Body;
 use manu::WebhookType;
 use serde_json::{Value, json};
@@ -16,7 +17,7 @@ use serde_json::{Value, json};
 use crate::embedded::Embedded;
 use crate::erp::{SignedMessage, made_up_document};
 use crate::functions::{FunctionsThread, InvokeError};
-use crate::shop::{Fault, ShopResponse, Via};
+use crate::shop::{Breakage, Fault, Shop, ShopResponse, Via};
 use crate::world::World;
 
 /// No request here is larger; the functions' own limits are lower.
@@ -94,12 +95,20 @@ impl Server {
                 self.order(world, shop, via, count).await
             }
             ["shops", shop, "orders", id] => {
-                let status = parameter("status").unwrap_or_else(|| "Shipped".to_owned());
-                let now = (world.clock)();
-                let known = id.parse().ok().zip(world.shop(shop));
-                match known.map(|(id, mut shop)| shop.update_order(now, id, |order| order.status = Some(status))) {
-                    Some(true) => Json(json!({ "changed": id })).into_response(),
-                    _ => (StatusCode::NOT_FOUND, "there is no such order\n").into_response(),
+                let done = id.parse().ok().zip(world.shop(shop)).is_some_and(|(id, mut shop)| {
+                    shop.order(id).is_some() && change_order(&mut shop, (world.clock)(), id, &parameter)
+                });
+                if done { Json(json!({ "changed": id })).into_response() } else { unknown("order, status or trouble") }
+            }
+            ["shops", shop, "faults"] => {
+                let fault = parameter("kind").and_then(|kind| fault(&kind));
+                let times = parameter("times").and_then(|times| times.parse().ok()).unwrap_or(1);
+                match (world.shop(shop), fault) {
+                    (Some(mut shop), Some(fault)) => {
+                        shop.fail_next(fault, times);
+                        Json(json!({ "answers_that_will_fail": times })).into_response()
+                    }
+                    _ => unknown("shop, or kind of fault: html, timeout, cut, empty, error, or a status such as 500"),
                 }
             }
             ["erp", account, "log"] => match world.erp(account) {
@@ -107,7 +116,7 @@ impl Server {
                     let entries = erp.log(parameter("all").is_some());
                     Json(entries.into_iter().map(log_entry).collect::<Vec<_>>()).into_response()
                 }
-                None => (StatusCode::NOT_FOUND, "there is no such account\n").into_response(),
+                None => unknown("account"),
             },
             ["erp", account, "log", message, "send-again"] => {
                 let message = message.parse().ok().and_then(|id| world.erp(account)?.send_again(id));
@@ -130,7 +139,7 @@ impl Server {
         let made: Option<Vec<u64>> = world
             .shop(shop)
             .map(|mut shop| (0..count).map(|_| shop.add_made_up(now, fastrand::u64(..), via)).collect());
-        let Some(made) = made else { return (StatusCode::NOT_FOUND, "there is no such shop\n").into_response() };
+        let Some(made) = made else { return unknown("shop") };
         let posted = self.post_outbox(world, shop).await;
         Json(json!({ "made": made, "posted": posted })).into_response()
     }
@@ -150,7 +159,7 @@ impl Server {
 
     async fn send(&self, world: &World, account: &str, message: Option<SignedMessage>) -> Response {
         let Some(message) = message else {
-            return (StatusCode::NOT_FOUND, "there is no such account, webhook type or message\n").into_response();
+            return unknown("account, webhook type or message");
         };
         let (status, text) = self.send_message(world, account, &message).await;
         Json(json!({ "message": message.id, "status": status, "shown_to_the_user": text })).into_response()
@@ -170,6 +179,41 @@ impl Server {
             }
         }
         answer.map_or((None, String::new()), |(status, text)| (Some(status), text))
+    }
+}
+
+fn unknown(what: &str) -> Response {
+    (StatusCode::NOT_FOUND, format!("there is no such {what}\n")).into_response()
+}
+
+/// What people do to an order: give it a status, or (in no real shop) trouble.
+fn change_order(shop: &mut Shop, now: Timestamp, id: u64, parameter: &dyn Fn(&str) -> Option<String>) -> bool {
+    match (parameter("status"), parameter("trouble").as_deref()) {
+        (Some(status), None) => shop.update_order(now, id, |order| order.status = Some(status)),
+        (None, Some("unreadable")) => {
+            shop.unreadable(id, Breakage::Value);
+            true
+        }
+        (None, Some("poison")) => {
+            shop.poison(id);
+            true
+        }
+        (None, Some("none")) => {
+            shop.heal(id);
+            true
+        }
+        _ => false,
+    }
+}
+
+fn fault(kind: &str) -> Option<Fault> {
+    match kind {
+        "html" => Some(Fault::Html),
+        "timeout" => Some(Fault::Timeout),
+        "cut" => Some(Fault::Cut),
+        "empty" => Some(Fault::Empty),
+        "error" => Some(Fault::ErrorDocument),
+        status => status.parse().ok().filter(|status| (400..600).contains(status)).map(Fault::Status),
     }
 }
 

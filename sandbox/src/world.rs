@@ -23,11 +23,12 @@ pub struct World {
 }
 
 impl World {
-    /// Makes a shop for every connection whose address is `BASE/shops/NAME`, and an ERP for every account.
-    pub fn new(connections: &Connections, base: &Url, clock: Clock) -> Self {
+    /// Makes a shop for every connection whose address is `BASE/shops/NAME`, each with the switches of `config` and its
+    /// own key, and an ERP for every account.
+    pub fn new(connections: &Connections, base: &Url, config: &ShopConfig, clock: Clock) -> Self {
         let own = |name: &str, url: &Url| shop_url(base, name).is_ok_and(|own| own.as_str() == url.as_str());
         let shops = connections.shops.iter().filter(|(name, shop)| own(name, &shop.url)).map(|(name, shop)| {
-            let config = ShopConfig { key: shop.key.reveal().to_owned(), ..ShopConfig::default() };
+            let config = ShopConfig { key: shop.key.reveal().to_owned(), ..config.clone() };
             (name.clone(), Arc::new(Mutex::new(Shop::new(config))))
         });
         let erps = connections.manu.iter().filter_map(|(name, account)| {

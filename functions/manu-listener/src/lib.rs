@@ -6,7 +6,7 @@
 use http::{Method, StatusCode};
 use lambda::{Closing, Deps, MAX_BODY_BYTES, Receipt, Secret, content_type};
 use lambda_http::{Body, Request, Response};
-use ledger::{Connection, ContentHash, DocumentKey, Evidence, NewRevision, Source, System};
+use ledger::{Connection, ContentHash, DocumentKey, Evidence, LedgerError, NewRevision, Source, System};
 use manu::{WebhookType, is_authentic, read_document};
 
 /// Content types under which JSON is taken. The vendor names none, and .NET's plain clients send none or a form's.
@@ -65,7 +65,11 @@ async fn authentic(deps: &Deps, account: &str, request: &Request) -> bool {
         let secrets = connections.manu.get(account).map(|account| account.secrets.as_slice()).unwrap_or_default();
         is_authentic(code, request.body().as_ref(), secrets.iter().map(Secret::reveal))
     };
-    accepts() || (deps.connections.read_again().await && accepts())
+    if accepts() {
+        return true;
+    }
+    deps.connections.read_again().await;
+    accepts()
 }
 
 fn takes(content_type: Option<&str>) -> bool {
@@ -98,6 +102,9 @@ async fn record(
     };
     match deps.ledger.append(&new).await {
         Ok(appended) => Closing::appended(&key, appended),
+        Err(error @ LedgerError::TooLarge { .. }) => {
+            receipt.quarantine(request, StatusCode::PAYLOAD_TOO_LARGE, error.to_string()).await
+        }
         Err(error) => Closing::failed(&error),
     }
 }

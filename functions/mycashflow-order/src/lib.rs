@@ -7,7 +7,7 @@ use http::{Method, StatusCode};
 use jiff::Timestamp;
 use lambda::{Closing, Deps, MAX_BODY_BYTES, Receipt, content_type};
 use lambda_http::{Body, Request, Response};
-use ledger::{Connection, ContentHash, DocumentKey, Evidence, NewRevision, Source, System};
+use ledger::{Connection, ContentHash, DocumentKey, Evidence, LedgerError, NewRevision, Source, System};
 use mycashflow::{Limits, Order, PushBody, PushError, ReadError, push_document, read_page};
 
 /// The headers in which a shop's key is looked for, beside `Authorization: Bearer`.
@@ -30,12 +30,8 @@ pub async fn handle(deps: &Deps, request: Request) -> Response<Body> {
     }
     let too_large = request.body().len() > MAX_BODY_BYTES;
     // A body over the limit is not looked into, not even for its key.
-    let pushed = if too_large {
-        Err(PushError::NoDocument)
-    } else {
-        push_document(content_type(&request), request.body().as_ref())
-    };
-    let keys = presented_keys(&request, pushed.as_ref().ok());
+    let pushed = (!too_large).then(|| push_document(content_type(&request), request.body().as_ref()));
+    let keys = presented_keys(&request, pushed.as_ref());
     let known = deps.connections.current().shops.contains_key(shop);
     if !authentic(deps, shop, &keys).await {
         if known {
@@ -45,14 +41,13 @@ pub async fn handle(deps: &Deps, request: Request) -> Response<Body> {
         return receipt.close(Closing::rejected(StatusCode::UNAUTHORIZED, text)).await;
     }
     receipt.connection = Connection::shop(shop);
-    let closing = if too_large {
-        let text = format!("the body is over the limit of {MAX_BODY_BYTES} bytes");
-        Closing::rejected(StatusCode::PAYLOAD_TOO_LARGE, text)
-    } else {
-        match pushed {
-            Ok(pushed) => record(deps, &receipt, shop, &request, &pushed).await,
-            Err(error) => receipt.quarantine(&request, push_status(&error), error.to_string()).await,
+    let closing = match pushed.map(|pushed| pushed.xml) {
+        None => {
+            let text = format!("the body is over the limit of {MAX_BODY_BYTES} bytes");
+            Closing::rejected(StatusCode::PAYLOAD_TOO_LARGE, text)
         }
+        Some(Ok(xml)) => record(deps, &receipt, shop, &request, &xml).await,
+        Some(Err(error)) => receipt.quarantine(&request, push_status(&error), error.to_string()).await,
     };
     receipt.close(closing).await
 }
@@ -88,18 +83,22 @@ async fn authentic(deps: &Deps, shop: &str, keys: &[String]) -> bool {
         let connections = deps.connections.current();
         connections.shops.get(shop).is_some_and(|shop| shop.accepts(keys.iter().map(String::as_str)))
     };
-    accepts() || (deps.connections.read_again().await && accepts())
+    if accepts() {
+        return true;
+    }
+    deps.connections.read_again().await;
+    accepts()
 }
 
-async fn record(deps: &Deps, receipt: &Receipt<'_>, shop: &str, request: &Request, pushed: &PushBody<'_>) -> Closing {
-    let page = match read_page(&pushed.xml, &Limits::default()) {
+async fn record(deps: &Deps, receipt: &Receipt<'_>, shop: &str, request: &Request, xml: &[u8]) -> Closing {
+    let page = match read_page(xml, &Limits::default()) {
         Ok(page) => page,
         Err(error) => return receipt.quarantine(request, read_status(&error), error.to_string()).await,
     };
     let mut closings = Vec::with_capacity(page.entries.len());
     for entry in &page.entries {
         closings.push(match &entry.order {
-            Ok(order) => append(deps, receipt.received_at, shop, request, order, &page.entries, page.slice(entry)).await,
+            Ok(order) => append(deps, receipt, shop, request, order, &page.entries, page.slice(entry)).await,
             Err(error) => receipt.quarantine(request, StatusCode::BAD_REQUEST, error.to_string()).await,
         });
     }
@@ -114,7 +113,7 @@ async fn record(deps: &Deps, receipt: &Receipt<'_>, shop: &str, request: &Reques
 
 async fn append(
     deps: &Deps,
-    received_at: Timestamp,
+    receipt: &Receipt<'_>,
     shop: &str,
     request: &Request,
     order: &Order,
@@ -131,8 +130,8 @@ async fn append(
     let new = NewRevision {
         document: &document,
         source: Source::Push,
-        observed_at: received_at,
-        evidence: Evidence::Told { since: made_at.min(received_at) },
+        observed_at: receipt.received_at,
+        evidence: Evidence::Told { since: made_at.min(receipt.received_at) },
         hash: ContentHash::of(&order.canonical_json()),
         body,
         content_type,
@@ -140,6 +139,9 @@ async fn append(
     };
     match deps.ledger.append(&new).await {
         Ok(appended) => Closing::appended(&document, appended),
+        Err(error @ LedgerError::TooLarge { .. }) => {
+            receipt.quarantine(request, StatusCode::PAYLOAD_TOO_LARGE, error.to_string()).await
+        }
         Err(error) => Closing::failed(&error),
     }
 }

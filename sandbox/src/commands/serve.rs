@@ -14,7 +14,7 @@ use mycashflow::HttpTransport;
 use sandbox::embedded::Embedded;
 use sandbox::functions::{Functions, FunctionsThread};
 use sandbox::server::{Server, encoded};
-use sandbox::shop::Via;
+use sandbox::shop::{Bound, ShopConfig, Via};
 use sandbox::world::{World, shop_url};
 use serde_json::json;
 use url::Url;
@@ -39,12 +39,24 @@ pub(crate) struct Options {
     /// Seconds between two polls; 0 polls only when asked to.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     every: u64,
+    /// Whether a make-believe shop's answer holds the second that was asked for. Nobody knows of the real one.
+    #[arg(long, value_enum, default_value_t = BoundSwitch::Inclusive)]
+    bound: BoundSwitch,
+    /// Leave out the attributes `time_from`, `time_to` and `orders` of a make-believe shop's answers.
+    #[arg(long)]
+    without_span: bool,
     /// Print the address as JSON, for programs.
     #[arg(long)]
     json: bool,
     /// End when standard input does.
     #[arg(long, hide = true)]
     with_parent: bool,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum BoundSwitch {
+    Inclusive,
+    Exclusive,
 }
 
 pub(crate) async fn run(options: Options) -> Result<(), Problem> {
@@ -68,7 +80,12 @@ pub(crate) async fn run(options: Options) -> Result<(), Problem> {
         policy: policy(),
         progress: None,
     };
-    let world = World::new(&connections, &base, system_clock());
+    let bound = match options.bound {
+        BoundSwitch::Inclusive => Bound::Inclusive,
+        BoundSwitch::Exclusive => Bound::Exclusive,
+    };
+    let config = ShopConfig { bound, time_to: !options.without_span, ..ShopConfig::default() };
+    let world = World::new(&connections, &base, &config, system_clock());
     seed(&world, options.seed_orders)?;
     let functions = FunctionsThread::start(Functions { deps })?;
     if options.json {
@@ -184,6 +201,12 @@ fn print_help(options: &Options, base: &Url, connections: &Connections, world: &
             println!("# order 1 is delivered in the shop; what the shop answers to the poll");
             println!("curl -sX POST '{base}/shops/{name}/orders/1?status=Shipped'");
             println!("curl -s '{base}/shops/{name}/webhooks/changes?created_after_ts=0&{key}'");
+            println!("# the shop is in trouble: its next two answers are an error page (or 500, 429, timeout, cut, empty, error)");
+            println!("curl -sX POST '{base}/shops/{name}/faults?kind=html&times=2'");
+            println!("# order 2 comes out broken, order 3 spoils every answer that holds it; and well again");
+            println!("curl -sX POST '{base}/shops/{name}/orders/2?trouble=unreadable'");
+            println!("curl -sX POST '{base}/shops/{name}/orders/3?trouble=poison'");
+            println!("curl -sX POST '{base}/shops/{name}/orders/3?trouble=none'");
         } else {
             println!("# the shop {name} is not played here: it is polled at its own address");
         }

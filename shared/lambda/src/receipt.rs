@@ -1,5 +1,7 @@
 //! From a received request to its answer: the log line in the ledger, the log line of the function, the response.
 
+use std::time::Duration;
+
 use http::StatusCode;
 use jiff::Timestamp;
 use lambda_http::{Body, Request, Response};
@@ -7,6 +9,9 @@ use ledger::{Appended, Connection, Delivery, DocumentKey, LedgerError, Outcome};
 
 use crate::http::{Answer, request_id, respond};
 use crate::{Deps, content_type};
+
+/// How long the delivery log may take. With the ledger's own time-out this stays within the function's (15 s).
+const LOG_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// One received request, until it is answered.
 pub struct Receipt<'a> {
@@ -55,17 +60,9 @@ impl Closing {
 
     /// The ledger did not take it: the sender must try again.
     pub fn failed(error: &LedgerError) -> Self {
-        match error {
-            LedgerError::TooLarge { .. } => Self::rejected(StatusCode::PAYLOAD_TOO_LARGE, error.to_string()),
-            LedgerError::Unavailable { .. }
-            | LedgerError::Contended { .. }
-            | LedgerError::Compress(_)
-            | LedgerError::Corrupt { .. } => {
-                tracing::error!(%error, "the ledger could not be written");
-                let text = "the message could not be recorded just now: please send it again";
-                Self::rejected(StatusCode::SERVICE_UNAVAILABLE, text)
-            }
-        }
+        tracing::error!(%error, "the ledger could not be written");
+        let text = "the message could not be recorded just now: please send it again";
+        Self::rejected(StatusCode::SERVICE_UNAVAILABLE, text)
     }
 
     /// Whether the sender is told that all is well.
@@ -74,11 +71,12 @@ impl Closing {
     }
 
     /// Joins the closings of several documents that came in one request: the answer tells of each, and its status and
-    /// outcome are those of the first that is not well.
+    /// outcome are those of the one with the highest status, so that a document which must be sent again is not hidden
+    /// by one which need not.
     pub fn join(closings: Vec<Self>) -> Option<Self> {
         let text = closings.iter().map(|closing| closing.answer.text.as_str()).collect::<Vec<_>>().join("; ");
-        let position = closings.iter().position(|closing| !closing.is_ok()).unwrap_or(0);
-        let mut chosen = closings.into_iter().nth(position)?;
+        let highest = closings.iter().map(|closing| closing.answer.status).max()?;
+        let mut chosen = closings.into_iter().find(|closing| closing.answer.status == highest)?;
         chosen.answer.text = text;
         Some(chosen)
     }
@@ -138,8 +136,14 @@ impl<'a> Receipt<'a> {
             duration_ms = delivery.duration.as_millis() as u64,
             "delivery"
         );
-        if let Err(error) = self.deps.ledger.log_delivery(&self.connection, &delivery).await {
-            tracing::warn!(%error, connection = %self.connection, "the delivery log could not be written");
+        // A database that hangs must not cost the sender the answer.
+        let logged = tokio::time::timeout(LOG_TIMEOUT, self.deps.ledger.log_delivery(&self.connection, &delivery)).await;
+        match logged {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(%error, connection = %self.connection, "the delivery log could not be written");
+            }
+            Err(_) => tracing::warn!(connection = %self.connection, "the delivery log was not written in time"),
         }
         respond(&answer)
     }

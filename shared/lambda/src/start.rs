@@ -73,7 +73,9 @@ impl Starter {
         let source = match std::env::var_os("CONNECTIONS_FILE") {
             Some(path) => ConnectionSource::File(PathBuf::from(path)),
             None => ConnectionSource::SecretsManager {
-                client: aws_sdk_secretsmanager::Client::new(&self.config),
+                client: aws_sdk_secretsmanager::Client::from_conf(
+                    aws_sdk_secretsmanager::config::Builder::from(&self.config).timeout_config(timeouts()).build(),
+                ),
                 secret_id: variable("CONNECTIONS_SECRET")?,
             },
         };
@@ -86,13 +88,15 @@ impl Starter {
 pub fn dynamodb_settings(config: &SdkConfig) -> aws_sdk_dynamodb::config::Builder {
     aws_sdk_dynamodb::config::Builder::from(config)
         .retry_config(RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(50)))
-        .timeout_config(
-            TimeoutConfig::builder()
-                .connect_timeout(Duration::from_secs(2))
-                .operation_attempt_timeout(Duration::from_secs(3))
-                .operation_timeout(Duration::from_secs(8))
-                .build(),
-        )
+        .timeout_config(timeouts())
+}
+
+fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(2))
+        .operation_attempt_timeout(Duration::from_secs(3))
+        .operation_timeout(Duration::from_secs(8))
+        .build()
 }
 
 /// Sends logs to standard output as JSON, from the level in `LOG_LEVEL` (default `info`) for the product's own crates

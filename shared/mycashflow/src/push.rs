@@ -8,11 +8,12 @@ use bytes::Bytes;
 use futures_util::{FutureExt, stream};
 use thiserror::Error;
 
-/// The document of a POST, and the key that came along in its form, if any.
+/// What a POST brings: its document, and the key that came along in its form, if any. The key counts even when the
+/// document is missing, for then the POST is authentic and must be kept.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PushBody<'a> {
-    /// The XML, in the encoding that it declares: input for [`read_page`](crate::read_page).
-    pub xml: Cow<'a, [u8]>,
+    /// The XML, in the encoding that it declares: input for [`read_page`](crate::read_page); or why there is none.
+    pub xml: Result<Cow<'a, [u8]>, PushError>,
     /// The form field `key`. A secret.
     pub key: Option<String>,
 }
@@ -20,7 +21,8 @@ pub struct PushBody<'a> {
 impl fmt::Debug for PushBody<'_> {
     /// Shows neither the key nor the document, which is personal data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PushBody").field("xml_bytes", &self.xml.len()).field("has_key", &self.key.is_some()).finish()
+        let xml_bytes = self.xml.as_ref().map(|xml| xml.len());
+        f.debug_struct("PushBody").field("xml_bytes", &xml_bytes).field("has_key", &self.key.is_some()).finish()
     }
 }
 
@@ -36,7 +38,7 @@ pub enum PushError {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// No field of the form holds XML (422).
+    /// No field of the form holds XML (400).
     #[error("no field of the form holds an XML document")]
     NoDocument,
 }
@@ -49,29 +51,28 @@ pub enum PushError {
 /// Bytes are handed on as they came, whatever their encoding.
 ///
 /// ```
-/// let push = mycashflow::push_document(Some("application/x-www-form-urlencoded"), b"xml=%3COrder+id%3D%2258%22%2F%3E")?;
-/// assert_eq!(&*push.xml, br#"<Order id="58"/>"#);
+/// let push = mycashflow::push_document(Some("application/x-www-form-urlencoded"), b"xml=%3COrder+id%3D%2258%22%2F%3E");
+/// assert_eq!(&*push.xml?, br#"<Order id="58"/>"#);
 /// # Ok::<(), mycashflow::PushError>(())
 /// ```
-///
-/// # Errors
-/// When the content type is another one, or the form cannot be read or has no XML or more than one piece of it: see
-/// [`PushError`].
-pub fn push_document<'a>(content_type: Option<&str>, body: &'a [u8]) -> Result<PushBody<'a>, PushError> {
+pub fn push_document<'a>(content_type: Option<&str>, body: &'a [u8]) -> PushBody<'a> {
     let content_type = content_type.unwrap_or_default();
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match essence.as_str() {
-        "" | "text/plain" | "application/octet-stream" | "text/xml" | "application/xml" => Ok(raw(body)),
-        "application/x-www-form-urlencoded" if is_markup(body) => Ok(raw(body)),
+        "" | "text/plain" | "application/octet-stream" | "text/xml" | "application/xml" => raw(body),
+        "application/x-www-form-urlencoded" if is_markup(body) => raw(body),
         "application/x-www-form-urlencoded" => from_fields(urlencoded_fields(body)),
-        "multipart/form-data" => from_fields(multipart_fields(content_type, body)?),
-        other if other.ends_with("+xml") => Ok(raw(body)),
-        _ => Err(PushError::UnsupportedMediaType),
+        "multipart/form-data" => match multipart_fields(content_type, body) {
+            Ok(fields) => from_fields(fields),
+            Err(error) => PushBody { xml: Err(error), key: None },
+        },
+        other if other.ends_with("+xml") => raw(body),
+        _ => PushBody { xml: Err(PushError::UnsupportedMediaType), key: None },
     }
 }
 
 fn raw(body: &[u8]) -> PushBody<'_> {
-    PushBody { xml: Cow::Borrowed(body), key: None }
+    PushBody { xml: Ok(Cow::Borrowed(body)), key: None }
 }
 
 /// Whether this begins as XML does, with or without a byte order mark.
@@ -82,19 +83,20 @@ fn is_markup(value: &[u8]) -> bool {
 /// A form field's name and value.
 type Field = (Vec<u8>, Vec<u8>);
 
-fn from_fields(fields: Vec<Field>) -> Result<PushBody<'static>, PushError> {
-    let (mut xml, mut key) = (None, None);
+fn from_fields(fields: Vec<Field>) -> PushBody<'static> {
+    let (mut xml, mut key) = (Err(PushError::NoDocument), None);
     for (name, value) in fields {
         if name == b"key" {
-            let value =
-                String::from_utf8(value).map_err(|_| PushError::Malformed { reason: "the key is not UTF-8" })?;
-            key.get_or_insert(value);
-        } else if is_markup(&value) && xml.replace(value).is_some() {
-            return Err(PushError::Malformed { reason: "more than one field holds an XML document" });
+            // A key that is not UTF-8 is none that could be configured.
+            key = key.or_else(|| String::from_utf8(value).ok());
+        } else if is_markup(&value) {
+            xml = match xml {
+                Err(PushError::NoDocument) => Ok(Cow::Owned(value)),
+                _ => Err(PushError::Malformed { reason: "more than one field holds an XML document" }),
+            };
         }
     }
-    let xml = xml.map(Cow::Owned).ok_or(PushError::NoDocument)?;
-    Ok(PushBody { xml, key })
+    PushBody { xml, key }
 }
 
 /// The fields of a urlencoded form, as bytes: the usual decoders make text of them and spoil what is not UTF-8.
@@ -177,15 +179,15 @@ mod tests {
             Some("application/octet-stream"),
         ];
         for content_type in types {
-            let push = push_document(content_type, XML.as_bytes()).unwrap();
-            assert_eq!(push, PushBody { xml: Cow::Borrowed(XML.as_bytes()), key: None });
+            let push = push_document(content_type, XML.as_bytes());
+            assert_eq!(push, PushBody { xml: Ok(Cow::Borrowed(XML.as_bytes())), key: None });
         }
     }
 
     #[test]
     fn takes_a_body_that_is_markup_for_the_document_even_under_a_form_type() {
         for body in [XML.to_owned(), format!("\u{FEFF}{XML}"), format!("\r\n{XML}")] {
-            assert_eq!(&*push_document(FORM, body.as_bytes()).unwrap().xml, body.as_bytes());
+            assert_eq!(&*push_document(FORM, body.as_bytes()).xml.unwrap(), body.as_bytes());
         }
     }
 
@@ -194,14 +196,14 @@ mod tests {
         let form = form_urlencoded::Serializer::new(String::new())
             .extend_pairs([("order", "58"), ("key", "jyghji765+&ä"), ("data", XML), ("key", "second")])
             .finish();
-        let push = push_document(FORM, form.as_bytes()).unwrap();
-        assert_eq!(push, PushBody { xml: Cow::Owned(XML.into()), key: Some("jyghji765+&ä".to_owned()) });
+        let push = push_document(FORM, form.as_bytes());
+        assert_eq!(push, PushBody { xml: Ok(Cow::Owned(XML.into())), key: Some("jyghji765+&ä".to_owned()) });
     }
 
     #[test]
     fn hands_on_the_bytes_of_a_urlencoded_form_whatever_their_encoding() {
-        let push = push_document(FORM, b"a=%3cOrder+n=%22%E4%80%zz%%22%2F%3E").unwrap();
-        assert_eq!(&*push.xml, b"<Order n=\"\xE4\x80%zz%\"/>");
+        let push = push_document(FORM, b"a=%3cOrder+n=%22%E4%80%zz%%22%2F%3E");
+        assert_eq!(&*push.xml.unwrap(), b"<Order n=\"\xE4\x80%zz%\"/>");
     }
 
     #[test]
@@ -212,40 +214,41 @@ mod tests {
             ("name=\"order\"; filename=\"o.xml\"", file),
             ("name=\"x\"", b""),
         ]);
-        let push = push_document(Some("multipart/form-data; boundary=XX"), &body).unwrap();
-        assert_eq!(push, PushBody { xml: Cow::Owned(file.to_vec()), key: Some("käy".to_owned()) });
+        let push = push_document(Some("multipart/form-data; boundary=XX"), &body);
+        assert_eq!(push, PushBody { xml: Ok(Cow::Owned(file.to_vec())), key: Some("käy".to_owned()) });
     }
 
     #[test]
     fn rejects_other_content_types() {
         for content_type in ["application/json", "text/html", "multipart/mixed; boundary=XX", "nonsense"] {
-            assert_eq!(push_document(Some(content_type), XML.as_bytes()), Err(PushError::UnsupportedMediaType));
+            assert_eq!(push_document(Some(content_type), XML.as_bytes()).xml, Err(PushError::UnsupportedMediaType));
         }
     }
 
     #[test]
     fn rejects_a_form_without_a_document_or_with_two() {
-        assert_eq!(push_document(FORM, b"key=abc&order=58"), Err(PushError::NoDocument));
-        assert_eq!(push_document(FORM, b""), Err(PushError::NoDocument));
-        let two = push_document(FORM, b"a=%3CA%2F%3E&b=%3CB%2F%3E").unwrap_err();
+        let none = push_document(FORM, b"key=abc&order=58");
+        assert_eq!(none, PushBody { xml: Err(PushError::NoDocument), key: Some("abc".to_owned()) });
+        assert_eq!(push_document(FORM, b"").xml, Err(PushError::NoDocument));
+        let two = push_document(FORM, b"a=%3CA%2F%3E&b=%3CB%2F%3E&c=%3CC%2F%3E").xml.unwrap_err();
         insta::assert_snapshot!(two, @"malformed form: more than one field holds an XML document");
     }
 
     #[test]
     fn rejects_a_broken_multipart_form() {
         let whole = multipart(&[("name=\"xml\"", XML.as_bytes())]);
-        insta::assert_snapshot!(push_document(Some("multipart/form-data"), &whole).unwrap_err(), @"malformed form: no multipart boundary");
+        insta::assert_snapshot!(push_document(Some("multipart/form-data"), &whole).xml.unwrap_err(), @"malformed form: no multipart boundary");
         let boundary = Some("multipart/form-data; boundary=XX");
         for cut in 0..whole.len() - "--\r\n".len() {
-            assert!(push_document(boundary, &whole[..cut]).is_err(), "cut at {cut}");
+            assert!(push_document(boundary, &whole[..cut]).xml.is_err(), "cut at {cut}");
         }
-        insta::assert_snapshot!(push_document(boundary, &whole[..whole.len() - 9]).unwrap_err(), @"malformed form: not the parts that the boundary announces");
-        assert!(push_document(boundary, &whole).is_ok());
+        insta::assert_snapshot!(push_document(boundary, &whole[..whole.len() - 9]).xml.unwrap_err(), @"malformed form: not the parts that the boundary announces");
+        assert!(push_document(boundary, &whole).xml.is_ok());
     }
 
     #[test]
     fn debug_shows_neither_key_nor_document() {
-        let push = push_document(FORM, b"key=secret&x=%3Cpersonal/%3E").unwrap();
-        assert_eq!(format!("{push:?}"), "PushBody { xml_bytes: 11, has_key: true }");
+        let push = push_document(FORM, b"key=secret&x=%3Cpersonal/%3E");
+        assert_eq!(format!("{push:?}"), "PushBody { xml_bytes: Ok(11), has_key: true }");
     }
 }

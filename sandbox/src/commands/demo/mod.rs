@@ -18,6 +18,7 @@ use lambda::{Connections, system_clock};
 use ledger::{Ledger, Retention};
 use sandbox::embedded::remote_client;
 use sandbox::server::Server;
+use sandbox::shop::ShopConfig;
 use sandbox::world::World;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -125,7 +126,7 @@ impl Demo {
         let document = made_up_connections(&base)?.to_string();
         let connections = Connections::parse(&document)?;
         std::fs::write(folder.join("connections.json"), &document)?;
-        let world = World::new(&connections, &base, system_clock());
+        let world = World::new(&connections, &base, &ShopConfig::default(), system_clock());
         let push_keys: BTreeMap<String, String> =
             connections.shops.iter().map(|(name, shop)| (name.clone(), push_key(shop).to_owned())).collect();
         let outside = Server { world: Some(world.clone()), push_keys, ..Server::default() };
