@@ -1,13 +1,21 @@
 //! The harness of the integration tests: the functions' own code over the embedded DynamoDB, with a clock that tests
 //! move and faults that they plan. No sockets, no real time: run tests with `#[tokio::test(start_paused = true)]`.
 
+mod shop_bench;
+
+pub mod simulation;
+
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use lambda::{Clock, ConnectionSource, ConnectionStore, Connections, Deps};
 use lambda_http::{Body, Request, Response};
-use ledger::{Ledger, Retention};
+use ledger::{Connection, Delivery, Ledger, Outcome, Retention};
 use sandbox::embedded::{CallFault, CallPlan, Embedded};
+
+pub use shop_bench::{ShopBench, shop_config};
 
 /// The table's name in tests.
 pub const TABLE: &str = "tilaussilta";
@@ -53,10 +61,13 @@ impl Bench {
         let embedded = Embedded::in_memory().expect("a database in memory");
         let faults: Arc<Mutex<Vec<(String, CallFault)>>> = Arc::default();
         let planned = faults.clone();
+        let rng = Mutex::new(fastrand::Rng::with_seed(1));
         let client = embedded.client_with(Arc::new(move |operation| {
             let mut planned = planned.lock().unwrap_or_else(PoisonError::into_inner);
             let next = planned.iter().position(|(of, _)| of == operation || of == "*");
-            CallPlan { fault: next.map(|index| planned.remove(index).1), ..CallPlan::default() }
+            // Without a little time that differs between calls, writers that race would take turns.
+            let latency_ms = rng.lock().unwrap_or_else(PoisonError::into_inner).u64(1..=9);
+            CallPlan { latency: Duration::from_millis(latency_ms), fault: next.map(|index| planned.remove(index).1) }
         }));
         let looking = embedded.client();
         ledger::create_table(&looking, TABLE).await.expect("a table");
@@ -95,6 +106,40 @@ impl Bench {
         items
     }
 
+    /// The keys of every item but the delivery log's, each as `pk sk`: what a test expects the ledger to hold.
+    pub fn kept(&self) -> Vec<String> {
+        let items = self.items().into_iter().filter_map(|item| {
+            let (pk, sk) = (item["pk"]["S"].as_str()?, item["sk"]["S"].as_str()?);
+            (!pk.starts_with("log#")).then(|| format!("{pk} {sk}"))
+        });
+        items.collect()
+    }
+
+    /// Today's delivery log of a connection, oldest first.
+    pub async fn log(&self, connection: &Connection) -> Vec<Delivery> {
+        let today = self.now().to_zoned(TimeZone::UTC).date();
+        self.ledger.deliveries(connection, today).await.expect("the delivery log")
+    }
+
+    /// Asserts that a request was turned away with `status` and left nothing in the ledger but one line in the log of
+    /// `connection`.
+    pub async fn assert_rejected(&self, connection: &Connection, status: u16) {
+        assert_eq!(self.kept(), [""; 0], "nothing but the log line may be kept");
+        let lines: Vec<_> = self.log(connection).await.iter().map(|line| (line.outcome, line.status)).collect();
+        assert_eq!(lines, [(Outcome::Rejected, status)]);
+        assert_eq!(self.items().len(), 1, "the one line stands in the log of {connection}");
+    }
+
+    /// Hands a request to `mycashflow-order`; gives the answer's status and text.
+    pub async fn order(&self, request: Request) -> (u16, String) {
+        text(&mycashflow_order::handle(&self.deps, request).await)
+    }
+
+    /// Hands a request to `manu-listener`; gives the answer's status and text.
+    pub async fn manu(&self, request: Request) -> (u16, String) {
+        text(&manu_listener::handle(&self.deps, request).await)
+    }
+
     /// The time.
     pub fn now(&self) -> Timestamp {
         (self.deps.clock)()
@@ -113,4 +158,10 @@ pub fn post(path_and_query: &str, headers: &[(&str, &str)], body: impl Into<Vec<
 /// An answer's status and text.
 pub fn text(response: &Response<Body>) -> (u16, String) {
     (response.status().as_u16(), String::from_utf8_lossy(response.body().as_ref()).trim_end().to_owned())
+}
+
+/// A POST to `/manu/acme/WEBHOOK`, signed with [`MANU_SECRET`].
+pub fn signed(webhook: &str, body: &str) -> Request {
+    let code = manu::verify_code(body.as_bytes(), MANU_SECRET).to_string();
+    post(&format!("/manu/acme/{webhook}"), &[(manu::HEADER, &code)], body)
 }

@@ -76,8 +76,9 @@ impl ShopRun<'_> {
     /// Asks upwards from a number until an order of a later second, or until there are no more.
     async fn finish_created(&mut self, mut gap: Gap) -> Result<(), Stop> {
         let GapKind::Numbers { second, mut next, .. } = gap.kind else { return Ok(()) };
-        let begun = self.shop_time;
-        // The order before it is known to exist, so an answer without it is no answer.
+        let settled = self.is_settled(second);
+        // This order is known to exist, so an answer without it is no answer. It is also where a later run goes on, since
+        // nothing is known of the number that comes next.
         let mut anchor = next;
         let (mut empty, mut answers) = (0, 0);
         while empty < EMPTY_ANSWERS {
@@ -86,8 +87,10 @@ impl ShopRun<'_> {
             let fetched = match self.fetch(&ids).await {
                 Ok(fetched) => fetched,
                 Err(stop) => {
-                    set_next(&mut gap, next);
-                    self.put_gap(gap).await?;
+                    if settled {
+                        set_next(&mut gap, anchor);
+                        self.put_gap(gap).await?;
+                    }
                     return Err(stop);
                 }
             };
@@ -104,12 +107,12 @@ impl ShopRun<'_> {
                 break;
             }
             answers += 1;
-            if answers % ANSWERS_PER_NOTE == 0 {
-                set_next(&mut gap, next);
+            if settled && answers % ANSWERS_PER_NOTE == 0 {
+                set_next(&mut gap, anchor);
                 self.put_gap(gap.clone()).await?;
             }
         }
-        self.close_second(&gap.kind, Stream::Created, second, begun).await
+        self.close_second(&gap.kind, Stream::Created, second, settled).await
     }
 
     /// Asks for every order that the ledger knows, once for all the seconds that owe it.
@@ -120,23 +123,26 @@ impl ShopRun<'_> {
         };
         let Some(mut next) = gaps.iter().filter_map(numbers).map(|(_, next, _)| next).min() else { return Ok(()) };
         let last = gaps.iter().filter_map(numbers).map(|(_, _, last)| last).max().unwrap_or(next);
-        let begun = self.shop_time;
+        let settled: Vec<Gap> = {
+            let settled = |gap: &&Gap| numbers(gap).is_some_and(|(second, ..)| self.is_settled(second));
+            gaps.iter().filter(settled).cloned().collect()
+        };
         let mut answers = 0;
         while next <= last {
             let end = last.min(next + PAGE_ORDERS as u64 - 1);
             if let Err(stop) = self.fetch_known(next, end).await {
-                self.note_progress(&gaps, next).await?;
+                self.note_progress(&settled, next).await?;
                 return Err(stop);
             }
             next = end + 1;
             answers += 1;
             if answers % ANSWERS_PER_NOTE == 0 {
-                self.note_progress(&gaps, next).await?;
+                self.note_progress(&settled, next).await?;
             }
         }
         for gap in &gaps {
             if let Some((second, ..)) = numbers(gap) {
-                self.close_second(&gap.kind, Stream::Updated, second, begun).await?;
+                self.close_second(&gap.kind, Stream::Updated, second, settled.contains(gap)).await?;
             }
         }
         Ok(())
@@ -164,16 +170,15 @@ impl ShopRun<'_> {
         Ok(())
     }
 
-    /// Strikes a finished second out. Only one that was finished late enough for everything in it to be visible is never
-    /// looked at again; an earlier one is done anew by the runs whose overlap reaches it.
-    async fn close_second(
-        &mut self,
-        kind: &GapKind,
-        stream: Stream,
-        second: i64,
-        begun: Option<i64>,
-    ) -> Result<(), Stop> {
-        let settled = begun.is_some_and(|begun| second + OVERLAP_SECONDS <= begun);
+    /// Whether everything in a second is visible by now, even if the shop's clock is ahead. Only then can what was asked
+    /// for count for good: of an earlier search no progress is kept, and the runs whose overlap reaches the second
+    /// search it again.
+    fn is_settled(&self, second: i64) -> bool {
+        self.shop_time.is_some_and(|now| second + 2 * OVERLAP_SECONDS <= now)
+    }
+
+    /// Strikes a finished second out; a settled one is never looked at again.
+    async fn close_second(&mut self, kind: &GapKind, stream: Stream, second: i64, settled: bool) -> Result<(), Stop> {
         if let (true, Some(cursor)) = (settled, self.state.cursor(stream)) {
             let position = cursor.position;
             self.advance(stream, position, Some(second)).await?;

@@ -37,7 +37,7 @@ impl ShopRun<'_> {
         for mut gap in gaps {
             let closed = match gap.kind {
                 GapKind::Numbers { .. } => continue,
-                GapKind::Order { order } => self.fetch(&[order]).await?.refused.is_empty(),
+                GapKind::Order { order } => self.fetch(&[order]).await?.found.contains_key(&order),
                 GapKind::Window { stream, from, until, between } => self.retry_window(stream, from, until, between).await?,
             };
             if closed {

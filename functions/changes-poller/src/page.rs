@@ -26,6 +26,12 @@ struct Copy<'p> {
     hash: ContentHash,
 }
 
+/// What became of a copy.
+enum Written {
+    Appended(Appended),
+    Quarantined { new: bool },
+}
+
 impl ShopRun<'_> {
     /// Appends every order of a page, oldest first, and quarantines what cannot be read. When it returns, each order of
     /// the page is in the ledger, in quarantine, or marked to be asked for.
@@ -78,7 +84,7 @@ impl ShopRun<'_> {
             }
             return Ok(Vec::new());
         }
-        let written: Vec<(u64, Result<Appended, LedgerError>)> = futures_util::stream::iter(new)
+        let written: Vec<(u64, Result<Written, LedgerError>)> = futures_util::stream::iter(new)
             .map(async |copy| (copy.order.id, self.append(copy, heads.get(&copy.document), observed_at).await))
             .buffered(WRITES_AT_ONCE)
             .map(Ok::<_, Stop>)
@@ -87,15 +93,16 @@ impl ShopRun<'_> {
         self.count(written)
     }
 
-    fn count(&mut self, written: Vec<(u64, Result<Appended, LedgerError>)>) -> Result<Vec<u64>, Stop> {
+    fn count(&mut self, written: Vec<(u64, Result<Written, LedgerError>)>) -> Result<Vec<u64>, Stop> {
         let mut stale = Vec::new();
         let mut failed = None;
         for (order, result) in written {
             match result {
-                Ok(Appended::Recorded { revision: 1 }) => self.report.new += 1,
-                Ok(Appended::Recorded { .. }) => self.report.updated += 1,
-                Ok(Appended::Duplicate { .. }) => self.report.unchanged += 1,
-                Ok(Appended::Stale { .. }) => {
+                Ok(Written::Appended(Appended::Recorded { revision: 1 })) => self.report.new += 1,
+                Ok(Written::Appended(Appended::Recorded { .. })) => self.report.updated += 1,
+                Ok(Written::Appended(Appended::Duplicate { .. })) => self.report.unchanged += 1,
+                Ok(Written::Quarantined { new }) => self.report.quarantined += u64::from(new),
+                Ok(Written::Appended(Appended::Stale { .. })) => {
                     self.report.stale += 1;
                     stale.push(order);
                 }
@@ -105,7 +112,7 @@ impl ShopRun<'_> {
         failed.map_or(Ok(stale), |error| Err(error.into()))
     }
 
-    async fn append(&self, copy: &Copy<'_>, head: Option<&Head>, observed_at: Timestamp) -> Result<Appended, LedgerError> {
+    async fn append(&self, copy: &Copy<'_>, head: Option<&Head>, observed_at: Timestamp) -> Result<Written, LedgerError> {
         let new = NewRevision {
             document: &copy.document,
             source: self.source,
@@ -117,38 +124,37 @@ impl ShopRun<'_> {
             now: (self.clock)(),
         };
         match self.ledger.append_after(head, &new).await {
+            Ok(appended) => Ok(Written::Appended(appended)),
             // An order too large for an item is kept as far as it goes, under a reason that says so.
             Err(error @ LedgerError::TooLarge { .. }) => {
-                let quarantined = NewQuarantined {
-                    body: new.body,
-                    content_type: SLICE_CONTENT_TYPE,
-                    reason: &error.to_string(),
-                    document: Some(&format!("order/{}", copy.order.id)),
-                    now: new.now,
-                };
-                self.ledger.quarantine(&Connection::shop(self.shop), &quarantined).await?;
-                Ok(Appended::Duplicate { revision: 0 })
+                let new = self.keep(copy.slice, Some(copy.order.id), &error.to_string()).await?;
+                Ok(Written::Quarantined { new })
             }
-            other => other,
+            Err(error) => Err(error),
         }
     }
 
     async fn quarantine(&mut self, page: &Page, entry: &Entry, reason: &str) -> Result<(), Stop> {
-        if self.dry_run {
-            return Ok(());
+        if !self.dry_run && self.keep(page.slice(entry), entry.id, reason).await? {
+            self.report.quarantined += 1;
         }
-        let document = entry.id.map(|id| format!("order/{id}"));
-        let new = NewQuarantined {
-            body: page.slice(entry).as_bytes(),
+        Ok(())
+    }
+
+    /// Keeps an order's bytes in quarantine; answers whether they were new there.
+    async fn keep(&self, slice: &str, order: Option<u64>, reason: &str) -> Result<bool, LedgerError> {
+        let document = order.map(|id| format!("order/{id}"));
+        let quarantined = NewQuarantined {
+            body: slice.as_bytes(),
             content_type: SLICE_CONTENT_TYPE,
             reason,
             document: document.as_deref(),
             now: (self.clock)(),
         };
-        if self.ledger.quarantine(&Connection::shop(self.shop), &new).await? {
-            tracing::warn!(shop = self.shop, order = entry.id, reason, "an order is in quarantine");
-            self.report.quarantined += 1;
+        let new = self.ledger.quarantine(&Connection::shop(self.shop), &quarantined).await?;
+        if new {
+            tracing::warn!(shop = self.shop, order, reason, "an order is in quarantine");
         }
-        Ok(())
+        Ok(new)
     }
 }

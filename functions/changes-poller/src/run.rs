@@ -180,8 +180,9 @@ impl<'a> ShopRun<'a> {
         if orders.is_empty() {
             return Ok(());
         }
-        let refused = self.fetch(&orders).await?.refused;
-        for (order, marked_at) in marked.into_iter().filter(|(order, _)| !refused.contains(order)) {
+        // An order that the shop did not show stays marked: clients have seen shops answer 404 to anything.
+        let found = self.fetch(&orders).await?.found;
+        for (order, marked_at) in marked.into_iter().filter(|(order, _)| found.contains_key(order)) {
             self.ledger.clear_refresh(&ledger::DocumentKey::order(self.shop, order), marked_at).await?;
         }
         Ok(())

@@ -5,6 +5,7 @@
 use jiff::Timestamp;
 use ledger::{GapKind, Stream};
 use mycashflow::{Answer, ClientError, Page};
+use tokio::time::Instant;
 
 use crate::run::{OVERLAP_SECONDS, ShopRun, Stop};
 
@@ -68,6 +69,7 @@ impl ShopRun<'_> {
     }
 
     async fn walk_created(&mut self, walk: &Walk) -> Result<(), Stop> {
+        let begun = Instant::now();
         let mut start = walk.start;
         loop {
             let asked = self.ask(Stream::Created, start, walk.isolates()).await?;
@@ -75,7 +77,7 @@ impl ShopRun<'_> {
             let last = last_second(&asked)?;
             if !asked.is_full() {
                 return match last {
-                    Some(last) if walk.live => self.advance(Stream::Created, last, None).await,
+                    Some(last) if walk.live => self.advance(Stream::Created, trailing(last, begun), None).await,
                     _ => Ok(()),
                 };
             }
@@ -94,7 +96,7 @@ impl ShopRun<'_> {
                 if last == start { last + 1 } else { last }
             };
             if walk.live {
-                self.advance(Stream::Created, last, None).await?;
+                self.advance(Stream::Created, trailing(last, begun), None).await?;
             } else {
                 self.report.resume_from = Timestamp::from_second(start).ok().map(|at| at.to_string());
             }
@@ -102,20 +104,23 @@ impl ShopRun<'_> {
     }
 
     async fn walk_updated(&mut self, walk: &Walk) -> Result<(), Stop> {
+        let begun = Instant::now();
         let mut asked = self.ask(Stream::Updated, walk.start, walk.isolates()).await?;
         let mut stride = FIRST_STRIDE_SECONDS;
         loop {
             if !asked.is_full() {
                 let seen_until = self.shop_time.map(|now| now - OVERLAP_SECONDS);
                 return match seen_until {
-                    Some(seen_until) if walk.live => self.advance(Stream::Updated, seen_until, None).await,
+                    Some(seen_until) if walk.live => {
+                        self.advance(Stream::Updated, trailing(seen_until, begun), None).await
+                    }
                     _ => Ok(()),
                 };
             }
             let next = self.next_updated(&asked, stride, walk.isolates()).await?;
             stride = (next.start - asked.start).max(1);
             if walk.live {
-                self.advance(Stream::Updated, next.start, None).await?;
+                self.advance(Stream::Updated, trailing(next.start, begun), None).await?;
             }
             if walk.until.is_some_and(|until| next.start > until) {
                 return Ok(());
@@ -212,7 +217,7 @@ impl ShopRun<'_> {
     }
 
     async fn take_in(&mut self, answer: Answer, start: i64) -> Result<Asked, Stop> {
-        let begun = tokio::time::Instant::now() - answer.elapsed;
+        let begun = Instant::now() - answer.elapsed;
         let observed_at = (self.clock)() - answer.elapsed;
         // Without a date the shop's clock is taken to be as slow as the overlap covers.
         let shop_time = answer.date.map_or(observed_at.as_second() - OVERLAP_SECONDS, Timestamp::as_second);
@@ -244,7 +249,7 @@ impl ShopRun<'_> {
         let (mut bad, mut step) = (start, 1);
         while after.start - bad > 1 {
             self.check_time()?;
-            let probe_at = (bad + step).min(bad + (after.start - bad) / 2);
+            let probe_at = bad.saturating_add(step).min(bad + (after.start - bad) / 2);
             match probes.changes(to_client(stream), probe_at).await {
                 Ok(found) => (after, step) = (self.take_in(found, probe_at).await?, i64::MAX / 4),
                 Err(error) if may_be_poison(&error) => (bad, step) = (probe_at, step.saturating_mul(2)),
@@ -274,6 +279,13 @@ pub(crate) fn to_client(stream: Stream) -> mycashflow::Stream {
         Stream::Created => mycashflow::Stream::Created,
         Stream::Updated => mycashflow::Stream::Updated,
     }
+}
+
+/// Where a cursor may stand that a walk has brought to `second`: behind by the time the walk has taken. Its first page
+/// shows what was visible when it was asked for, and commits that become visible behind the walk must stay within reach
+/// of the next one.
+fn trailing(second: i64, begun: Instant) -> i64 {
+    second.saturating_sub_unsigned(begun.elapsed().as_secs())
 }
 
 /// The latest second that an order of the page was made in. A full page must be in the order of time: of one that is

@@ -13,6 +13,9 @@ use mycashflow::{Limits, Order, PushBody, PushError, ReadError, push_document, r
 /// The headers in which a shop's key is looked for, beside `Authorization: Bearer`.
 const KEY_HEADERS: [&str; 3] = ["x-api-key", "api-key", "key"];
 
+/// The most orders in one POST. The shop sends one; its largest answer elsewhere holds this many.
+const MAX_ORDERS: usize = 100;
+
 /// Answers one request.
 ///
 /// 200 is answered only when every order of the body is in the ledger. The other answers: see `docs/http-answers.md`.
@@ -65,7 +68,10 @@ fn presented_keys(request: &Request, pushed: Option<&PushBody<'_>>) -> Vec<Strin
     let query = request.uri().query().unwrap_or("");
     let in_query = query_values(query, "key");
     let in_headers = KEY_HEADERS.iter().filter_map(|name| header(name));
-    let bearer = header("authorization").and_then(|value| value.strip_prefix("Bearer ").map(str::to_owned));
+    let bearer = header("authorization").and_then(|value| {
+        let (scheme, key) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| key.trim().to_owned())
+    });
     let in_form = pushed.and_then(|pushed| pushed.key.clone());
     in_query.into_iter().chain(in_headers).chain(bearer).chain(in_form).collect()
 }
@@ -95,6 +101,10 @@ async fn record(deps: &Deps, receipt: &Receipt<'_>, shop: &str, request: &Reques
         Ok(page) => page,
         Err(error) => return receipt.quarantine(request, read_status(&error), error.to_string()).await,
     };
+    if page.entries.len() > MAX_ORDERS {
+        let text = format!("the document holds {} orders, more than the limit of {MAX_ORDERS}", page.entries.len());
+        return receipt.quarantine(request, StatusCode::PAYLOAD_TOO_LARGE, text).await;
+    }
     let mut closings = Vec::with_capacity(page.entries.len());
     for entry in &page.entries {
         closings.push(match &entry.order {

@@ -15,7 +15,7 @@ use ledger::Ledger;
 pub use connections::{ConnectionsError, Connections, ManuConnection, Secret, ShopConnection};
 pub use http::{Answer, MAX_BODY_BYTES, content_type, path, respond};
 pub use receipt::{Closing, Receipt};
-pub use start::{StartError, Starter, dynamodb_settings, init_logs};
+pub use start::{StartError, Starter, dynamodb_settings, init_logs, log_targets};
 pub use store::{ConnectionSource, ConnectionStore, StoreError};
 
 /// Tells the time. A function passed in, so that a simulation can have its own.

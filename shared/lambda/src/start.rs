@@ -103,10 +103,14 @@ fn timeouts() -> TimeoutConfig {
 /// and from warnings for all others. No level logs a secret or personal data.
 pub fn init_logs() {
     let level = std::env::var("LOG_LEVEL").ok().and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
-    let targets = Targets::new().with_default(LevelFilter::WARN).with_targets(OWN_CRATES.map(|name| (name, level)));
     let layer = tracing_subscriber::fmt::layer().json().flatten_event(true).with_current_span(false);
     // A second call, as from a test, leaves the first one's subscriber in place.
-    let _ = tracing_subscriber::registry().with(layer.with_filter(targets)).try_init();
+    let _ = tracing_subscriber::registry().with(layer.with_filter(log_targets(level))).try_init();
+}
+
+/// Which logs are let through: of the product's own crates from `level` on, of all others warnings and errors.
+pub fn log_targets(level: LevelFilter) -> Targets {
+    Targets::new().with_default(LevelFilter::WARN).with_targets(OWN_CRATES.map(|name| (name, level)))
 }
 
 fn variable(name: &'static str) -> Result<String, StartError> {

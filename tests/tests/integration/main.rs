@@ -1,3 +1,13 @@
 //! The integration tests: the functions' own code over the embedded DynamoDB.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
+
+mod changes_poller;
+mod events;
+mod ledger_contract;
+mod ledger_faults;
+mod manu_listener;
 mod mycashflow_order;
+mod one_order_every_way;
+mod secrets_stay_out_of_logs;
+mod simulation;

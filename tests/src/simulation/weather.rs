@@ -1,0 +1,95 @@
+//! What goes wrong with calls to the ledger, and whether anything does.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use sandbox::embedded::{CallFault, CallPlan, Planner};
+
+use super::plan::{Plan, percent, pick};
+use super::trace::Trace;
+
+/// The faults of a world, until the dust settles.
+#[derive(Debug)]
+pub(super) struct Weather {
+    calm: AtomicBool,
+    shop_faults: u32,
+    ledger_faults: u32,
+}
+
+/// What goes wrong with a request to the shop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ShopFault {
+    /// No connection: the request never arrives.
+    NotSent,
+    /// The request arrives, and its answer never does.
+    AnswerLost,
+    /// The connection breaks within the answer.
+    Cut,
+    /// This status and a line of text.
+    Status(u16),
+    /// Status 200 and a page of HTML.
+    Html,
+    /// Status 200 and nothing.
+    Empty,
+    /// Status 200 and an `<error>` document.
+    ErrorDocument,
+    /// Status 200, with the second half of the answer missing.
+    Half,
+}
+
+impl Weather {
+    pub(super) fn new(plan: &Plan) -> Arc<Self> {
+        let (shop_faults, ledger_faults) = (plan.shop_faults, plan.ledger_faults);
+        Arc::new(Self { calm: AtomicBool::new(false), shop_faults, ledger_faults })
+    }
+
+    /// Nothing goes wrong any more.
+    pub(super) fn calm_down(&self) {
+        self.calm.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_calm(&self) -> bool {
+        self.calm.load(Ordering::Relaxed)
+    }
+
+    /// The fault of the next request to the shop.
+    pub(super) fn shop_fault(&self) -> Option<ShopFault> {
+        use ShopFault::{AnswerLost, Cut, Empty, ErrorDocument, Half, Html, NotSent, Status};
+        let faults = [
+            NotSent,
+            AnswerLost,
+            Cut,
+            Status(429),
+            Status(500),
+            Status(503),
+            Status(404),
+            Html,
+            Empty,
+            ErrorDocument,
+            Half,
+        ];
+        (!self.is_calm() && percent(self.shop_faults)).then(|| pick(&faults))
+    }
+
+    /// How long a request to the shop takes there, and its answer back.
+    pub(super) fn shop_latency(&self) -> (Duration, Duration) {
+        let slow = !self.is_calm() && percent(4);
+        let upper = if slow { 20_000 } else { 400 };
+        (Duration::from_millis(fastrand::u64(1..upper)), Duration::from_millis(fastrand::u64(1..upper)))
+    }
+
+    /// Plans the calls to the ledger.
+    pub(super) fn planner(self: &Arc<Self>, trace: Trace) -> Planner {
+        use CallFault::{AnswerLost, Conflict, Failed, NotSent, Throttled};
+        let weather = Arc::clone(self);
+        Arc::new(move |operation| {
+            let stormy = !weather.is_calm() && fastrand::u32(0..1_000) < weather.ledger_faults;
+            let fault = stormy.then(|| pick(&[Throttled, Failed, NotSent, AnswerLost, AnswerLost, Conflict]));
+            if let Some(fault) = fault {
+                trace.note(|| format!("ledger: {operation}: {fault:?}"));
+            }
+            CallPlan { latency: Duration::from_millis(fastrand::u64(1..12)), fault }
+        })
+    }
+}

@@ -1,0 +1,146 @@
+//! The ledger when the table or the way to it fails, and what its items look like from outside.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use ledger::{
+    Appended, Connection, ContentHash, Cursor, Delivery, DocumentKey, Evidence, Fenced, LedgerError, NewQuarantined,
+    NewRevision, Outcome, Source, Stream,
+};
+use sandbox::embedded::CallFault;
+use tests::Bench;
+use tokio::time::Instant;
+
+const DAY_SECONDS: i64 = 24 * 60 * 60;
+
+fn new<'a>(bench: &Bench, document: &'a DocumentKey) -> NewRevision<'a> {
+    NewRevision {
+        document,
+        source: Source::Push,
+        observed_at: bench.now(),
+        evidence: Evidence::Asked,
+        hash: ContentHash::of(b"canonical"),
+        body: b"<Order><Email>maija@example.com</Email></Order>",
+        content_type: "application/xml",
+        now: bench.now(),
+    }
+}
+
+fn order() -> DocumentKey {
+    DocumentKey::order("acme", 58)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_answer_makes_no_second_revision() {
+    let (bench, order) = (Bench::new().await, order());
+    bench.fail("TransactWriteItems", CallFault::AnswerLost, 1);
+    // Whether this call wrote it, or finds that it is written, cannot be told apart; that it is there can.
+    let appended = bench.deps.ledger.append(&new(&bench, &order)).await.unwrap();
+    assert_eq!(appended.revision(), 1);
+    assert_eq!(bench.ledger.revisions(&order).await.unwrap().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_few_failures_are_overcome() {
+    for fault in [CallFault::Throttled, CallFault::Failed, CallFault::NotSent, CallFault::Conflict] {
+        let (bench, order) = (Bench::new().await, order());
+        bench.fail("TransactWriteItems", fault, 2);
+        let appended = bench.deps.ledger.append(&new(&bench, &order)).await;
+        assert_eq!(appended.unwrap(), Appended::Recorded { revision: 1 }, "{fault:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_storm_of_conflicts_ends_in_a_revision_or_in_an_error_that_says_so() {
+    let (bench, order) = (Bench::new().await, order());
+    bench.fail("TransactWriteItems", CallFault::Conflict, 20);
+    assert_eq!(bench.deps.ledger.append(&new(&bench, &order)).await.unwrap(), Appended::Recorded { revision: 1 });
+    bench.fail("TransactWriteItems", CallFault::Conflict, 1000);
+    let later = NewRevision { hash: ContentHash::of(b"later"), observed_at: bench.now(), ..new(&bench, &order) };
+    let begun = Instant::now();
+    let refused = bench.deps.ledger.append(&later).await;
+    assert!(matches!(refused, Err(LedgerError::Contended { tries: 24 })), "{refused:?}");
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    assert_eq!(bench.ledger.revisions(&order).await.unwrap().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_table_that_refuses_is_unavailable_soon_and_nothing_is_written() {
+    for fault in [CallFault::Throttled, CallFault::Failed, CallFault::NotSent] {
+        let (bench, order) = (Bench::new().await, order());
+        bench.fail("*", fault, 1000);
+        let begun = Instant::now();
+        let refused = bench.deps.ledger.append(&new(&bench, &order)).await;
+        assert!(
+            matches!(refused, Err(LedgerError::Unavailable { operation: "TransactWriteItems", .. })),
+            "{refused:?}"
+        );
+        assert!(begun.elapsed() < Duration::from_secs(8), "{fault:?}: {:?}", begun.elapsed());
+        assert!(bench.items().is_empty());
+        for refused in [
+            bench.deps.ledger.heads(std::slice::from_ref(&order)).await.map(drop),
+            bench.deps.ledger.shop_state("acme").await.map(drop),
+            bench.deps.ledger.acquire_lease("acme", "a", bench.now(), bench.now()).await.map(drop),
+        ] {
+            assert!(matches!(refused, Err(LedgerError::Unavailable { .. })), "{refused:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cursor_whose_move_lost_its_answer_is_where_it_was_moved_to() {
+    let bench = Bench::new().await;
+    let lease = bench.ledger.acquire_lease("acme", "a", bench.now(), bench.now()).await.unwrap().unwrap();
+    let cursor = |position| Cursor {
+        stream: Stream::Created,
+        position,
+        highest_order: None,
+        finished_through: None,
+        moved_at: Timestamp::UNIX_EPOCH,
+        run: "a".to_owned(),
+    };
+    bench.ledger.move_cursor(&lease, None, &cursor(100)).await.unwrap();
+    bench.fail("TransactWriteItems", CallFault::AnswerLost, 1);
+    let moved = bench.deps.ledger.move_cursor(&lease, Some(&cursor(100)), &cursor(200)).await.unwrap();
+    assert!(matches!(moved, Fenced::Written | Fenced::Changed), "{moved:?}");
+    assert_eq!(bench.ledger.shop_state("acme").await.unwrap().created.unwrap().position, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_holds_personal_data_expires_and_the_head_holds_none() {
+    let (bench, order, shop) = (Bench::new().await, order(), Connection::shop("acme"));
+    let now = bench.now();
+    bench.ledger.append(&new(&bench, &order)).await.unwrap();
+    let line = Delivery {
+        at: now,
+        request_id: "r".to_owned(),
+        outcome: Outcome::Recorded,
+        status: 200,
+        reason: None,
+        document: None,
+        size_bytes: 1,
+        duration: Duration::ZERO,
+    };
+    bench.ledger.log_delivery(&shop, &line).await.unwrap();
+    let unreadable = NewQuarantined { body: b"<", content_type: "", reason: "r", document: None, now };
+    bench.ledger.quarantine(&shop, &unreadable).await.unwrap();
+
+    let items = bench.items();
+    let days = |pk: &str, sk: &str| {
+        let has = |item: &&serde_json::Value, name: &str, prefix: &str| {
+            item[name]["S"].as_str().is_some_and(|key| key.starts_with(prefix))
+        };
+        let item = items.iter().find(|item| has(item, "pk", pk) && has(item, "sk", sk)).unwrap();
+        let expires_at: Option<i64> = item["expires_at"]["N"].as_str().map(|second| second.parse().unwrap());
+        expires_at.map(|second| (second - now.as_second()) / DAY_SECONDS)
+    };
+    assert_eq!(days("mycashflow#acme#order#58", "head"), None);
+    assert_eq!(days("mycashflow#acme#order#58", "rev#"), Some(400));
+    assert_eq!(days("log#mycashflow/acme#2026-03-02", ""), Some(90));
+    assert_eq!(days("quarantine#mycashflow/acme", ""), Some(90));
+
+    let head = items.iter().find(|item| item["sk"]["S"] == "head").unwrap().as_object().unwrap();
+    let attributes: Vec<_> = head.keys().map(String::as_str).collect();
+    assert_eq!(attributes, ["first_seen", "hash", "observed_at", "pk", "revision", "sk", "source"]);
+    assert!(!format!("{items:?}").contains("maija"), "bodies are compressed");
+}

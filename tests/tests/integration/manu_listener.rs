@@ -1,0 +1,254 @@
+//! `POST /manu/ACCOUNT/WEBHOOK`: every answer, and what the ledger holds after it.
+
+use futures_util::future::join_all;
+use lambda::MAX_BODY_BYTES;
+use lambda_http::Request;
+use ledger::{Connection, DocumentKey, Outcome, System};
+use manu::WebhookType;
+use sandbox::embedded::CallFault;
+use sandbox::erp::made_up_document;
+use serde_json::Value;
+use tests::{Bench, MANU_SECRET, post, signed};
+
+const SALES_ORDER: &str = "sales-order-activate";
+const DENIED: &str = "the verify code is missing or wrong, or there is no such account";
+
+fn account() -> Connection {
+    Connection::manu("acme")
+}
+
+fn document(id: &str) -> DocumentKey {
+    DocumentKey::manu("acme", SALES_ORDER, id)
+}
+
+fn recorded(name: &str, revision: u32) -> (u16, String) {
+    (200, format!("recorded: {name}, revision {revision}"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_type_is_recorded_under_its_own_name() {
+    let bench = Bench::new().await;
+    for webhook in WebhookType::ALL {
+        let body = made_up_document(webhook, 4711, 1).to_string();
+        let name = format!("{webhook}/4711");
+        assert_eq!(bench.manu(signed(webhook.slug(), &body)).await, recorded(&name, 1));
+        let revisions = bench.ledger.revisions(&DocumentKey::manu("acme", webhook.slug(), "4711")).await.unwrap();
+        assert_eq!(revisions.len(), 1);
+        assert_eq!(revisions[0].body, body.into_bytes());
+    }
+    assert_eq!(bench.kept().len(), 2 * 13, "a head and a revision each");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_vendors_own_codes_are_accepted() {
+    let vectors: Value = serde_json::from_str(include_str!("../../../shared/manu/testdata/verify-code.json")).unwrap();
+    for vector in vectors["vectors"].as_array().unwrap() {
+        let field = |name: &str| vector[name].as_str().unwrap();
+        let mut bench = Bench::new().await;
+        let secret = serde_json::to_string(field("secret")).unwrap();
+        let connections = format!(r#"{{"manu":{{"acme":{{"secrets":[{secret}]}}}}}}"#);
+        let fixed = lambda::ConnectionSource::Fixed(lambda::Connections::parse(&connections).unwrap());
+        bench.deps.connections = lambda::ConnectionStore::open(fixed).await.unwrap().into();
+        let headers = [(manu::HEADER, field("verify_code"))];
+        let (status, text) = bench.manu(post("/manu/acme/item-save", &headers, field("payload"))).await;
+        assert!(matches!(status, 200 | 400), "authentic, be it JSON or not: {status} {text}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn letters_and_emoji_come_through_whole() {
+    let bench = Bench::new().await;
+    let body = r#"{"id":1,"note":"Älä jätä yöksi ulos 😀"}"#;
+    assert_eq!(bench.manu(signed(SALES_ORDER, body)).await, recorded("sales-order-activate/1", 1));
+    let revisions = bench.ledger.revisions(&document("1")).await.unwrap();
+    assert_eq!(String::from_utf8_lossy(&revisions[0].body), body);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_or_missing_code_leaves_one_log_line() {
+    let body = r#"{"id":1,"note":"hidden"}"#;
+    let right = manu::verify_code(body.as_bytes(), MANU_SECRET).to_string();
+    let of_another_secret = manu::verify_code(body.as_bytes(), "wrong").to_string();
+    let path = "/manu/acme/sales-order-activate";
+    let wrong = [
+        post(path, &[], body),
+        post(path, &[(manu::HEADER, "")], body),
+        post(path, &[(manu::HEADER, &of_another_secret)], body),
+        post(path, &[(manu::HEADER, &right[..31])], body),
+        post(path, &[(manu::HEADER, &right)], body.replace("hidden", "hidde!")),
+    ];
+    for request in wrong {
+        let bench = Bench::new().await;
+        assert_eq!(bench.manu(request).await, (401, DENIED.to_owned()));
+        bench.assert_rejected(&account(), 401).await;
+        assert!(!format!("{:?}", bench.items()).contains("hidde"), "nothing of the body is kept");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_secret_of_the_account_is_valid() {
+    for secret in ["an older secret", MANU_SECRET] {
+        let bench = Bench::new().await;
+        let code = manu::verify_code(b"{\"id\":1}", secret).to_string();
+        let request = post("/manu/acme/item-save", &[(manu::HEADER, &code)], "{\"id\":1}");
+        assert_eq!(bench.manu(request).await, recorded("item-save/1", 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_account_is_answered_as_a_wrong_code_and_its_name_is_not_kept() {
+    let bench = Bench::new().await;
+    let mut request = signed(SALES_ORDER, "{}");
+    *request.uri_mut() = "https://function.invalid/manu/stranger/item-save".parse().unwrap();
+    assert_eq!(bench.manu(request).await, (401, DENIED.to_owned()));
+    bench.assert_rejected(&Connection::unknown(System::Manu), 401).await;
+    assert!(!format!("{:?}", bench.items()).contains("stranger"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_type_is_not_found_and_the_answer_lists_the_types() {
+    let bench = Bench::new().await;
+    let (status, text) = bench.manu(signed("sales-order-delete", "{}")).await;
+    assert_eq!(status, 404);
+    for webhook in WebhookType::ALL {
+        assert!(text.contains(webhook.slug()), "{text}");
+    }
+    bench.assert_rejected(&Connection::unknown(System::Manu), 404).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_path_is_not_found() {
+    for path in ["/", "/manu/acme", "/manu/acme/item-save/1", "/mycashflow/acme/orders"] {
+        let bench = Bench::new().await;
+        let answer = bench.manu(post(path, &[], "{}")).await;
+        assert_eq!(answer, (404, "no such address: messages go to /manu/ACCOUNT/WEBHOOK".to_owned()));
+        bench.assert_rejected(&Connection::unknown(System::Manu), 404).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_method_is_not_allowed() {
+    let bench = Bench::new().await;
+    let mut request = signed(SALES_ORDER, "{}");
+    *request.method_mut() = http::Method::GET;
+    let response = manu_listener::handle(&bench.deps, request).await;
+    assert_eq!(tests::text(&response), (405, "messages are sent with POST".to_owned()));
+    assert_eq!(response.headers()["allow"], "POST");
+    bench.assert_rejected(&Connection::unknown(System::Manu), 405).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_over_the_limit_is_not_kept() {
+    let bench = Bench::new().await;
+    let body = format!("{{\"id\":1}}{}", " ".repeat(MAX_BODY_BYTES));
+    let answer = bench.manu(signed(SALES_ORDER, &body)).await;
+    assert_eq!(answer, (413, "the body is over the limit of 1048576 bytes".to_owned()));
+    bench.assert_rejected(&account(), 413).await;
+}
+
+/// A signed request under a content type.
+fn signed_as(content_type: &str, body: &str) -> Request {
+    let mut request = signed(SALES_ORDER, body);
+    request.headers_mut().insert("content-type", content_type.parse().unwrap());
+    request
+}
+
+#[tokio::test(start_paused = true)]
+async fn json_is_taken_under_the_types_that_clients_give_it() {
+    for content_type in ["application/json; charset=utf-8", "text/json", "application/hal+json", "text/plain"] {
+        let bench = Bench::new().await;
+        let answer = bench.manu(signed_as(content_type, r#"{"id":1}"#)).await;
+        assert_eq!(answer, recorded("sales-order-activate/1", 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_signed_message_of_another_type_is_quarantined() {
+    let bench = Bench::new().await;
+    let (status, text) = bench.manu(signed_as("image/png", r#"{"id":1}"#)).await;
+    assert_eq!(status, 415, "{text}");
+    assert_eq!(bench.ledger.quarantined(&account()).await.unwrap()[0].body, br#"{"id":1}"#);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_signed_message_that_is_not_json_is_quarantined_byte_for_byte() {
+    for body in ["{\"id\":1,", "tämä ei ole JSON", "{} {}", "\u{0}"] {
+        let bench = Bench::new().await;
+        let (status, text) = bench.manu(signed(SALES_ORDER, body)).await;
+        assert_eq!(status, 400);
+        assert!(text.starts_with("the body is not JSON at line 1, column"), "{text}");
+        let kept = bench.ledger.quarantined(&account()).await.unwrap();
+        assert_eq!((kept.len(), &*kept[0].body), (1, body.as_bytes()));
+        assert_eq!(bench.kept().len(), 1);
+        assert_eq!(bench.log(&account()).await[0].outcome, Outcome::Quarantined);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_message_is_refused() {
+    let bench = Bench::new().await;
+    let answer = bench.manu(signed(SALES_ORDER, "")).await;
+    assert_eq!(answer, (400, "the body is empty, expected a JSON document".to_owned()));
+    bench.assert_rejected(&account(), 400).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_number_and_a_string_name_the_same_document() {
+    let bench = Bench::new().await;
+    bench.manu(signed(SALES_ORDER, r#"{"id":4711}"#)).await;
+    let answer = bench.manu(signed(SALES_ORDER, r#"{"id":"4711"}"#)).await;
+    assert_eq!(answer, recorded("sales-order-activate/4711", 2), "they differ, so a revision each");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_document_without_an_id_is_named_by_its_content() {
+    let bench = Bench::new().await;
+    let (status, text) = bench.manu(signed(SALES_ORDER, r#"{"total":1}"#)).await;
+    assert_eq!(status, 200);
+    assert!(text.starts_with("recorded: sales-order-activate/sha256-"), "{text}");
+    let (_, again) = bench.manu(signed(SALES_ORDER, r#"{ "total": 1 }"#)).await;
+    assert!(again.starts_with("duplicate: sales-order-activate/sha256-"), "{again}");
+    let (_, other) = bench.manu(signed(SALES_ORDER, r#"{"total":2}"#)).await;
+    assert!(other.starts_with("recorded: ") && other.ends_with(", revision 1"), "{other}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repeat_is_a_duplicate_whatever_its_white_space_and_order() {
+    let bench = Bench::new().await;
+    bench.manu(signed(SALES_ORDER, r#"{"id":1,"a":2}"#)).await;
+    let (status, text) = bench.manu(signed(SALES_ORDER, "{ \"a\": 2,\n \"id\": 1 }")).await;
+    assert_eq!((status, &*text), (200, "duplicate: sales-order-activate/1 is known as revision 1"));
+    assert_eq!(bench.ledger.revisions(&document("1")).await.unwrap().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn there_and_back_again_is_three_revisions() {
+    let bench = Bench::new().await;
+    let (a, b) = (r#"{"id":1,"state":"A"}"#, r#"{"id":1,"state":"B"}"#);
+    for (body, revision) in [(a, 1), (b, 2), (a, 3)] {
+        assert_eq!(bench.manu(signed(SALES_ORDER, body)).await, recorded("sales-order-activate/1", revision));
+    }
+    let revisions = bench.ledger.revisions(&document("1")).await.unwrap();
+    let bodies: Vec<_> = revisions.iter().map(|revision| String::from_utf8_lossy(&revision.body)).collect();
+    assert_eq!(bodies, [a, b, a]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_that_arrive_in_the_same_moment_are_all_kept() {
+    let bench = Bench::new().await;
+    let bodies: Vec<String> = (0..5).map(|state| format!(r#"{{"id":1,"state":{state}}}"#)).collect();
+    let answers = join_all(bodies.iter().map(|body| bench.manu(signed(SALES_ORDER, body)))).await;
+    assert!(answers.iter().all(|(status, text)| *status == 200 && text.starts_with("recorded")), "{answers:?}");
+    assert_eq!(bench.ledger.revisions(&document("1")).await.unwrap().len(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_database_refuses_the_answer_is_503_and_the_next_try_succeeds() {
+    let bench = Bench::new().await;
+    bench.fail("*", CallFault::Failed, 1000);
+    let (status, text) = bench.manu(signed(SALES_ORDER, r#"{"id":1}"#)).await;
+    assert_eq!((status, &*text), (503, "the message could not be recorded just now: please send it again"));
+    assert!(bench.items().is_empty(), "accepted means durable, and nothing was");
+    bench.heal();
+    assert_eq!(bench.manu(signed(SALES_ORDER, r#"{"id":1}"#)).await, recorded("sales-order-activate/1", 1));
+}

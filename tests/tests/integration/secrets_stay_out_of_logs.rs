@@ -1,0 +1,239 @@
+//! Secrets and personal data stay out of the logs at every level, out of the answers and out of the delivery log.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use changes_poller::Event;
+use http::Method;
+use lambda_http::Request;
+use sandbox::embedded::CallFault;
+use sandbox::shop::{Breakage, Fault, Via};
+use tests::{CONNECTIONS, MANU_SECRET, PUSH_KEY, SHOP_KEY, ShopBench, post, shop_config, signed};
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::SubscriberExt;
+
+/// What must not be seen anywhere. A prefix is enough to find a part of each.
+const PLANTED: [&str; 17] = [
+    SHOP_KEY,
+    PUSH_KEY,
+    "planted+push",
+    "planted%20push",
+    MANU_SECRET,
+    "an older secret",
+    "wrong-planted-key",
+    "Maija-Liisa",
+    "Meikäläinen-Planted",
+    "maija.planted",
+    "Kätketynkuja",
+    "+358 40 5550",
+    "52d07914f6bcdf44",
+    "Jätä oven taakse",
+    "192.0.2.77",
+    "Lumivälke-Planted",
+    "4935947b79126bc3",
+];
+
+const ORDER: &str = r#"<Order id="58"><OrderedAt timestamp="1772438400">2026-03-02 10:00:00</OrderedAt>
+<Comments>Jätä oven taakse</Comments>
+<Documents><Receipt>http://acme.invalid/orderstatus/58/receipt/52d07914f6bcdf448084320f3de6a816</Receipt></Documents>
+<CustomerInformation><FirstName>Maija-Liisa</FirstName><LastName>Meikäläinen-Planted</LastName>
+<StreetAddress>Kätketynkuja 1</StreetAddress><Email allowMarketing="true">maija.planted@example.com</Email>
+<Phone>+358 40 5550100</Phone><IPAddress>192.0.2.77</IPAddress></CustomerInformation></Order>"#;
+
+const MESSAGE: &str = r#"{"id":1,"customer":"Lumivälke-Planted Oy","email":"maija.planted@example.com"}"#;
+
+/// Where the subscriber of a test writes.
+#[derive(Clone, Default)]
+struct Captured(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Captured {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Captured {
+    /// Captures the logs of this thread as the functions write them with `LOG_LEVEL=trace`.
+    fn logs() -> (Self, tracing::subscriber::DefaultGuard) {
+        let captured = Self::default();
+        let writer = captured.clone();
+        let layer = tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(move || writer.clone());
+        let layer = layer.with_filter(lambda::log_targets(LevelFilter::TRACE));
+        (captured, tracing::subscriber::set_default(tracing_subscriber::registry().with(layer)))
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+fn assert_holds_nothing_planted(what: &str, text: &str) {
+    for planted in PLANTED {
+        assert!(!text.contains(planted), "{what} holds {planted:?}: {text}");
+    }
+}
+
+/// An order as a shop sends it, damaged so that reading fails close to what must not be seen.
+fn damaged() -> Vec<String> {
+    let mut bodies: Vec<String> = ["<Email", "maija.planted", "Kätketynkuja", "Maija-Liisa", "52d0", "Jätä"]
+        .iter()
+        .flat_map(|place| {
+            let at = ORDER.find(place).unwrap();
+            let (before, after) = ORDER.split_at(at);
+            ["<", "&", "&planted;", "</x>", "\u{1}", "<!--", "<![CDATA["].map(|piece| format!("{before}{piece}{after}"))
+        })
+        .collect();
+    // Every element's text where a number, a date or a truth value is expected.
+    bodies.extend(
+        ["ShippingWeight", "ShippingPackages"]
+            .map(|name| ORDER.replace("</Order>", &format!("<{name}>maija.planted@example.com</{name}></Order>"))),
+    );
+    bodies.push(ORDER.replace("1772438400", "maija.planted@example.com"));
+    bodies.push(ORDER.replace("allowMarketing=\"true\"", "allowMarketing=\"maija.planted@example.com\""));
+    bodies.push(ORDER.replace("id=\"58\"", "id=\"maija.planted@example.com\""));
+    bodies.push(ORDER[..ORDER.len() / 2].to_owned());
+    bodies.push(format!("<!DOCTYPE o [<!ENTITY planted \"Maija-Liisa\">]>{ORDER}"));
+    bodies.push("Maija-Liisa Meikäläinen-Planted".to_owned());
+    bodies
+}
+
+fn order_requests() -> Vec<Request> {
+    let path = format!("/mycashflow/acme/orders?key={SHOP_KEY}");
+    let pushed = |content_type: &str, body: &str| post(&path, &[("content-type", content_type)], body);
+    let form: String =
+        url::form_urlencoded::Serializer::new(String::new()).extend_pairs([("key", PUSH_KEY), ("xml", ORDER)]).finish();
+    let form_type = [("content-type", "application/x-www-form-urlencoded")];
+    let mut requests = vec![
+        pushed("text/xml", ORDER),
+        pushed("text/xml", &ORDER.replace("Jätä", "Jätä ")),
+        pushed("text/xml", ORDER),
+        pushed("image/png", ORDER),
+        pushed("multipart/form-data; boundary=Maija-Liisa", ORDER),
+        pushed("multipart/form-data", ORDER),
+        pushed("application/x-www-form-urlencoded", "name=Maija-Liisa&email=maija.planted%40example.com"),
+        post("/mycashflow/acme/orders", &form_type, form),
+        post("/mycashflow/acme/orders?key=planted%20push%2Bkey%26%C3%A4", &[], ORDER),
+        post("/mycashflow/acme/orders?key=wrong-planted-key", &[], ORDER),
+        post("/mycashflow/acme/orders", &[("authorization", "Bearer wrong-planted-key")], ORDER),
+        post("/mycashflow/wrong-planted-key/orders", &[("x-api-key", SHOP_KEY)], ORDER),
+        post(&format!("/mycashflow/acme/{SHOP_KEY}?key={SHOP_KEY}"), &[], ORDER),
+        pushed("text/xml", &" ".repeat(1_100_000)),
+    ];
+    requests.extend(damaged().iter().map(|body| pushed("text/xml", body)));
+    let mut get = pushed("text/xml", ORDER);
+    *get.method_mut() = Method::GET;
+    requests.push(get);
+    requests
+}
+
+fn message_requests() -> Vec<Request> {
+    let code = [(manu::HEADER, "4935947b79126bc3f7cc12eb1b44067b")];
+    let mut requests = vec![
+        signed("sales-order-activate", MESSAGE),
+        signed("sales-order-activate", MESSAGE),
+        signed("sales-order-activate", &MESSAGE.replace("Oy", "Oyj")),
+        post("/manu/acme/sales-order-activate", &code, MESSAGE),
+        post("/manu/wrong-planted-key/sales-order-activate", &code, MESSAGE),
+        post(&format!("/manu/acme/{MANU_SECRET}").replace('ä', "a"), &code, MESSAGE),
+    ];
+    for place in ["Lumi", "\"Lumi", "maija", ",\"email", "}"] {
+        let (before, after) = MESSAGE.split_at(MESSAGE.find(place).unwrap());
+        for piece in ["\u{1}", "\"", "\\u12", "}", "maija.planted"] {
+            requests.push(signed("sales-order-activate", &format!("{before}{piece}{after}")));
+        }
+    }
+    let mut image = signed("sales-order-activate", MESSAGE);
+    image.headers_mut().insert("content-type", "image/png".parse().unwrap());
+    requests.push(image);
+    requests
+}
+
+/// Asserts of a whole table that what it tells in the clear is nothing planted. Bodies are compressed.
+fn assert_items_hold_nothing_planted(world: &ShopBench) {
+    for item in world.bench.items() {
+        assert_holds_nothing_planted("an item", &item.to_string());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_pushed_orders_and_signed_messages() {
+    let (captured, _guard) = Captured::logs();
+    let world = ShopBench::new().await;
+    for fault in [None, Some(CallFault::Failed), Some(CallFault::NotSent)] {
+        world.bench.heal();
+        if let Some(fault) = fault {
+            world.bench.fail("*", fault, 2_000);
+        }
+        for request in order_requests() {
+            let (_, text) = world.bench.order(request).await;
+            assert_holds_nothing_planted("an answer", &text);
+        }
+        for request in message_requests() {
+            let (_, text) = world.bench.manu(request).await;
+            assert_holds_nothing_planted("an answer", &text);
+        }
+    }
+    assert_items_hold_nothing_planted(&world);
+    let logs = captured.text();
+    for told in ["recorded", "duplicate", "quarantined", "rejected", "the ledger could not be written"] {
+        assert!(logs.contains(told), "the logs were not captured: {told}");
+    }
+    assert_holds_nothing_planted("a log", &logs);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_polled_orders() {
+    let (captured, _guard) = Captured::logs();
+    let mut order = mycashflow::read_page(ORDER.as_bytes(), &mycashflow::Limits::default()).unwrap().entries.remove(0);
+    let order = order.order.as_mut().unwrap().clone();
+    let world = ShopBench::new().await;
+    let add = |world: &ShopBench| world.shop().add_order(world.bench.now(), order.clone(), Via::Api);
+    let orders = [add(&world), add(&world), add(&world)];
+    world.shop().unreadable(orders[0], Breakage::Value);
+    world.shop().unreadable(orders[1], Breakage::Syntax);
+    let mut reports = vec![world.poll().await];
+    world.shop().poison(orders[2]);
+    reports.push(world.poll().await);
+    world.shop().heal(orders[2]);
+    for fault in [Fault::Html, Fault::Cut, Fault::Status(500), Fault::Timeout, Fault::ErrorDocument] {
+        world.shop().fail_next(fault, 1000);
+        reports.push(world.poll().await);
+        world.heal();
+        world.wait(600).await;
+    }
+    for fault in [CallFault::Failed, CallFault::NotSent] {
+        add(&world);
+        world.bench.fail("*", fault, 1000);
+        reports.push(world.poll().await);
+        world.bench.heal();
+        world.wait(600).await;
+    }
+    reports.push(world.only(&Event::Refresh { shop: "acme".to_owned(), orders: orders.to_vec() }).await);
+
+    let wrong_key = CONNECTIONS.replace(SHOP_KEY, "wrong-planted-key");
+    let denied = ShopBench::with(&wrong_key, shop_config()).await;
+    reports.push(denied.poll().await);
+    let unreachable = CONNECTIONS.replace("acme.invalid", "gone.invalid");
+    let gone = ShopBench::with(&unreachable, shop_config()).await;
+    reports.push(gone.poll().await);
+
+    assert!(reports.iter().filter(|report| report.failure.is_some()).count() >= 8, "{reports:?}");
+    assert_holds_nothing_planted("a report", &format!("{reports:?}"));
+    assert_items_hold_nothing_planted(&world);
+    let logs = captured.text();
+    for told in ["an order is in quarantine", "a gap is open", "\"failure\""] {
+        assert!(logs.contains(told), "the logs were not captured: {told}");
+    }
+    assert_holds_nothing_planted("a log", &logs);
+}
+
+#[test]
+fn of_values_shown_for_debugging() {
+    let connections = lambda::Connections::parse(CONNECTIONS).unwrap();
+    assert_holds_nothing_planted("the connections", &format!("{connections:?}"));
+}
