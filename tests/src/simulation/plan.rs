@@ -36,6 +36,8 @@ pub(super) struct Plan {
     pub(super) real_orders: bool,
     /// How often the schedule starts a run.
     pub(super) poll_every: Duration,
+    /// From when to when, in seconds after the beginning, the shop is out of order: it fails in one way all the time.
+    pub(super) outage: Option<(u64, u64)>,
     /// Of a hundred requests to the shop, how many meet a fault.
     pub(super) shop_faults: u32,
     /// Of a thousand calls to the ledger, how many do.
@@ -72,6 +74,10 @@ impl Plan {
             lateness: pick(&[0, 30, 540]),
             real_orders: percent(10),
             poll_every: Duration::from_secs(60 * pick(&[5, 5, 5, 11])),
+            outage: percent(20).then(|| {
+                let from = fastrand::u64(0..3_000);
+                (from, from + fastrand::u64(60..3_000))
+            }),
             shop_faults: pick(&[0, 0, 4, 15]),
             ledger_faults: pick(&[0, 0, 10, 60]),
             mishaps: pick(&[0, 20, 50]),

@@ -5,14 +5,33 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sandbox::embedded::{CallFault, CallPlan, Planner};
+use tokio::time::Instant;
 
 use super::plan::{Plan, percent, pick};
 use super::trace::Trace;
+
+/// Every way in which the shop fails.
+const FAULTS: [ShopFault; 11] = [
+    ShopFault::NotSent,
+    ShopFault::AnswerLost,
+    ShopFault::Cut,
+    ShopFault::Status(429),
+    ShopFault::Status(500),
+    ShopFault::Status(503),
+    ShopFault::Status(404),
+    ShopFault::Html,
+    ShopFault::Empty,
+    ShopFault::ErrorDocument,
+    ShopFault::Half,
+];
 
 /// The faults of a world, until the dust settles.
 #[derive(Debug)]
 pub(super) struct Weather {
     calm: AtomicBool,
+    begun: Instant,
+    outage: Option<(u64, u64)>,
+    outage_fault: ShopFault,
     shop_faults: u32,
     ledger_faults: u32,
 }
@@ -41,7 +60,14 @@ pub(super) enum ShopFault {
 impl Weather {
     pub(super) fn new(plan: &Plan) -> Arc<Self> {
         let (shop_faults, ledger_faults) = (plan.shop_faults, plan.ledger_faults);
-        Arc::new(Self { calm: AtomicBool::new(false), shop_faults, ledger_faults })
+        Arc::new(Self {
+            calm: AtomicBool::new(false),
+            begun: Instant::now(),
+            outage: plan.outage,
+            outage_fault: pick(&FAULTS),
+            shop_faults,
+            ledger_faults,
+        })
     }
 
     /// Nothing goes wrong any more.
@@ -55,21 +81,14 @@ impl Weather {
 
     /// The fault of the next request to the shop.
     pub(super) fn shop_fault(&self) -> Option<ShopFault> {
-        use ShopFault::{AnswerLost, Cut, Empty, ErrorDocument, Half, Html, NotSent, Status};
-        let faults = [
-            NotSent,
-            AnswerLost,
-            Cut,
-            Status(429),
-            Status(500),
-            Status(503),
-            Status(404),
-            Html,
-            Empty,
-            ErrorDocument,
-            Half,
-        ];
-        (!self.is_calm() && percent(self.shop_faults)).then(|| pick(&faults))
+        if self.is_calm() {
+            return None;
+        }
+        let seconds = self.begun.elapsed().as_secs();
+        if self.outage.is_some_and(|(from, until)| (from..until).contains(&seconds)) {
+            return Some(self.outage_fault);
+        }
+        percent(self.shop_faults).then(|| pick(&FAULTS))
     }
 
     /// How long a request to the shop takes there, and its answer back.

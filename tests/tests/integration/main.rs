@@ -4,6 +4,7 @@
 
 mod changes_poller;
 mod events;
+mod invariants;
 mod ledger_contract;
 mod ledger_faults;
 mod manu_listener;
