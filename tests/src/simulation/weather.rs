@@ -98,12 +98,18 @@ impl Weather {
         (Duration::from_millis(fastrand::u64(1..upper)), Duration::from_millis(fastrand::u64(1..upper)))
     }
 
+    /// Of a thousand calls to the ledger, how many fail now: most, in a storm of a minute every half hour.
+    fn ledger_fault_rate(&self) -> u32 {
+        let stormy = self.ledger_faults > 0 && self.begun.elapsed().as_secs() % 1_800 < 60;
+        if stormy { 700 } else { self.ledger_faults }
+    }
+
     /// Plans the calls to the ledger.
     pub(super) fn planner(self: &Arc<Self>, trace: Trace) -> Planner {
         use CallFault::{AnswerLost, Conflict, Failed, NotSent, Throttled};
         let weather = Arc::clone(self);
         Arc::new(move |operation| {
-            let stormy = !weather.is_calm() && fastrand::u32(0..1_000) < weather.ledger_faults;
+            let stormy = !weather.is_calm() && fastrand::u32(0..1_000) < weather.ledger_fault_rate();
             let fault = stormy.then(|| pick(&[Throttled, Failed, NotSent, AnswerLost, AnswerLost, Conflict]));
             if let Some(fault) = fault {
                 trace.note(|| format!("ledger: {operation}: {fault:?}"));
