@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-rust validate lint fmt build clean
+.PHONY: help demo simulate mutations backfill-test test test-rust validate lint fmt build clean
 
 # The pinned tools come first, so that SAM finds the cargo-lambda and the zig of the same installation.
 WITH_TOOLS := tools/install && PATH="$$PWD/.tools/bin:$$PATH" SAM_CLI_TELEMETRY=0
@@ -13,6 +13,16 @@ help: ## List the targets
 
 demo: ## Play a short day against a make-believe shop and ERP, and check the ledger
 	@cargo run --locked --package sandbox -- demo
+
+SEEDS ?= 2000
+simulate: ## Play the poll in SEEDS make-believe worlds (2,000) full of faults, and check that nothing is lost
+	@cargo run --locked --quiet --profile simulation --package tests --bin simulate -- --seeds $(SEEDS)
+
+mutations: ## Break each rule of the poll in turn, and find the world that notices: docs/mutations.md
+	@tests/mutations/run
+
+backfill-test: ## Read 100,000 orders of a make-believe shop, killed twice on the way
+	@tests/backfill-100k.sh
 
 test: test-rust validate ## Run every test: the Rust tests, the documentation's examples, the checks of the template
 

@@ -49,7 +49,9 @@ fn client(endpoint: &str, http: impl HttpClient + 'static) -> aws_sdk_dynamodb::
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("eu-north-1"))
         .endpoint_url(endpoint)
-        .credentials_provider(SharedCredentialsProvider::new(Credentials::new("sandbox", "sandbox", None, None, "sandbox")))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+            "sandbox", "sandbox", None, None, "sandbox",
+        )))
         .http_client(http)
         .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
         .build();
@@ -144,10 +146,7 @@ impl Embedded {
     }
 }
 
-fn run<Q: DeserializeOwned, A: Serialize>(
-    body: &str,
-    call: impl FnOnce(Q) -> EngineResult<A>,
-) -> EngineResult<String> {
+fn run<Q: DeserializeOwned, A: Serialize>(body: &str, call: impl FnOnce(Q) -> EngineResult<A>) -> EngineResult<String> {
     let refused = |error: serde_json::Error| DynoxideError::SerializationException(error.to_string());
     let request = serde_json::from_str(body).map_err(refused)?;
     serde_json::to_string(&call(request)?).map_err(refused)

@@ -102,7 +102,9 @@ impl FunctionsThread {
                     tokio::task::spawn_local(async move {
                         match job {
                             Job::Http(request, answer) => drop(answer.send(functions.http(*request).await)),
-                            Job::Invoke(name, event, answer) => drop(answer.send(functions.invoke(&name, &event).await)),
+                            Job::Invoke(name, event, answer) => {
+                                drop(answer.send(functions.invoke(&name, &event).await))
+                            }
                         }
                     });
                 }

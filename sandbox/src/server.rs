@@ -57,7 +57,8 @@ impl Server {
         };
         let path = parts.uri.path().to_owned();
         let query = parts.uri.query().unwrap_or("").to_owned();
-        if let (Some(embedded), "/", Some(target)) = (&self.embedded, path.as_str(), parts.headers.get("x-amz-target")) {
+        if let (Some(embedded), "/", Some(target)) = (&self.embedded, path.as_str(), parts.headers.get("x-amz-target"))
+        {
             return dynamodb(embedded, target.to_str().unwrap_or(""), &body);
         }
         if let (Some(functions), Some(rest)) = (&self.functions, path.strip_prefix(INVOCATIONS)) {
@@ -124,7 +125,8 @@ impl Server {
             }
             ["erp", account, webhook] => {
                 let message = webhook.parse::<WebhookType>().ok().and_then(|webhook| {
-                    let id = parameter("id").and_then(|id| id.parse().ok()).unwrap_or_else(|| fastrand::u64(1000..10_000));
+                    let id =
+                        parameter("id").and_then(|id| id.parse().ok()).unwrap_or_else(|| fastrand::u64(1000..10_000));
                     let seed = parameter("seed").and_then(|seed| seed.parse().ok()).unwrap_or(id);
                     Some(world.erp(account)?.event((world.clock)(), webhook, made_up_document(webhook, id, seed)))
                 });
@@ -168,8 +170,7 @@ impl Server {
     /// Sends a signed message once, and writes the ERP's log.
     pub async fn send_message(&self, world: &World, account: &str, message: &SignedMessage) -> (Option<u16>, String) {
         let address = format!("{}/manu/{account}/{}", self.functions_url, message.webhook.slug());
-        let headers =
-            [("content-type", "application/json".to_owned()), (manu::HEADER, message.verify_code.clone())];
+        let headers = [("content-type", "application/json".to_owned()), (manu::HEADER, message.verify_code.clone())];
         let answer = send(&address, &headers, message.body.clone()).await;
         let now = (world.clock)();
         if let Some(mut erp) = world.erp(account) {

@@ -61,7 +61,9 @@ impl World {
         let now: Timestamp = (self.clock)();
         action
             .starts_with("/webhooks/")
-            .then(|| Some(self.shop(name)?.handle(now, &ShopRequest { method, path: action, query, content_type, body })))
+            .then(|| {
+                Some(self.shop(name)?.handle(now, &ShopRequest { method, path: action, query, content_type, body }))
+            })
             .flatten()
     }
 }

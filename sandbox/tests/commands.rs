@@ -97,7 +97,8 @@ fn a_demo_killed_between_any_two_steps_misses_nothing_and_doubles_nothing() {
 
 /// The line of a step comes just before the note that it is done.
 fn wait_for_notes(path: &Path, steps: u64) {
-    let done = || serde_json::from_str::<Value>(&std::fs::read_to_string(path).unwrap()).unwrap()["steps_done"].as_u64();
+    let done =
+        || serde_json::from_str::<Value>(&std::fs::read_to_string(path).unwrap()).unwrap()["steps_done"].as_u64();
     while done() != Some(steps) {
         std::thread::yield_now();
     }
@@ -165,7 +166,10 @@ fn a_backfill_killed_twice_is_completed_by_the_third() {
         kill_group(&mut child);
     }
     let third = counted(&run(folder.path(), &arguments));
-    assert_eq!(third["new"].as_u64().unwrap() + third["unchanged"].as_u64().unwrap(), third["orders"].as_u64().unwrap());
+    assert_eq!(
+        third["new"].as_u64().unwrap() + third["unchanged"].as_u64().unwrap(),
+        third["orders"].as_u64().unwrap()
+    );
     let fourth = counted(&run(folder.path(), &arguments));
     assert_eq!((fourth["new"].as_u64(), fourth["updated"].as_u64()), (Some(0), Some(0)));
     assert!(fourth["pages"].as_u64().unwrap() <= 11, "a request for each hundred orders: {fourth}");

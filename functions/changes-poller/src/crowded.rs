@@ -26,27 +26,35 @@ pub(crate) struct Fetched {
 
 impl ShopRun<'_> {
     /// Notes that the rest of a second of the created stream must be asked for by number.
-    pub(crate) async fn owe_created_second(&mut self, second: i64, asked: &Asked) -> Result<(), Stop> {
+    pub(crate) async fn owe_created_second(&mut self, second: i64, asked: &Asked, live: bool) -> Result<(), Stop> {
         let in_second = asked.page.entries.iter().filter(|entry| entry.ordered_at == Some(second));
         let Some(lowest) = in_second.filter_map(|entry| entry.id).min() else {
             return Err(Stop::Protocol("a crowded second has no order with a number"));
         };
-        self.owe_second(Stream::Created, second, lowest, None).await
+        self.owe_second(Stream::Created, second, lowest, None, live).await
     }
 
     /// Notes that every order the ledger knows must be asked for by number, since one of them may have changed in a
     /// second that the updated stream could not show whole.
-    pub(crate) async fn owe_updated_second(&mut self, second: i64) -> Result<(), Stop> {
+    pub(crate) async fn owe_updated_second(&mut self, second: i64, live: bool) -> Result<(), Stop> {
         let known = [&self.state.created, &self.state.updated];
         let highest = known.into_iter().flatten().filter_map(|cursor| cursor.highest_order).max();
         match highest.max(self.report.highest_order) {
-            Some(highest) => self.owe_second(Stream::Updated, second, 1, Some(highest)).await,
+            Some(highest) => self.owe_second(Stream::Updated, second, 1, Some(highest), live).await,
             None => Ok(()),
         }
     }
 
-    async fn owe_second(&mut self, stream: Stream, second: i64, next: u64, last: Option<u64>) -> Result<(), Stop> {
-        let finished = self.state.cursor(stream).and_then(|cursor| cursor.finished_through);
+    async fn owe_second(
+        &mut self,
+        stream: Stream,
+        second: i64,
+        next: u64,
+        last: Option<u64>,
+        live: bool,
+    ) -> Result<(), Stop> {
+        // A window that was passed over hides crowded seconds from the walk that finished the ones behind it.
+        let finished = self.state.cursor(stream).and_then(|cursor| cursor.finished_through).filter(|_| live);
         if finished.is_some_and(|finished| second <= finished) {
             return Ok(());
         }
@@ -66,8 +74,16 @@ impl ShopRun<'_> {
             let gaps = run.state.gaps.iter();
             gaps.filter(|gap| matches!(gap.kind, GapKind::Numbers { stream, .. } if stream == of)).cloned().collect()
         };
-        for gap in owed(self, Stream::Created) {
-            self.finish_created(gap).await?;
+        for mut gap in owed(self, Stream::Created) {
+            match self.finish_created(gap.clone()).await {
+                // A search that makes no sense keeps no other debt from being paid.
+                Err(Stop::Protocol(problem)) => {
+                    gap.reason = problem.to_owned();
+                    gap.tries += 1;
+                    self.put_gap(gap).await?;
+                }
+                other => other?,
+            }
         }
         let updated = owed(self, Stream::Updated);
         self.finish_updated(updated).await
@@ -77,12 +93,12 @@ impl ShopRun<'_> {
     async fn finish_created(&mut self, mut gap: Gap) -> Result<(), Stop> {
         let GapKind::Numbers { second, mut next, .. } = gap.kind else { return Ok(()) };
         let settled = self.is_settled(second);
-        // This order is known to exist, so an answer without it is no answer. It is also where a later run goes on, since
+        // This order is known to exist, so an answer without any order is no answer. It is also where a later run goes on, since
         // nothing is known of the number that comes next.
         let mut anchor = next;
         let (mut empty, mut answers) = (0, 0);
         while empty < EMPTY_ANSWERS {
-            let end = next + PAGE_ORDERS as u64 - 1;
+            let end = next.saturating_add(PAGE_ORDERS as u64 - 1);
             let ids: Vec<u64> = std::iter::once(anchor).chain(next..end).collect();
             let fetched = match self.fetch(&ids).await {
                 Ok(fetched) => fetched,
@@ -94,12 +110,13 @@ impl ShopRun<'_> {
                     return Err(stop);
                 }
             };
-            if !fetched.found.contains_key(&anchor) && !fetched.refused.contains(&anchor) {
+            if fetched.found.is_empty() && !fetched.refused.contains(&anchor) {
                 return Err(Stop::Protocol("an answer by number lacks an order that there is"));
             }
             let new = || fetched.found.iter().filter(|(id, _)| **id != anchor);
             empty = if new().next().is_some() { 0 } else { empty + 1 };
-            let beyond = new().any(|(_, made_at)| made_at.is_some_and(|made_at| made_at > second));
+            // Numbers and seconds need not rise together: only a whole answer of later orders is the end.
+            let beyond = new().all(|(_, made_at)| made_at.is_some_and(|made_at| made_at > second)) && empty == 0;
             anchor = fetched.found.keys().copied().max().unwrap_or(anchor);
             next = end;
             self.owe_refused(&fetched.refused).await?;
@@ -129,7 +146,7 @@ impl ShopRun<'_> {
         };
         let mut answers = 0;
         while next <= last {
-            let end = last.min(next + PAGE_ORDERS as u64 - 1);
+            let end = last.min(next.saturating_add(PAGE_ORDERS as u64 - 1));
             if let Err(stop) = self.fetch_known(next, end).await {
                 self.note_progress(&settled, next).await?;
                 return Err(stop);
@@ -149,9 +166,12 @@ impl ShopRun<'_> {
     }
 
     async fn fetch_known(&mut self, first: u64, last: u64) -> Result<(), Stop> {
+        self.check_time()?;
+        self.keep_lease().await?;
         let documents: Vec<DocumentKey> = (first..=last).map(|id| DocumentKey::order(self.shop, id)).collect();
         let heads = self.ledger.heads(&documents).await?;
-        let known: Vec<u64> = (first..=last).zip(&documents).filter(|(_, key)| heads.contains_key(key)).map(|(id, _)| id).collect();
+        let known: Vec<u64> =
+            (first..=last).zip(&documents).filter(|(_, key)| heads.contains_key(key)).map(|(id, _)| id).collect();
         if known.is_empty() {
             return Ok(());
         }
@@ -205,7 +225,7 @@ impl ShopRun<'_> {
         let mut halving = false;
         while let Some(batch) = open.pop() {
             self.check_time()?;
-            let client = if halving { self.client.with_attempts(2) } else { self.client.clone() };
+            let client = if halving { self.probes() } else { self.client.clone() };
             match client.get(batch).await {
                 Ok(answer) => {
                     let observed_at = (self.clock)() - answer.elapsed;
@@ -240,7 +260,7 @@ impl ShopRun<'_> {
     /// Whether the shop answers at all: an empty page of the future can be spoilt by no order.
     async fn check_alive(&mut self, error: ClientError) -> Result<(), Stop> {
         let future = (self.clock)().as_second() + DAY_SECONDS;
-        match self.client.with_attempts(2).changes(to_client(Stream::Created), future).await {
+        match self.probes().changes(to_client(Stream::Created), future).await {
             Ok(_) => Ok(()),
             Err(_) => Err(error.into()),
         }

@@ -71,8 +71,10 @@ impl Event {
                 Ok(Self::Backfill { shop, created_after, dry_run })
             }
             (Some(shop), None, Some(orders)) => {
-                let orders: Option<Vec<u64>> = orders.as_array().and_then(|ids| ids.iter().map(Value::as_u64).collect());
-                let orders = orders.filter(|ids| !ids.is_empty()).ok_or(EventError("orders is not a list of numbers"))?;
+                let orders: Option<Vec<u64>> =
+                    orders.as_array().and_then(|ids| ids.iter().map(Value::as_u64).collect());
+                let orders =
+                    orders.filter(|ids| !ids.is_empty()).ok_or(EventError("orders is not a list of numbers"))?;
                 Ok(Self::Refresh { shop, orders })
             }
             (None, _, _) => Err(EventError("a backfill or refresh needs a shop")),

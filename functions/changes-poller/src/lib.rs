@@ -20,7 +20,7 @@ use mycashflow::{RetryPolicy, Transport};
 use tokio::time::Instant;
 
 pub use event::{Event, EventError};
-pub use report::{CursorReport, Difference, Report, ShopReport, Stopped};
+pub use report::{CursorReport, Difference, MAX_DIFFERENCES, Report, ShopReport, Stopped};
 pub use run::OVERLAP_SECONDS;
 
 use crate::run::ShopRun;
@@ -73,18 +73,24 @@ pub async fn handle(deps: &PollerDeps, event: &Event, run: &str, deadline: Insta
     if let Some(unknown) = named.filter(|shop| !connections.shops.contains_key(*shop)) {
         return Err(PollError::UnknownShop(unknown.clone()));
     }
-    let runs = connections.shops.iter().filter(|(shop, _)| named.is_none_or(|named| named == *shop)).map(
-        async |(shop, connection)| {
-            let run = ShopRun::new(deps, shop, connection, run, deadline);
-            let report = match event {
-                Event::Poll { .. } => run.poll(connection.start).await,
-                Event::Backfill { created_after, dry_run, .. } => run.backfill(*created_after, *dry_run).await,
-                Event::Refresh { orders, .. } => run.refresh(orders).await,
-            };
-            log(&report);
-            report
-        },
-    );
+    let mut polled: Vec<_> =
+        connections.shops.iter().filter(|(shop, _)| named.is_none_or(|named| named == *shop)).collect();
+    if !polled.is_empty() {
+        // Each minute another shop is the first, so that none starves behind others whose time is never enough.
+        let minute = usize::try_from((deps.base.clock)().as_second() / 60).unwrap_or(0);
+        let first = minute % polled.len();
+        polled.rotate_left(first);
+    }
+    let runs = polled.into_iter().map(async |(shop, connection)| {
+        let run = ShopRun::new(deps, shop, connection, run, deadline);
+        let report = match event {
+            Event::Poll { .. } => run.poll(connection.start).await,
+            Event::Backfill { created_after, dry_run, .. } => run.backfill(*created_after, *dry_run).await,
+            Event::Refresh { orders, .. } => run.refresh(orders).await,
+        };
+        log(&report);
+        report
+    });
     let mut shops: Vec<ShopReport> = futures_util::stream::iter(runs).buffer_unordered(SHOPS_AT_ONCE).collect().await;
     shops.sort_by(|a, b| a.shop.cmp(&b.shop));
     Ok(Report { shops })
@@ -92,7 +98,7 @@ pub async fn handle(deps: &PollerDeps, event: &Event, run: &str, deadline: Insta
 
 /// The run's one line.
 fn log(report: &ShopReport) {
-    let json = serde_json::to_string(report).unwrap_or_default();
+    let json = serde_json::to_string(&report.counts()).unwrap_or_default();
     match &report.failure {
         Some(failure) => tracing::error!(shop = report.shop, failure, report = json, "poll"),
         None => tracing::info!(shop = report.shop, report = json, "poll"),

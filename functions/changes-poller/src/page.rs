@@ -57,7 +57,8 @@ impl ShopRun<'_> {
     /// One pass of [`Self::append_page`]; answers which orders were stale.
     async fn append_copies(&mut self, page: &Page, observed_at: Timestamp) -> Result<Vec<u64>, Stop> {
         self.report.orders += page.entries.len() as u64;
-        self.report.highest_order = page.entries.iter().filter_map(|entry| entry.id).max().max(self.report.highest_order);
+        self.report.highest_order =
+            page.entries.iter().filter_map(|entry| entry.id).max().max(self.report.highest_order);
         let mut copies = Vec::with_capacity(page.entries.len());
         for entry in &page.entries {
             match &entry.order {
@@ -80,7 +81,7 @@ impl ShopRun<'_> {
         if self.dry_run {
             for copy in new {
                 let known = heads.contains_key(&copy.document);
-                self.report.differences.insert(Difference { order: copy.order.id, known });
+                self.report.note_difference(Difference { order: copy.order.id, known });
             }
             return Ok(Vec::new());
         }
@@ -112,7 +113,12 @@ impl ShopRun<'_> {
         failed.map_or(Ok(stale), |error| Err(error.into()))
     }
 
-    async fn append(&self, copy: &Copy<'_>, head: Option<&Head>, observed_at: Timestamp) -> Result<Written, LedgerError> {
+    async fn append(
+        &self,
+        copy: &Copy<'_>,
+        head: Option<&Head>,
+        observed_at: Timestamp,
+    ) -> Result<Written, LedgerError> {
         let new = NewRevision {
             document: &copy.document,
             source: self.source,

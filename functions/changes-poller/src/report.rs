@@ -14,11 +14,8 @@ pub struct Report {
 impl Report {
     /// The shops whose run failed, each with why; none when all is well.
     pub fn failures(&self) -> Option<String> {
-        let failed: Vec<String> = self
-            .shops
-            .iter()
-            .filter_map(|shop| Some(format!("{}: {}", shop.shop, shop.failure.as_ref()?)))
-            .collect();
+        let failed: Vec<String> =
+            self.shops.iter().filter_map(|shop| Some(format!("{}: {}", shop.shop, shop.failure.as_ref()?))).collect();
         (!failed.is_empty()).then(|| failed.join("; "))
     }
 }
@@ -67,7 +64,13 @@ pub struct ShopReport {
     /// The cursor of the updated stream.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub updated_cursor: Option<CursorReport>,
-    /// What a dry run found the ledger to lack.
+    /// Orders that a dry run found the ledger to lack.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub missing: u64,
+    /// Orders of which a dry run found another state in the ledger.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub different: u64,
+    /// Which orders those are, the first [`MAX_DIFFERENCES`] of them.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub differences: BTreeSet<Difference>,
     /// The highest order id seen.
@@ -81,6 +84,41 @@ pub struct ShopReport {
     /// What failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
+}
+
+/// The most differences that a report lists: an answer of Lambda holds 6 MB.
+pub const MAX_DIFFERENCES: usize = 100_000;
+
+impl ShopReport {
+    /// The report without its list of orders.
+    pub(crate) fn counts(&self) -> Self {
+        let Self { shop, created_cursor, updated_cursor, resume_from, stopped, failure, .. } = self;
+        Self {
+            shop: shop.clone(),
+            differences: BTreeSet::new(),
+            created_cursor: *created_cursor,
+            updated_cursor: *updated_cursor,
+            resume_from: resume_from.clone(),
+            stopped: *stopped,
+            failure: failure.clone(),
+            ..*self
+        }
+    }
+
+    /// Notes an order that the ledger does not hold as the shop shows it.
+    pub(crate) fn note_difference(&mut self, difference: Difference) {
+        if self.differences.contains(&difference) {
+            return;
+        }
+        *(if difference.known { &mut self.different } else { &mut self.missing }) += 1;
+        if self.differences.len() < MAX_DIFFERENCES {
+            self.differences.insert(difference);
+        }
+    }
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Where a cursor stands.

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use lambda::{Clock, ShopConnection};
-use ledger::{Cursor, Fenced, Gap, GapKind, Lease, Ledger, LedgerError, ShopState, Source, Stream};
+use ledger::{Cursor, DocumentKey, Fenced, Gap, GapKind, Lease, Ledger, LedgerError, ShopState, Source, Stream};
 use mycashflow::{ClientError, ShopClient};
 use tokio::time::Instant;
 
-use crate::walk::Walk;
+use crate::walk::{PAGE_ORDERS, Walk};
 use crate::{CursorReport, PollerDeps, ShopReport, Stopped};
 
 /// How far behind its cursor a run begins, in seconds: orders may become visible later than their time stamps say, and
@@ -67,6 +67,10 @@ pub(crate) struct ShopRun<'a> {
     deadline: Instant,
     progress: Option<&'a crate::Progress>,
     caught_up: Vec<(Stream, Timestamp)>,
+    /// Up to where a backfill has come, Unix seconds.
+    pub(crate) backfilled_to: Option<i64>,
+    /// Whether a cursor, a gap or a mark is no longer as the run found it.
+    has_moved: bool,
 }
 
 impl<'a> ShopRun<'a> {
@@ -100,6 +104,8 @@ impl<'a> ShopRun<'a> {
             deadline,
             progress: deps.progress.as_ref(),
             caught_up: Vec::new(),
+            backfilled_to: None,
+            has_moved: false,
         }
     }
 
@@ -133,12 +139,12 @@ impl<'a> ShopRun<'a> {
                 self.advance(stream, first, None).await?;
             }
         }
-        self.refresh_marked().await?;
         for stream in [Stream::Created, Stream::Updated] {
-            let position = self.state.cursor(stream).map_or(first, |cursor| cursor.position);
-            self.walk(&Walk { stream, start: position - OVERLAP_SECONDS, until: None, live: true }).await?;
+            let start = self.state.cursor(stream).map_or(first - OVERLAP_SECONDS, start_of);
+            self.walk(&Walk { stream, start, until: None, live: true }).await?;
             self.caught_up.push((stream, (self.clock)()));
         }
+        self.refresh_marked().await?;
         self.work_gaps().await
     }
 
@@ -146,7 +152,7 @@ impl<'a> ShopRun<'a> {
     pub(crate) async fn backfill(mut self, created_after: i64, dry_run: bool) -> ShopReport {
         self.source = Source::Backfill;
         self.dry_run = dry_run;
-        self.report.resume_from = Timestamp::from_second(created_after).ok().map(|at| at.to_string());
+        self.backfilled_to = Some(created_after);
         let walk = Walk { stream: Stream::Created, start: created_after, until: None, live: false };
         let mut result = self.walk(&walk).await;
         if result.is_ok() {
@@ -155,8 +161,12 @@ impl<'a> ShopRun<'a> {
         if result.is_ok() && !self.state.gaps.is_empty() {
             result = Err(Stop::Protocol("the shop cannot serve a part of its orders: run the backfill again later"));
         }
+        // A backfill keeps no gaps: what it owes is found again from before it.
+        let owed = self.state.gaps.iter().filter_map(|gap| gap.kind.begins_at()).min();
+        self.backfilled_to =
+            owed.map_or(self.backfilled_to, |owed| Some(self.backfilled_to.map_or(owed, |to| to.min(owed))));
         if result.is_ok() {
-            self.report.resume_from = None;
+            self.backfilled_to = None;
         }
         self.finish(result)
     }
@@ -176,14 +186,14 @@ impl<'a> ShopRun<'a> {
     /// Asks for the orders of which a POSTed copy may be older or newer than the ledger's last revision.
     async fn refresh_marked(&mut self) -> Result<(), Stop> {
         let marked = std::mem::take(&mut self.state.refreshes);
-        let orders: Vec<u64> = marked.iter().map(|(order, _)| *order).collect();
-        if orders.is_empty() {
-            return Ok(());
-        }
-        // An order that the shop did not show stays marked: clients have seen shops answer 404 to anything.
-        let found = self.fetch(&orders).await?.found;
-        for (order, marked_at) in marked.into_iter().filter(|(order, _)| found.contains_key(order)) {
-            self.ledger.clear_refresh(&ledger::DocumentKey::order(self.shop, order), marked_at).await?;
+        for batch in marked.chunks(PAGE_ORDERS) {
+            let orders: Vec<u64> = batch.iter().map(|(order, _)| *order).collect();
+            // An order that the shop did not show stays marked: clients have seen shops answer 404 to anything.
+            let found = self.fetch(&orders).await?.found;
+            for (order, marked_at) in batch.iter().filter(|(order, _)| found.contains_key(order)) {
+                self.ledger.clear_refresh(&DocumentKey::order(self.shop, *order), *marked_at).await?;
+                self.has_moved = true;
+            }
         }
         Ok(())
     }
@@ -195,7 +205,7 @@ impl<'a> ShopRun<'a> {
         if lease.until > now + LEASE / 2 {
             return Ok(());
         }
-        match self.ledger.acquire_lease(self.shop, self.run, now, now + LEASE).await? {
+        match self.ledger.renew_lease(lease, now + LEASE).await? {
             Some(renewed) => self.lease = Some(renewed),
             None => return Err(Stop::LeaseLost),
         }
@@ -230,6 +240,7 @@ impl<'a> ShopRun<'a> {
             Fenced::Written => {}
             Fenced::LeaseLost | Fenced::Changed => return Err(Stop::LeaseLost),
         }
+        self.has_moved |= from.is_none_or(|from| from.position < to.position);
         match stream {
             Stream::Created => self.state.created = Some(to),
             Stream::Updated => self.state.updated = Some(to),
@@ -245,6 +256,7 @@ impl<'a> ShopRun<'a> {
                 Fenced::LeaseLost | Fenced::Changed => return Err(Stop::LeaseLost),
             }
         }
+        self.has_moved |= !self.state.gaps.iter().any(|known| known.kind == gap.kind);
         self.state.gaps.retain(|known| !known.kind.is_same_gap(&gap.kind));
         self.state.gaps.push(gap);
         Ok(())
@@ -264,6 +276,7 @@ impl<'a> ShopRun<'a> {
                 Fenced::LeaseLost | Fenced::Changed => return Err(Stop::LeaseLost),
             }
         }
+        self.has_moved = true;
         self.state.gaps.retain(|known| !known.kind.is_same_gap(kind));
         Ok(())
     }
@@ -277,13 +290,18 @@ impl<'a> ShopRun<'a> {
     /// Tells whoever watches how far the run is.
     pub(crate) fn show_progress(&self) {
         if let Some(progress) = self.progress {
-            progress(&self.report);
+            let at = self.backfilled_to.and_then(|second| Timestamp::from_second(second).ok());
+            progress(&ShopReport { resume_from: at.map(|at| at.to_string()), ..self.report.counts() });
         }
     }
 
     fn finish(mut self, result: Result<(), Stop>) -> ShopReport {
         (self.report.stopped, self.report.failure) = match result {
             Ok(()) => (Stopped::CaughtUp, None),
+            // A run that used up its time and moved nothing would be followed by others like it, for ever and in silence.
+            Err(Stop::Deadline) if self.lease.is_some() && !self.has_moved => {
+                (Stopped::Failed, Some("the time was over before anything was done".to_owned()))
+            }
             Err(Stop::Deadline) => (Stopped::Deadline, None),
             Err(Stop::LeaseLost) => (Stopped::LeaseLost, None),
             Err(Stop::Shop(error)) => (Stopped::Failed, Some(chain(&error))),
@@ -291,6 +309,8 @@ impl<'a> ShopRun<'a> {
             Err(Stop::Protocol(problem)) => (Stopped::Failed, Some(problem.to_owned())),
         };
         self.report.gaps_open = self.state.gaps.len() as u64;
+        self.report.resume_from =
+            self.backfilled_to.and_then(|second| Timestamp::from_second(second).ok()).map(|at| at.to_string());
         self.report.created_cursor = self.cursor_report(Stream::Created);
         self.report.updated_cursor = self.cursor_report(Stream::Updated);
         self.report
@@ -303,6 +323,19 @@ impl<'a> ShopRun<'a> {
         let lag_seconds = now - known_until.map_or(position, |(_, at)| at.as_second());
         Some(CursorReport { position, lag_seconds })
     }
+}
+
+/// Where a run begins for a cursor: behind it by the overlap, unless the cursor was moved so long after its second that
+/// everything in it was visible by then. Without that exception a run could not get past a stretch that holds more orders
+/// within the overlap than it can read in its time.
+fn start_of(cursor: &Cursor) -> i64 {
+    if cursor.position <= settled_at(cursor.moved_at) { cursor.position - 1 } else { cursor.position - OVERLAP_SECONDS }
+}
+
+/// The second, on the shop's clock, up to which everything is visible at an instant of ours, whatever the shop's clock
+/// shows and however late its commits are: three overlaps earlier.
+pub(crate) fn settled_at(now: Timestamp) -> i64 {
+    now.as_second() - 3 * OVERLAP_SECONDS
 }
 
 fn chain(error: &dyn std::error::Error) -> String {

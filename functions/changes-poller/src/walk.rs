@@ -2,17 +2,20 @@
 //!
 //! The rules, and what each is for, stand in `docs/decisions/0001-the-cursors.md`.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use ledger::{GapKind, Stream};
-use mycashflow::{Answer, ClientError, Page};
+use mycashflow::{Answer, ClientError, Page, ShopClient};
 use tokio::time::Instant;
 
-use crate::run::{OVERLAP_SECONDS, ShopRun, Stop};
+use crate::run::{OVERLAP_SECONDS, ShopRun, Stop, settled_at};
 
 /// A shop answers with at most this many orders (`spec/mycashflow.md`).
 pub(crate) const PAGE_ORDERS: usize = 100;
-/// Tries of a question that is asked only to find out what the shop can answer.
+/// Tries of a question that is asked only to find out what the shop can answer, and how long each may take.
 const PROBE_ATTEMPTS: u32 = 2;
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often the boundary between two pages is looked for before the run gives up loudly.
 const BOUNDARY_ROUNDS: u32 = 4;
 /// The first step, in seconds, when the next start of the updated stream has to be searched for.
@@ -28,13 +31,6 @@ pub(crate) struct Walk {
     pub(crate) until: Option<i64>,
     /// Whether the stream's cursor moves along.
     pub(crate) live: bool,
-}
-
-impl Walk {
-    /// Whether a failing window is set aside as a gap. A walk with an end is a gap's own, and may fail.
-    fn isolates(&self) -> bool {
-        self.until.is_none()
-    }
 }
 
 /// A page that is in the ledger already.
@@ -72,12 +68,12 @@ impl ShopRun<'_> {
         let begun = Instant::now();
         let mut start = walk.start;
         loop {
-            let asked = self.ask(Stream::Created, start, walk.isolates()).await?;
+            let asked = self.ask(Stream::Created, start).await?;
             start = asked.start;
             let last = last_second(&asked)?;
             if !asked.is_full() {
                 return match last {
-                    Some(last) if walk.live => self.advance(Stream::Created, trailing(last, begun), None).await,
+                    Some(last) if walk.live => self.advance(Stream::Created, self.reached(last, begun), None).await,
                     _ => Ok(()),
                 };
             }
@@ -90,37 +86,39 @@ impl ShopRun<'_> {
             start = if last - 1 > start {
                 last - 1
             } else {
-                self.owe_created_second(last, &asked).await?;
+                self.owe_created_second(last, &asked, walk.live).await?;
                 // A page that ends in the second it was asked from shows that the bound is inclusive, so the next second
                 // can be asked for. Otherwise the bound may be exclusive, and only this one can.
                 if last == start { last + 1 } else { last }
             };
             if walk.live {
-                self.advance(Stream::Created, trailing(last, begun), None).await?;
-            } else {
-                self.report.resume_from = Timestamp::from_second(start).ok().map(|at| at.to_string());
+                self.advance(Stream::Created, self.reached(last, begun), None).await?;
+            } else if self.backfilled_to.is_some() {
+                // Only this run knows what it owes, so that is paid before the backfill goes past it.
+                self.finish_crowded_seconds().await?;
+                self.backfilled_to = Some(start);
             }
         }
     }
 
     async fn walk_updated(&mut self, walk: &Walk) -> Result<(), Stop> {
         let begun = Instant::now();
-        let mut asked = self.ask(Stream::Updated, walk.start, walk.isolates()).await?;
+        let mut asked = self.ask(Stream::Updated, walk.start).await?;
         let mut stride = FIRST_STRIDE_SECONDS;
         loop {
             if !asked.is_full() {
                 let seen_until = self.shop_time.map(|now| now - OVERLAP_SECONDS);
                 return match seen_until {
                     Some(seen_until) if walk.live => {
-                        self.advance(Stream::Updated, trailing(seen_until, begun), None).await
+                        self.advance(Stream::Updated, self.reached(seen_until, begun), None).await
                     }
                     _ => Ok(()),
                 };
             }
-            let next = self.next_updated(&asked, stride, walk.isolates()).await?;
+            let next = self.next_updated(&asked, stride, walk.live).await?;
             stride = (next.start - asked.start).max(1);
             if walk.live {
-                self.advance(Stream::Updated, trailing(next.start, begun), None).await?;
+                self.advance(Stream::Updated, self.reached(next.start, begun), None).await?;
             }
             if walk.until.is_some_and(|until| next.start > until) {
                 return Ok(());
@@ -131,30 +129,40 @@ impl ShopRun<'_> {
 
     /// The page after a full page of the updated stream, whose orders do not tell when they changed: one that begins
     /// inside the last, so that nothing lies between them, or one after a second whose rest is owed.
-    async fn next_updated(&mut self, last: &Asked, stride: i64, isolate: bool) -> Result<Asked, Stop> {
+    async fn next_updated(&mut self, last: &Asked, stride: i64, live: bool) -> Result<Asked, Stop> {
         let start = last.start;
         let mut outside = None;
         if let Some(time_to) = last.page.time_to.filter(|time_to| *time_to >= start) {
             let guess = (time_to - 1).max(start + 1);
-            let next = self.ask(Stream::Updated, guess, isolate).await?;
+            let next = self.ask(Stream::Updated, guess).await?;
             // Up to `time_to − 1` the last page is complete by the shop's own word; beyond, that has to be shown.
-            let joined = last.position_of_first(&next).is_some()
-                && (guess < time_to || self.still_joins(last, &next, isolate).await?);
+            let joined =
+                last.position_of_first(&next).is_some() && (guess < time_to || self.still_joins(last, &next).await?);
             if joined || next.start > guess {
                 return Ok(next);
             }
             outside = Some(guess);
         }
         for _ in 0..BOUNDARY_ROUNDS {
-            let Some(next) = self.search_boundary(last, outside.take(), stride, isolate).await? else {
-                self.owe_updated_second(start + 1).await?;
-                return self.ask(Stream::Updated, start + 1, isolate).await;
+            let Some(next) = self.search_boundary(last, outside.take(), stride).await? else {
+                self.owe_updated_second(start + 1, live).await?;
+                return self.ask(Stream::Updated, start + 1).await;
             };
-            if next.start > start && self.still_joins(last, &next, isolate).await? {
+            if next.start > start && self.still_joins(last, &next).await? {
                 return Ok(next);
             }
         }
         Err(Stop::Protocol("the orders change faster than the updated stream can be read"))
+    }
+
+    /// Where a cursor may stand that a walk has brought to `second`: behind by the time the walk has taken, unless the
+    /// second is settled. The walk's first page shows what was visible when it was asked for, and commits that become
+    /// visible behind the walk must stay within reach of the next one. An order dated in the future takes no cursor there.
+    fn reached(&self, second: i64, begun: Instant) -> i64 {
+        let elapsed = begun.elapsed();
+        let settled = settled_at((self.clock)() - elapsed);
+        let second = self.shop_time.map_or(second, |now| second.min(now));
+        second.saturating_sub_unsigned(elapsed.as_secs()).max(second.min(settled))
     }
 
     /// Searches for a later start whose page begins inside `last`; none when even the next second's does not.
@@ -163,7 +171,6 @@ impl ShopRun<'_> {
         last: &Asked,
         outside: Option<i64>,
         stride: i64,
-        isolate: bool,
     ) -> Result<Option<Asked>, Stop> {
         let mut inside = last.start;
         let mut outside = outside.filter(|outside| *outside > inside);
@@ -175,7 +182,7 @@ impl ShopRun<'_> {
                 Some(outside) => (inside + (outside - inside) / 2).min(inside + step),
                 None => inside + step,
             };
-            let probe = self.ask(Stream::Updated, probe_at, isolate).await?;
+            let probe = self.ask(Stream::Updated, probe_at).await?;
             match last.position_of_first(&probe) {
                 Some(position) => {
                     inside = probe_at;
@@ -193,30 +200,27 @@ impl ShopRun<'_> {
     /// Whether `last`, asked for again now that `next` is known, still reaches to where `next` begins. Then everything up
     /// to there was seen: an order that changed meanwhile only moves to a later time, so `last` ends no earlier than
     /// where `next` began.
-    async fn still_joins(&mut self, last: &Asked, next: &Asked, isolate: bool) -> Result<bool, Stop> {
-        let again = self.ask(Stream::Updated, last.start, isolate).await?;
+    async fn still_joins(&mut self, last: &Asked, next: &Asked) -> Result<bool, Stop> {
+        let again = self.ask(Stream::Updated, last.start).await?;
         Ok(again.start == last.start && again.position_of_first(next).is_some())
     }
 
     /// Asks for the changes from a second on and takes the answer into the ledger. Where the shop fails again and again,
     /// the failing window is written down as a gap and the answer is that of the first second after it.
-    pub(crate) async fn ask(&mut self, stream: Stream, start: i64, isolate: bool) -> Result<Asked, Stop> {
-        let start = if isolate { self.after_open_windows(stream, start) } else { start };
+    pub(crate) async fn ask(&mut self, stream: Stream, start: i64) -> Result<Asked, Stop> {
+        let start = self.after_open_windows(stream, start);
         self.check_time()?;
         match self.client.changes(to_client(stream), start).await {
             Ok(answer) => self.take_in(answer, start).await,
             Err(error) if may_be_poison(&error) => {
                 self.check_time()?;
-                if !isolate {
-                    return Err(error.into());
-                }
                 self.isolate(stream, start, error).await
             }
             Err(error) => Err(error.into()),
         }
     }
 
-    async fn take_in(&mut self, answer: Answer, start: i64) -> Result<Asked, Stop> {
+    pub(crate) async fn take_in(&mut self, answer: Answer, start: i64) -> Result<Asked, Stop> {
         let begun = Instant::now() - answer.elapsed;
         let observed_at = (self.clock)() - answer.elapsed;
         // Without a date the shop's clock is taken to be as slow as the overlap covers.
@@ -239,7 +243,7 @@ impl ShopRun<'_> {
 
     /// Finds the first second from which the shop can answer again, and writes the window before it down.
     async fn isolate(&mut self, stream: Stream, start: i64, error: ClientError) -> Result<Asked, Stop> {
-        let probes = self.client.with_attempts(PROBE_ATTEMPTS);
+        let probes = self.probes();
         let end = (self.clock)().as_second() + 2 * OVERLAP_SECONDS;
         let Ok(answer) = probes.changes(to_client(stream), end).await else {
             // Not even an empty page can be had: the shop is down, and nothing is wrong with the window.
@@ -248,7 +252,12 @@ impl ShopRun<'_> {
         let mut after = self.take_in(answer, end).await?;
         let (mut bad, mut step) = (start, 1);
         while after.start - bad > 1 {
-            self.check_time()?;
+            if let Err(stop) = self.check_time() {
+                // The window is wider than it need be. A later run narrows it; to search it anew each time would end
+                // here each time.
+                self.open_window(stream, start, bad, &after, &error).await?;
+                return Err(stop);
+            }
             let probe_at = bad.saturating_add(step).min(bad + (after.start - bad) / 2);
             match probes.changes(to_client(stream), probe_at).await {
                 Ok(found) => (after, step) = (self.take_in(found, probe_at).await?, i64::MAX / 4),
@@ -256,12 +265,16 @@ impl ShopRun<'_> {
                 Err(error) => return Err(error.into()),
             }
         }
-        self.check_time()?;
         if let Ok(recovered) = self.client.changes(to_client(stream), start).await {
             return self.take_in(recovered, start).await;
         }
-        self.open_window(stream, start, &after, &error).await?;
+        self.open_window(stream, start, bad, &after, &error).await?;
         Ok(after)
+    }
+
+    /// A client for questions that are asked only to find out what the shop can answer: it does not wait long.
+    pub(crate) fn probes(&self) -> ShopClient {
+        self.client.with_attempts(PROBE_ATTEMPTS).with_request_timeout(PROBE_TIMEOUT)
     }
 }
 
@@ -269,7 +282,8 @@ impl ShopRun<'_> {
 pub(crate) fn may_be_poison(error: &ClientError) -> bool {
     match error {
         ClientError::Transport(_) | ClientError::NotAnAnswer(_) => true,
-        ClientError::Status { status } => *status == 429 || *status >= 500,
+        // 429 is no word about the answer: the shop wants to be left alone.
+        ClientError::Status { status } => *status >= 500,
         _ => false,
     }
 }
@@ -279,13 +293,6 @@ pub(crate) fn to_client(stream: Stream) -> mycashflow::Stream {
         Stream::Created => mycashflow::Stream::Created,
         Stream::Updated => mycashflow::Stream::Updated,
     }
-}
-
-/// Where a cursor may stand that a walk has brought to `second`: behind by the time the walk has taken. Its first page
-/// shows what was visible when it was asked for, and commits that become visible behind the walk must stay within reach
-/// of the next one.
-fn trailing(second: i64, begun: Instant) -> i64 {
-    second.saturating_sub_unsigned(begun.elapsed().as_secs())
 }
 
 /// The latest second that an order of the page was made in. A full page must be in the order of time: of one that is

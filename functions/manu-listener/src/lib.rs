@@ -51,7 +51,9 @@ pub async fn handle(deps: &Deps, request: Request) -> Response<Body> {
 
 fn route(path: &str) -> Result<(&str, WebhookType), String> {
     match path.trim_matches('/').split('/').collect::<Vec<_>>()[..] {
-        ["manu", account, webhook] => Ok((account, webhook.parse().map_err(|error: manu::UnknownWebhookType| error.to_string())?)),
+        ["manu", account, webhook] => {
+            Ok((account, webhook.parse().map_err(|error: manu::UnknownWebhookType| error.to_string())?))
+        }
         _ => Err("no such address: messages go to /manu/ACCOUNT/WEBHOOK".to_owned()),
     }
 }
@@ -78,13 +80,7 @@ fn takes(content_type: Option<&str>) -> bool {
     media_type.is_empty() || media_type.ends_with("+json") || CONTENT_TYPES.contains(&media_type.as_str())
 }
 
-async fn record(
-    deps: &Deps,
-    receipt: &Receipt<'_>,
-    account: &str,
-    webhook: WebhookType,
-    request: &Request,
-) -> Closing {
+async fn record(deps: &Deps, receipt: &Receipt<'_>, account: &str, webhook: WebhookType, request: &Request) -> Closing {
     let document = match read_document(request.body().as_ref()) {
         Ok(document) => document,
         Err(error) => return receipt.quarantine(request, StatusCode::BAD_REQUEST, error.to_string()).await,

@@ -43,7 +43,8 @@ pub(crate) struct Options {
 
 pub(crate) async fn run(options: Options) -> Result<(), Problem> {
     let event = json!({ "shop": options.shop, "created_after": options.from, "dry_run": options.dry_run });
-    let event = Event::read(&event).map_err(|_| Problem(format!("--from {}: give a date such as 2024-01-01", options.from)))?;
+    let event =
+        Event::read(&event).map_err(|_| Problem(format!("--from {}: give a date such as 2024-01-01", options.from)))?;
     let bar = ProgressBar::new_spinner();
     let style = ProgressStyle::with_template("{spinner} {msg}  [{elapsed_precise}]")?;
     bar.set_style(style);
@@ -84,14 +85,20 @@ fn progress(report: &ShopReport, first: i64, begun: Instant) -> String {
     let rate = report.orders as f64 / elapsed.as_secs_f64().max(0.001);
     let at: Option<Timestamp> = report.resume_from.as_ref().and_then(|at| at.parse().ok());
     let now = Timestamp::now().as_second();
-    let left = at.map(|at| (at.as_second() - first, now - at.as_second())).filter(|(done, _)| *done > 0).map(|(done, left)| {
-        let seconds = elapsed.as_secs_f64() * left.max(0) as f64 / done as f64;
-        format!(", about {} left", human(Duration::from_secs_f64(seconds.min(1e9))))
-    });
+    let left = at.map(|at| (at.as_second() - first, now - at.as_second())).filter(|(done, _)| *done > 0).map(
+        |(done, left)| {
+            let seconds = elapsed.as_secs_f64() * left.max(0) as f64 / done as f64;
+            format!(", about {} left", human(Duration::from_secs_f64(seconds.min(1e9))))
+        },
+    );
     let day = at.map(|at| format!(", at {}", at.strftime("%F"))).unwrap_or_default();
     format!(
         "{} orders in {} pages, {} new, {} updated, {rate:.0} orders/s{day}{}",
-        report.orders, report.pages, report.new, report.updated, left.unwrap_or_default()
+        report.orders,
+        report.pages,
+        report.new,
+        report.updated,
+        left.unwrap_or_default()
     )
 }
 
@@ -108,7 +115,12 @@ fn print(report: &Report, dry_run: bool, elapsed: Duration) {
     for shop in &report.shops {
         println!(
             "{}: {} orders in {} pages, {} unchanged, {} quarantined, {}",
-            shop.shop, shop.orders, shop.pages, shop.unchanged, shop.quarantined, human(elapsed)
+            shop.shop,
+            shop.orders,
+            shop.pages,
+            shop.unchanged,
+            shop.quarantined,
+            human(elapsed)
         );
         if !dry_run {
             println!("{} new, {} updated", shop.new, shop.updated);

@@ -69,7 +69,10 @@ pub(crate) async fn show(options: ShowOptions) -> Result<(), Problem> {
         .ok_or_else(|| Problem("name the document as KIND/ID, for example order/58".to_owned()))?;
     let revisions = options.store.open().await?.revisions(&key).await?;
     if options.json {
-        println!("{}", serde_json::to_string_pretty(&revisions.iter().map(|one| revision_json(&key, one)).collect::<Vec<_>>())?);
+        println!(
+            "{}",
+            serde_json::to_string_pretty(&revisions.iter().map(|one| revision_json(&key, one)).collect::<Vec<_>>())?
+        );
     } else if !revisions.is_empty() {
         let mut table = table(&["revision", "came by", "observed", "recorded", "content hash", "bytes"]);
         for one in &revisions {

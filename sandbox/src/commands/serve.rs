@@ -169,8 +169,13 @@ async fn schedule(functions: FunctionsThread, every: Duration, quiet: bool) {
                     println!(
                         "{time}  poll of {}: {} orders in {} pages, {} new, {} updated, {} unchanged, {} quarantined, {} gaps open",
                         shop["shop"].as_str().unwrap_or("?"),
-                        shop["orders"], shop["pages"], shop["new"], shop["updated"], shop["unchanged"],
-                        shop["quarantined"], shop["gaps_open"],
+                        shop["orders"],
+                        shop["pages"],
+                        shop["new"],
+                        shop["updated"],
+                        shop["unchanged"],
+                        shop["quarantined"],
+                        shop["gaps_open"],
                     );
                 }
             }
@@ -195,13 +200,17 @@ fn print_help(options: &Options, base: &Url, connections: &Connections, world: &
         println!("curl -s --data-binary @order.xml -H 'content-type: application/xml' '{address}'");
         if world.shops.contains_key(name) {
             let key = encoded("key", shop.key.reveal());
-            println!("# a customer orders in the make-believe shop {name}, which POSTs the order; an API client orders");
+            println!(
+                "# a customer orders in the make-believe shop {name}, which POSTs the order; an API client orders"
+            );
             println!("curl -sX POST '{base}/shops/{name}/orders?via=web'");
             println!("curl -sX POST '{base}/shops/{name}/orders?via=api&count=3'");
             println!("# order 1 is delivered in the shop; what the shop answers to the poll");
             println!("curl -sX POST '{base}/shops/{name}/orders/1?status=Shipped'");
             println!("curl -s '{base}/shops/{name}/webhooks/changes?created_after_ts=0&{key}'");
-            println!("# the shop is in trouble: its next two answers are an error page (or 500, 429, timeout, cut, empty, error)");
+            println!(
+                "# the shop is in trouble: its next two answers are an error page (or 500, 429, timeout, cut, empty, error)"
+            );
             println!("curl -sX POST '{base}/shops/{name}/faults?kind=html&times=2'");
             println!("# order 2 comes out broken, order 3 spoils every answer that holds it; and well again");
             println!("curl -sX POST '{base}/shops/{name}/orders/2?trouble=unreadable'");
@@ -213,7 +222,9 @@ fn print_help(options: &Options, base: &Url, connections: &Connections, world: &
         println!();
     }
     for name in connections.manu.keys() {
-        println!("# somebody activates a sales order in the make-believe ERP {name}, which sends a signed message; its log");
+        println!(
+            "# somebody activates a sales order in the make-believe ERP {name}, which sends a signed message; its log"
+        );
         println!("curl -sX POST '{base}/erp/{name}/sales-order-activate?id=4711'");
         println!("curl -s '{base}/erp/{name}/log?all=1'\n");
     }

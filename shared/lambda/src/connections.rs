@@ -251,9 +251,18 @@ mod tests {
     #[test]
     fn errors_name_the_field_and_never_the_value() {
         assert_eq!(error(r#"{"shops":{"acme":{"key":"hush"}}}"#), "the connections: shops.acme.url: is missing");
-        assert_eq!(error(r#"{"shops":{"a":{"url":"https://a.fi","key":""}}}"#), "the connections: shops.a.key: must not be empty");
-        assert_eq!(error(r#"{"manu":{"a":{"secrets":["x",7]}}}"#), "the connections: manu.a.secrets[1]: must be a string");
-        assert_eq!(error(r#"{"manu":{"a":{"secrets":[]}}}"#), "the connections: manu.a.secrets: must list at least one secret");
+        assert_eq!(
+            error(r#"{"shops":{"a":{"url":"https://a.fi","key":""}}}"#),
+            "the connections: shops.a.key: must not be empty"
+        );
+        assert_eq!(
+            error(r#"{"manu":{"a":{"secrets":["x",7]}}}"#),
+            "the connections: manu.a.secrets[1]: must be a string"
+        );
+        assert_eq!(
+            error(r#"{"manu":{"a":{"secrets":[]}}}"#),
+            "the connections: manu.a.secrets: must list at least one secret"
+        );
         for text in [
             r#"{"shops":{"a":{"url":"hush","key":"k"}}}"#,
             r#"{"shops":{"a":{"url":"https://a.fi","key":"k","start":"hush"}}}"#,

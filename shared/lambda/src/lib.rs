@@ -12,7 +12,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use ledger::Ledger;
 
-pub use connections::{ConnectionsError, Connections, ManuConnection, Secret, ShopConnection};
+pub use connections::{Connections, ConnectionsError, ManuConnection, Secret, ShopConnection};
 pub use http::{Answer, MAX_BODY_BYTES, content_type, path, respond};
 pub use receipt::{Closing, Receipt};
 pub use start::{StartError, Starter, dynamodb_settings, init_logs, log_targets};

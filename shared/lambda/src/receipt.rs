@@ -137,7 +137,8 @@ impl<'a> Receipt<'a> {
             "delivery"
         );
         // A database that hangs must not cost the sender the answer.
-        let logged = tokio::time::timeout(LOG_TIMEOUT, self.deps.ledger.log_delivery(&self.connection, &delivery)).await;
+        let logged =
+            tokio::time::timeout(LOG_TIMEOUT, self.deps.ledger.log_delivery(&self.connection, &delivery)).await;
         match logged {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {

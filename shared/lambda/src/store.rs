@@ -102,8 +102,8 @@ async fn read(source: &ConnectionSource) -> Result<Connections, StoreError> {
         ConnectionSource::Fixed(connections) => Ok(connections.clone()),
         ConnectionSource::File(path) => {
             // A few hundred bytes, once a minute at most, in development: not worth a thread of its own.
-            let text = std::fs::read_to_string(path)
-                .map_err(|source| StoreError::File { path: path.clone(), source })?;
+            let text =
+                std::fs::read_to_string(path).map_err(|source| StoreError::File { path: path.clone(), source })?;
             Ok(Connections::parse(&text)?)
         }
         ConnectionSource::SecretsManager { client, secret_id } => {

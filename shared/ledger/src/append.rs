@@ -11,7 +11,6 @@ use aws_sdk_dynamodb::types::{
 use jiff::Timestamp;
 
 use crate::item::{Attributes, Item, blob, compress, expires_at, key, ms, n, s};
-use crate::poll_state::refresh_item;
 use crate::{ContentHash, DocumentKey, Ledger, LedgerError};
 
 /// Transactions tried before a document counts as contended. Every lost race means that another writer got through,
@@ -240,7 +239,7 @@ impl Ledger {
             .transact_items(self.put_head(head, revision, new)?)
             .transact_items(self.put_revision(revision, new, body)?);
         if let (Some(_), Evidence::Told { .. }) = (head, new.evidence) {
-            let put = Put::builder().table_name(&self.table).set_item(Some(refresh_item(new.document, new.now)));
+            let put = Put::builder().table_name(&self.table).set_item(Some(self.refresh_item(new.document, new.now)));
             request = request.transact_items(transact_put(put)?);
         }
         match request.send().await {
@@ -253,7 +252,10 @@ impl Ledger {
                     return Ok(Attempt::Lost(lost.item().map(head_from).transpose()?));
                 }
                 let passing = |reason: &CancellationReason| {
-                    matches!(reason.code(), Some("TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded"))
+                    matches!(
+                        reason.code(),
+                        Some("TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded")
+                    )
                 };
                 if reasons.iter().any(passing) {
                     return Ok(Attempt::Conflict);
@@ -283,9 +285,9 @@ impl Ledger {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         transact_put(match head {
             None => put.condition_expression("attribute_not_exists(pk)"),
-            Some(head) => put
-                .condition_expression("revision = :read")
-                .expression_attribute_values(":read", n(head.revision)),
+            Some(head) => {
+                put.condition_expression("revision = :read").expression_attribute_values(":read", n(head.revision))
+            }
         })
     }
 
@@ -342,7 +344,10 @@ impl Ledger {
                     .set_keys(Some(std::mem::take(&mut wanted)))
                     .consistent_read(true)
                     .build()
-                    .map_err(|error| LedgerError::Unavailable { operation: "BatchGetItem", reason: error.to_string() })?;
+                    .map_err(|error| LedgerError::Unavailable {
+                        operation: "BatchGetItem",
+                        reason: error.to_string(),
+                    })?;
                 let answer = self
                     .client
                     .batch_get_item()

@@ -104,7 +104,8 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::Unavailable`].
     pub async fn log_delivery(&self, connection: &Connection, delivery: &Delivery) -> Result<(), LedgerError> {
-        let mut item = key(log_pk(connection, utc_date(delivery.at)), format!("{:.3}#{}", delivery.at, delivery.request_id));
+        let mut item =
+            key(log_pk(connection, utc_date(delivery.at)), format!("{:.3}#{}", delivery.at, delivery.request_id));
         item.extend([
             ("at".to_owned(), ms(delivery.at)),
             ("request_id".to_owned(), s(&*delivery.request_id)),
@@ -200,7 +201,11 @@ impl Ledger {
             .query()
             .table_name(&self.table)
             .consistent_read(true)
-            .key_condition_expression(if prefix.is_some() { "pk = :pk AND begins_with(sk, :prefix)" } else { "pk = :pk" })
+            .key_condition_expression(if prefix.is_some() {
+                "pk = :pk AND begins_with(sk, :prefix)"
+            } else {
+                "pk = :pk"
+            })
             .expression_attribute_values(":pk", s(pk));
         if let Some(prefix) = prefix {
             query = query.expression_attribute_values(":prefix", s(prefix));

@@ -1,14 +1,18 @@
 //! What the poll of a shop keeps between its runs: cursors, gaps, orders to ask for, and the lease that makes one run
 //! at a time the owner of them all.
 
-use aws_sdk_dynamodb::types::{ConditionCheck, Delete, Put, TransactWriteItem};
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::{CancellationReason, ConditionCheck, Delete, Put, TransactWriteItem};
 use jiff::Timestamp;
 
 use crate::append::{cancellation_reasons, transact_put};
-use crate::item::{Attributes, Item, key, ms, n, s};
+use crate::item::{Attributes, Item, expires_at, key, ms, n, s};
 use crate::{Connection, DocumentKey, Ledger, LedgerError};
 
 const LEASE: &str = "lease#poller";
+/// How often a write that meets another transaction is tried again.
+const WRITE_TRIES: u32 = 5;
 
 /// Which of a shop's two lists of changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -106,6 +110,15 @@ impl GapKind {
     /// Whether both name the same debt, however far it is paid.
     pub fn is_same_gap(&self, other: &Self) -> bool {
         self.sk() == other.sk()
+    }
+
+    /// The first second of what is missing, where it is a stretch of time.
+    pub fn begins_at(&self) -> Option<i64> {
+        match self {
+            Self::Window { from, .. } => Some(*from),
+            Self::Numbers { second, .. } => Some(*second - 1),
+            Self::Order { .. } => None,
+        }
     }
 
     fn sk(&self) -> String {
@@ -208,24 +221,34 @@ impl Ledger {
     ) -> Result<Option<Lease>, LedgerError> {
         let mut item = key(Connection::shop(shop).state_pk(), LEASE);
         item.extend([("owner".to_owned(), s(owner)), ("until".to_owned(), ms(until))]);
-        let answer = self
-            .client
-            .put_item()
+        let put = Put::builder()
             .table_name(&self.table)
             .set_item(Some(item))
-            .condition_expression("attribute_not_exists(pk) OR #until < :now OR #owner = :owner")
+            .condition_expression("attribute_not_exists(pk) OR #until < :now")
             .expression_attribute_names("#until", "until")
+            .expression_attribute_values(":now", ms(now));
+        match self.write(vec![transact_put(put)?]).await? {
+            None => Ok(Some(Lease { shop: shop.to_owned(), owner: owner.to_owned(), until })),
+            Some(_) => Ok(None),
+        }
+    }
+
+    /// Makes a lease last longer. None when another run has taken it over, or given it back since.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unavailable`].
+    pub async fn renew_lease(&self, lease: &Lease, until: Timestamp) -> Result<Option<Lease>, LedgerError> {
+        let mut item = key(Connection::shop(&*lease.shop).state_pk(), LEASE);
+        item.extend([("owner".to_owned(), s(&*lease.owner)), ("until".to_owned(), ms(until))]);
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression("#owner = :owner")
             .expression_attribute_names("#owner", "owner")
-            .expression_attribute_values(":now", ms(now))
-            .expression_attribute_values(":owner", s(owner))
-            .send()
-            .await;
-        match answer {
-            Ok(_) => Ok(Some(Lease { shop: shop.to_owned(), owner: owner.to_owned(), until })),
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
-                Ok(None)
-            }
-            Err(error) => Err(LedgerError::unavailable("PutItem")(error)),
+            .expression_attribute_values(":owner", s(&*lease.owner));
+        match self.write(vec![transact_put(put)?]).await? {
+            None => Ok(Some(Lease { until, ..lease.clone() })),
+            Some(_) => Ok(None),
         }
     }
 
@@ -255,12 +278,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`LedgerError::Unavailable`].
-    pub async fn move_cursor(
-        &self,
-        lease: &Lease,
-        from: Option<&Cursor>,
-        to: &Cursor,
-    ) -> Result<Fenced, LedgerError> {
+    pub async fn move_cursor(&self, lease: &Lease, from: Option<&Cursor>, to: &Cursor) -> Result<Fenced, LedgerError> {
         let mut item = key(Connection::shop(&*lease.shop).state_pk(), to.stream.cursor_sk());
         item.extend([
             ("position".to_owned(), n(to.position)),
@@ -339,26 +357,32 @@ impl Ledger {
             .expression_attribute_values(":owner", s(&*lease.owner))
             .build()
             .map_err(|error| LedgerError::Unavailable { operation: "TransactWriteItems", reason: error.to_string() })?;
-        let answer = self
-            .client
-            .transact_write_items()
-            .transact_items(TransactWriteItem::builder().condition_check(check).build())
-            .transact_items(write)
-            .send()
-            .await;
-        let Err(error) = answer else { return Ok(Fenced::Written) };
-        let failed = |index: usize| {
-            cancellation_reasons(&error)
-                .and_then(|reasons| reasons.get(index))
-                .is_some_and(|reason| reason.code() == Some("ConditionalCheckFailed"))
-        };
-        if failed(0) {
-            Ok(Fenced::LeaseLost)
-        } else if failed(1) {
-            Ok(Fenced::Changed)
-        } else {
-            Err(LedgerError::unavailable("TransactWriteItems")(error))
+        match self.write(vec![TransactWriteItem::builder().condition_check(check).build(), write]).await? {
+            None => Ok(Fenced::Written),
+            Some(0) => Ok(Fenced::LeaseLost),
+            Some(_) => Ok(Fenced::Changed),
         }
+    }
+
+    /// Writes items in one transaction; gives the first one whose condition did not hold. A transaction that meets
+    /// another one is tried again.
+    async fn write(&self, items: Vec<TransactWriteItem>) -> Result<Option<usize>, LedgerError> {
+        for attempt in 0.. {
+            let Err(error) = self.client.transact_write_items().set_transact_items(Some(items.clone())).send().await
+            else {
+                return Ok(None);
+            };
+            let reasons = cancellation_reasons(&error).unwrap_or_default();
+            let is = |code: &'static str| move |reason: &CancellationReason| reason.code() == Some(code);
+            if let Some(failed) = reasons.iter().position(is("ConditionalCheckFailed")) {
+                return Ok(Some(failed));
+            }
+            if attempt == WRITE_TRIES || !reasons.iter().any(is("TransactionConflict")) {
+                return Err(LedgerError::unavailable("TransactWriteItems")(error));
+            }
+            tokio::time::sleep(Duration::from_millis(fastrand::u64(1..=20 << attempt))).await;
+        }
+        Ok(None)
     }
 
     /// Marks an order for the poll to ask for. Marking it again renews the mark.
@@ -369,7 +393,7 @@ impl Ledger {
         self.client
             .put_item()
             .table_name(&self.table)
-            .set_item(Some(refresh_item(order, now)))
+            .set_item(Some(self.refresh_item(order, now)))
             .send()
             .await
             .map(drop)
@@ -402,10 +426,17 @@ fn refresh_sk(order: &DocumentKey) -> String {
     format!("refresh#{}", order.id)
 }
 
-pub(crate) fn refresh_item(order: &DocumentKey, now: Timestamp) -> Item {
-    let mut item = key(order.connection.state_pk(), refresh_sk(order));
-    item.extend([("order".to_owned(), n(&order.id)), ("marked_at".to_owned(), ms(now))]);
-    item
+impl Ledger {
+    /// The mark of an order. One that the shop never shows again ends with the delivery log.
+    pub(crate) fn refresh_item(&self, order: &DocumentKey, now: Timestamp) -> Item {
+        let mut item = key(order.connection.state_pk(), refresh_sk(order));
+        item.extend([
+            ("order".to_owned(), n(&order.id)),
+            ("marked_at".to_owned(), ms(now)),
+            ("expires_at".to_owned(), expires_at(now, self.retention.log)),
+        ]);
+        item
+    }
 }
 
 fn cursor_from(attributes: &Attributes<'_>, stream: Stream) -> Result<Cursor, LedgerError> {

@@ -17,11 +17,8 @@ pub async fn create_table(client: &Client, table: &str) -> Result<(), LedgerErro
         operation: "CreateTable",
         reason: error.to_string(),
     };
-    let mut request = client
-        .create_table()
-        .table_name(table)
-        .billing_mode(BillingMode::PayPerRequest)
-        .stream_specification(
+    let mut request =
+        client.create_table().table_name(table).billing_mode(BillingMode::PayPerRequest).stream_specification(
             StreamSpecification::builder()
                 .stream_enabled(true)
                 .stream_view_type(StreamViewType::NewImage)

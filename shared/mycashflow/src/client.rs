@@ -207,6 +207,12 @@ impl ShopClient {
         Self { shop: Arc::new(Shop { base, key, transport, jitter }), policy, deadline: None }
     }
 
+    /// The same client with another time for each attempt.
+    #[must_use]
+    pub fn with_request_timeout(&self, request_timeout: Duration) -> Self {
+        Self { policy: RetryPolicy { request_timeout, ..self.policy.clone() }, ..self.clone() }
+    }
+
     /// The same client with a deadline: no attempt starts after it, and neither a time-out nor a pause reaches past it.
     #[must_use]
     pub fn with_deadline(&self, deadline: Instant) -> Self {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use changes_poller::{Event, PollError, Stopped, handle};
-use ledger::{Connection, Fenced, Source};
+use ledger::{Connection, Cursor, Fenced, Gap, GapKind, Source, Stream};
 use sandbox::embedded::CallFault;
 use sandbox::shop::{Breakage, Fault, ShopConfig, ShopRequest, Via};
 use tests::{CONNECTIONS, SHOP_KEY, ShopBench, shop_config};
@@ -351,4 +351,103 @@ async fn a_shop_that_fails_does_not_stop_another() {
 
     let one = world.run(&Event::Poll { shop: Some("acme".to_owned()) }).await;
     assert_eq!((one.shops.len(), one.failures()), (1, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_dated_in_the_future_takes_no_cursor_there() {
+    let world = ShopBench::new().await;
+    let now = world.bench.now();
+    world.shop().set_visible_after(jiff::SignedDuration::from_hours(-24 * 365));
+    let future = world.shop().add_made_up(now + Duration::from_secs(24 * 3600), 7, Via::Api);
+    world.shop().set_visible_after(jiff::SignedDuration::ZERO);
+    world.poll().await;
+    assert_eq!(world.recorded(), once([future]));
+    let (created, _) = world.cursors().await;
+    assert!(created.unwrap() <= world.bench.now().as_second(), "{created:?}");
+    let ordinary = world.shop().add_made_up(world.bench.now(), 8, Via::Api);
+    world.wait(300).await;
+    world.poll().await;
+    assert_eq!(world.recorded(), once([future, ordinary]));
+}
+
+/// A window in which more orders share a second than one answer holds, behind a cursor that finished a later second.
+#[tokio::test(start_paused = true)]
+async fn a_window_that_can_be_served_again_is_read_whole() {
+    let world = ShopBench::new().await;
+    let now = world.bench.now();
+    let crowded = now - Duration::from_secs(6 * 3600);
+    let orders: Vec<u64> = (0..150).map(|_| world.shop().add_made_up(crowded, 7, Via::Api)).collect();
+    let ledger = &world.bench.ledger;
+    let lease = ledger.acquire_lease("acme", "earlier", now, now).await.unwrap().unwrap();
+    let second = crowded.as_second();
+    for stream in [Stream::Created, Stream::Updated] {
+        let cursor = Cursor {
+            stream,
+            position: now.as_second(),
+            highest_order: orders.last().copied(),
+            finished_through: Some(second + 3600),
+            moved_at: now,
+            run: "earlier".to_owned(),
+        };
+        ledger.move_cursor(&lease, None, &cursor).await.unwrap();
+    }
+    let kind = GapKind::Window { stream: Stream::Created, from: second - 60, until: second + 60, between: None };
+    let gap = Gap { kind, reason: "the shop was in trouble".to_owned(), opened_at: now, tries: 3 };
+    ledger.put_gap(&lease, &gap).await.unwrap();
+    world.wait(1).await;
+    let report = world.poll().await;
+    assert_eq!((report.stopped, report.gaps_open), (Stopped::CaughtUp, 0), "{report:?}");
+    assert_eq!(world.recorded(), once(orders));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_window_is_narrowed_to_what_the_shop_cannot_serve() {
+    let world = ShopBench::new().await;
+    world.orders(1);
+    world.poll().await;
+    let now = world.bench.now();
+    let made_at = |index: u64| now - Duration::from_secs(7200 - 10 * index);
+    let orders: Vec<u64> = (0..50).map(|index| world.shop().add_made_up(made_at(index), 7, Via::Api)).collect();
+    world.shop().poison(orders[20]);
+    let lease = world.bench.ledger.acquire_lease("acme", "earlier", now, now).await.unwrap().unwrap();
+    let from = made_at(0).as_second() - 1;
+    let kind = GapKind::Window { stream: Stream::Created, from, until: made_at(49).as_second() + 1, between: None };
+    let gap = Gap { kind, reason: "the shop was in trouble".to_owned(), opened_at: now, tries: 0 };
+    world.bench.ledger.put_gap(&lease, &gap).await.unwrap();
+    world.wait(1).await;
+    world.poll().await;
+    let gaps = world.state().await.gaps;
+    let windows: Vec<_> = gaps
+        .iter()
+        .filter_map(|gap| match gap.kind {
+            GapKind::Window { from, until, .. } => Some((from, until, gap.tries, gap.opened_at)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(windows, [(from, made_at(20).as_second() + 1, 1, now)], "{gaps:?}");
+    let recorded = world.recorded();
+    assert!(orders[21..].iter().all(|order| recorded.contains_key(order)), "{recorded:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_uses_its_time_up_for_nothing_is_a_failure() {
+    let world = ShopBench::new().await;
+    world.poll().await;
+    world.shop().fail_next(Fault::Timeout, 100);
+    let report = world.poll().await;
+    assert_eq!(report.stopped, Stopped::Failed, "{report:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shop_that_wants_to_be_left_alone_is_not_searched_for_poison() {
+    let world = ShopBench::new().await;
+    world.orders(3);
+    world.poll().await;
+    let asked = || world.shop().log().changes;
+    let before = asked();
+    world.shop().fail_next(Fault::Status(429), 100);
+    let report = world.poll().await;
+    assert_eq!(report.failure.as_deref(), Some("the shop answered with status 429"));
+    assert_eq!(asked() - before, 4, "one question, asked four times");
+    assert_eq!(report.gaps_open, 0);
 }

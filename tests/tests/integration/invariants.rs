@@ -101,7 +101,8 @@ async fn invariant_6_bad_input_is_answered_kept_and_counted() {
 #[tokio::test(start_paused = true)]
 async fn invariant_7_secrets_and_personal_data_stay_out_of_logs() {
     let bench = Bench::new().await;
-    let personal = r#"<Order id="58"><CustomerInformation><Email>maija@example.com</Email></CustomerInformation></Order>"#;
+    let personal =
+        r#"<Order id="58"><CustomerInformation><Email>maija@example.com</Email></CustomerInformation></Order>"#;
     let address = |key: &str| {
         let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("key", key).finish();
         format!("/mycashflow/acme/orders?{query}")

@@ -53,7 +53,11 @@ async fn orders(demo: &Demo) -> std::result::Result<Vec<Row>, Problem> {
     Ok(vec![
         Row { what: "orders of the shop that can be read", world: readable, ledger: known },
         Row { what: "of these, as they are in the shop now", world: readable, ledger: current },
-        Row { what: "versions of them: each order, and each change", world: readable + CHANGED.len(), ledger: revisions },
+        Row {
+            what: "versions of them: each order, and each change",
+            world: readable + CHANGED.len(),
+            ledger: revisions,
+        },
     ])
 }
 
@@ -115,7 +119,11 @@ impl Result {
 
     pub(super) fn print(&self, json: bool, elapsed: Duration) {
         if json {
-            let rows: Vec<_> = self.rows.iter().map(|row| json!({ "what": row.what, "world": row.world, "ledger": row.ledger })).collect();
+            let rows: Vec<_> = self
+                .rows
+                .iter()
+                .map(|row| json!({ "what": row.what, "world": row.world, "ledger": row.ledger }))
+                .collect();
             println!("{}", json!({ "rows": rows, "wrong": self.wrong() }));
             return;
         }

@@ -218,4 +218,3 @@ async fn start_functions(folder: &Path) -> Result<(Child, String), Problem> {
 fn time_of(notes: &Notes, step: usize) -> Timestamp {
     notes.begun + SignedDuration::from_secs(10 * step as i64)
 }
-

@@ -7,6 +7,7 @@ use super::at;
 holds_on_the_embedded_engine!(
     a_shop_begins_with_nothing,
     a_lease_has_one_owner,
+    a_lease_that_is_gone_is_not_renewed,
     a_lease_can_be_taken_over_when_its_time_is_over,
     only_the_owner_releases_a_lease,
     a_cursor_only_moves_forward_from_where_it_is_known_to_be,
@@ -37,8 +38,20 @@ async fn a_lease_has_one_owner(ledger: &Ledger) {
     let held = lease(ledger, "a").await;
     assert_eq!(ledger.acquire_lease("acme", "b", at(299), at(600)).await.unwrap(), None);
     assert_eq!(ledger.shop_state("acme").await.unwrap().lease, Some(held));
-    let again = ledger.acquire_lease("acme", "a", at(1), at(400)).await.unwrap();
-    assert_eq!(again.map(|lease| lease.until), Some(at(400)), "its owner may prolong it");
+    let renewed = ledger.renew_lease(&held_by("a"), at(400)).await.unwrap();
+    assert_eq!(renewed.map(|lease| lease.until), Some(at(400)), "its owner may prolong it");
+    assert_eq!(ledger.renew_lease(&held_by("b"), at(400)).await.unwrap(), None);
+}
+
+fn held_by(owner: &str) -> Lease {
+    Lease { shop: "acme".to_owned(), owner: owner.to_owned(), until: at(300) }
+}
+
+async fn a_lease_that_is_gone_is_not_renewed(ledger: &Ledger) {
+    let lost = lease(ledger, "a").await;
+    let taken = ledger.acquire_lease("acme", "b", at(301), at(600)).await.unwrap().unwrap();
+    ledger.release_lease(&taken).await.unwrap();
+    assert_eq!(ledger.renew_lease(&lost, at(900)).await.unwrap(), None, "another run had it meanwhile");
 }
 
 async fn a_lease_can_be_taken_over_when_its_time_is_over(ledger: &Ledger) {
