@@ -24,7 +24,7 @@ mutations: ## Break each rule of the poll in turn, and find the world that notic
 backfill-test: ## Read 100,000 orders of a make-believe shop, killed twice on the way
 	@tests/backfill-100k.sh
 
-test: test-rust validate ## Run every test: the Rust tests, the documentation's examples, the checks of the template
+test: test-rust simulate validate ## Run every test: the Rust tests and examples, 2,000 simulated worlds, the checks of the template
 
 test-rust: ## Run the Rust tests only
 	@if cargo nextest --version > /dev/null 2>&1; then \
