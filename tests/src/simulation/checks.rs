@@ -46,11 +46,15 @@ fn cursors_never_move_back(world: &World, run: &str, state: &ShopState) {
     }
 }
 
-/// The next run asks from `position − overlap` on, perhaps without that second itself. What lies before is never asked
-/// for again, so it must be in the ledger, in quarantine, or owed.
+/// The next run asks from `position − overlap` on, or, when the cursor was moved three overlaps after its second, from
+/// `position − 1`; perhaps without that second itself. What lies before is never asked for again, so it must be in the
+/// ledger, in quarantine, or owed.
 fn cursors_pass_no_hole(world: &World, run: &str, state: &ShopState) {
     let passed = |stream: Stream, second: i64| {
-        state.cursor(stream).is_some_and(|cursor| second < cursor.position - OVERLAP_SECONDS)
+        state.cursor(stream).is_some_and(|cursor| {
+            let settled = cursor.position <= cursor.moved_at.as_second() - 3 * OVERLAP_SECONDS;
+            second < cursor.position - if settled { 1 } else { OVERLAP_SECONDS }
+        })
     };
     let chronicle = world.chronicle.borrow();
     let suspects: Vec<(&u64, &Known)> = chronicle
@@ -70,6 +74,8 @@ fn cursors_pass_no_hole(world: &World, run: &str, state: &ShopState) {
             let Some(second) = second.filter(|second| passed(stream, *second)) else { continue };
             if is_kept(stream, head, known)
                 || is_owed(state, stream, *order, second)
+                // An order that the ledger has never seen is owed whole by the window that hides its creation.
+                || (head.is_none() && is_owed(state, Stream::Created, *order, known.created))
                 || quarantined.get_or_insert_with(|| Quarantine::of(world)).holds(*order)
             {
                 continue;
