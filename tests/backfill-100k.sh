@@ -5,8 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 orders=${ORDERS:-100000}
 
-cargo build --release --locked --quiet --package sandbox
-sandbox=$PWD/target/release/sandbox
+cargo build --profile simulation --locked --quiet --package sandbox
+sandbox=${CARGO_TARGET_DIR:-$PWD/target}/simulation/sandbox
 folder=$(mktemp -d)
 trap 'kill "$shop" 2> /dev/null || true; rm -rf "$folder"' EXIT
 cd "$folder"
@@ -16,8 +16,10 @@ cd "$folder"
 shop=$!
 until grep -q url shop.json; do sleep 0.1; done
 "$sandbox" serve --json --port 0 --every 0 --database ledger.db > made.json &
+made=$!
 until grep -q url made.json; do sleep 0.1; done
-kill %2 && wait %2 2> /dev/null || true
+kill "$made"
+wait "$made" 2> /dev/null || true
 
 backfill() { "$sandbox" backfill acme --from "$(date --date '1 year ago' +%F)" --database ledger.db --json "$@"; }
 field() { grep -o "\"$1\": *[0-9]*" | grep -o '[0-9]*$'; }
@@ -30,12 +32,12 @@ for seconds in 5 10; do
     pkill -9 --parent "$run" || true
     kill -9 "$run" 2> /dev/null || true
     wait "$run" 2> /dev/null || true
-    echo "killed after $seconds s: $(backfill --dry-run | grep -c '"known": false') of $orders orders are missing"
+    echo "killed after $seconds s: $(backfill --dry-run | field missing) of $orders orders are missing"
 done
 
 report=$(backfill)
 echo "third run: $(field new <<< "$report") new, $(field unchanged <<< "$report") unchanged, $(field pages <<< "$report") requests"
-missing=$(backfill --dry-run | grep -c '"known"' || true)
+missing=$(backfill --dry-run | grep -c '"known"' || true) # Each difference has this field.
 before=$("$sandbox" show mycashflow/acme 1 --database ledger.db --json | sha256sum)
 report=$(backfill)
 after=$("$sandbox" show mycashflow/acme 1 --database ledger.db --json | sha256sum)
