@@ -1,23 +1,19 @@
-//! Documents: their heads and revisions, and the one way in.
+//! The one way into the ledger.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{
-    CancellationReason, KeysAndAttributes, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
-};
+use aws_sdk_dynamodb::types::{CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 use jiff::Timestamp;
 
-use crate::item::{Attributes, Item, blob, compress, expires_at, key, ms, n, s};
-use crate::{ContentHash, DocumentKey, Ledger, LedgerError};
+use crate::document::head_from;
+use crate::item::{blob, compress, expires_at, key, ms, n, s};
+use crate::{ContentHash, DocumentKey, Head, Ledger, LedgerError};
 
 /// Transactions tried before a document counts as contended. Every lost race means that another writer got through,
 /// so this bounds the patience of one call, not the progress of all.
 const APPEND_TRIES: u32 = 24;
-/// DynamoDB takes at most this many keys in one `BatchGetItem`.
-const BATCH_GET_KEYS: usize = 100;
 
 /// How a revision reached us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +39,7 @@ impl Source {
         }
     }
 
-    fn parse(name: &str) -> Option<Self> {
+    pub(crate) fn parse(name: &str) -> Option<Self> {
         [Self::Push, Self::Poll, Self::Refresh, Self::Backfill].into_iter().find(|source| source.as_str() == name)
     }
 }
@@ -113,40 +109,6 @@ impl Appended {
             Self::Recorded { revision } | Self::Duplicate { revision } | Self::Stale { revision } => revision,
         }
     }
-}
-
-/// What is known of a document without its data.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Head {
-    /// The last revision's number.
-    pub revision: u32,
-    /// The last revision's hash.
-    pub hash: ContentHash,
-    /// The last revision's time of observation.
-    pub observed_at: Timestamp,
-    /// How the last revision came.
-    pub source: Source,
-    /// When the first revision was recorded.
-    pub first_seen: Timestamp,
-}
-
-/// A recorded revision.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Revision {
-    /// Its number, from 1.
-    pub revision: u32,
-    /// How it came.
-    pub source: Source,
-    /// When its state was asked for or received.
-    pub observed_at: Timestamp,
-    /// When it was written here.
-    pub recorded_at: Timestamp,
-    /// The hash of its canonical JSON.
-    pub hash: ContentHash,
-    /// The bytes as received.
-    pub body: Vec<u8>,
-    /// Their content type.
-    pub content_type: String,
 }
 
 /// What a copy means for a head.
@@ -310,85 +272,6 @@ impl Ledger {
         ]);
         transact_put(Put::builder().table_name(&self.table).set_item(Some(item)))
     }
-
-    /// Reads one document's head; none when the document was never recorded.
-    ///
-    /// # Errors
-    /// [`LedgerError::Unavailable`].
-    pub async fn head(&self, document: &DocumentKey) -> Result<Option<Head>, LedgerError> {
-        let answer = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .set_key(Some(key(document.pk(), "head")))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(LedgerError::unavailable("GetItem"))?;
-        answer.item().map(head_from).transpose()
-    }
-
-    /// Reads many documents' heads, a hundred with each call. The reads are strongly consistent: an older head could
-    /// make a shop's return to an earlier state look like a duplicate.
-    ///
-    /// # Errors
-    /// [`LedgerError::Unavailable`].
-    pub async fn heads(&self, documents: &[DocumentKey]) -> Result<HashMap<DocumentKey, Head>, LedgerError> {
-        let mut heads = HashMap::with_capacity(documents.len());
-        for batch in documents.chunks(BATCH_GET_KEYS) {
-            let by_pk: HashMap<String, &DocumentKey> = batch.iter().map(|document| (document.pk(), document)).collect();
-            let mut wanted: Vec<Item> = by_pk.keys().map(|pk| key(pk, "head")).collect();
-            let mut attempt = 0_u32;
-            while !wanted.is_empty() {
-                let keys = KeysAndAttributes::builder()
-                    .set_keys(Some(std::mem::take(&mut wanted)))
-                    .consistent_read(true)
-                    .build()
-                    .map_err(|error| LedgerError::Unavailable {
-                        operation: "BatchGetItem",
-                        reason: error.to_string(),
-                    })?;
-                let answer = self
-                    .client
-                    .batch_get_item()
-                    .request_items(&self.table, keys)
-                    .send()
-                    .await
-                    .map_err(LedgerError::unavailable("BatchGetItem"))?;
-                for item in answer.responses().into_iter().flat_map(HashMap::values).flatten() {
-                    let attributes = Attributes(item);
-                    if let Some(document) = by_pk.get(attributes.string("pk")?) {
-                        heads.insert((*document).clone(), head_from(item)?);
-                    }
-                }
-                wanted = answer
-                    .unprocessed_keys()
-                    .and_then(|tables| tables.get(&self.table))
-                    .map(|keys| keys.keys().to_vec())
-                    .unwrap_or_default();
-                if !wanted.is_empty() {
-                    attempt += 1;
-                    if attempt == APPEND_TRIES {
-                        return Err(LedgerError::Unavailable {
-                            operation: "BatchGetItem",
-                            reason: "keys stay unprocessed".to_owned(),
-                        });
-                    }
-                    tokio::time::sleep(Duration::from_millis(20_u64 << attempt.min(6))).await;
-                }
-            }
-        }
-        Ok(heads)
-    }
-
-    /// Reads a document's revisions, oldest first.
-    ///
-    /// # Errors
-    /// [`LedgerError::Unavailable`], or [`LedgerError::Corrupt`] for an item that this product did not write.
-    pub async fn revisions(&self, document: &DocumentKey) -> Result<Vec<Revision>, LedgerError> {
-        let items = self.query(document.pk(), Some("rev#")).await?;
-        items.iter().map(revision_from).collect()
-    }
 }
 
 pub(crate) fn revision_sk(revision: u32) -> String {
@@ -411,30 +294,6 @@ pub(crate) fn cancellation_reasons<R>(error: &SdkError<TransactWriteItemsError, 
         TransactWriteItemsError::TransactionCanceledException(cancelled) => Some(cancelled.cancellation_reasons()),
         _ => None,
     }
-}
-
-fn head_from(item: &Item) -> Result<Head, LedgerError> {
-    let attributes = Attributes(item);
-    Ok(Head {
-        revision: attributes.number("revision")?,
-        hash: ContentHash::parse(attributes.string("hash")?).ok_or_else(|| attributes.corrupt("hash"))?,
-        observed_at: attributes.instant("observed_at")?,
-        source: Source::parse(attributes.string("source")?).ok_or_else(|| attributes.corrupt("source"))?,
-        first_seen: attributes.instant("first_seen")?,
-    })
-}
-
-fn revision_from(item: &Item) -> Result<Revision, LedgerError> {
-    let attributes = Attributes(item);
-    Ok(Revision {
-        revision: attributes.number("revision")?,
-        source: Source::parse(attributes.string("source")?).ok_or_else(|| attributes.corrupt("source"))?,
-        observed_at: attributes.instant("observed_at")?,
-        recorded_at: attributes.instant("recorded_at")?,
-        hash: ContentHash::parse(attributes.string("hash")?).ok_or_else(|| attributes.corrupt("hash"))?,
-        body: attributes.body("body")?,
-        content_type: attributes.string("content_type")?.to_owned(),
-    })
 }
 
 #[cfg(test)]

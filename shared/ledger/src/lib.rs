@@ -9,7 +9,9 @@
 
 mod append;
 mod delivery;
+mod document;
 mod error;
+mod gap;
 mod hash;
 mod item;
 mod key;
@@ -20,12 +22,14 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 
-pub use append::{Appended, Evidence, Head, NewRevision, Revision, Source};
+pub use append::{Appended, Evidence, NewRevision, Source};
 pub use delivery::{Delivery, NewQuarantined, Outcome, Quarantined};
+pub use document::{Head, Revision};
 pub use error::LedgerError;
+pub use gap::{Gap, GapKind};
 pub use hash::ContentHash;
 pub use key::{Connection, DocumentKey, System};
-pub use poll_state::{Cursor, Fenced, Gap, GapKind, Lease, ShopState, Stream};
+pub use poll_state::{Cursor, Fenced, Lease, ShopState, Stream};
 pub use table::create_table;
 
 /// The ledger of one DynamoDB table. Cheap to clone.
