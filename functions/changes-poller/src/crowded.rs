@@ -232,6 +232,7 @@ impl ShopRun<'_> {
                     self.shop_time = answer.date.map(Timestamp::as_second).or(self.shop_time);
                     self.report.pages += 1;
                     self.append_page(&answer.page, observed_at).await?;
+                    self.keep_lease().await?;
                     let ids = answer.page.entries.iter().filter_map(|entry| Some((entry.id?, entry.ordered_at)));
                     fetched.found.extend(ids);
                     self.show_progress();

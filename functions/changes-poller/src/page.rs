@@ -36,7 +36,6 @@ impl ShopRun<'_> {
     /// Appends every order of a page, oldest first, and quarantines what cannot be read. When it returns, each order of
     /// the page is in the ledger, in quarantine, or marked to be asked for.
     pub(crate) async fn append_page(&mut self, page: &Page, observed_at: Timestamp) -> Result<(), Stop> {
-        self.keep_lease().await?;
         let mut stale = self.append_copies(page, observed_at).await?;
         // A stale copy was overtaken by a POST or another run: the shop is asked once more, so that the ledger's last
         // revision is certain to be the shop's state and not only what arrived last.

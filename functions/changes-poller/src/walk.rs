@@ -227,7 +227,9 @@ impl ShopRun<'_> {
         let shop_time = answer.date.map_or(observed_at.as_second() - OVERLAP_SECONDS, Timestamp::as_second);
         self.shop_time = Some(shop_time);
         self.report.pages += 1;
+        // What was shown is kept first, with the lease or without.
         self.append_page(&answer.page, observed_at).await?;
+        self.keep_lease().await?;
         self.slowest_page = self.slowest_page.max(begun.elapsed());
         self.show_progress();
         Ok(Asked { page: answer.page, start })

@@ -1,7 +1,7 @@
 //! `sandbox backfill`: a shop's past into a ledger, with a progress bar.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use changes_poller::{Event, PollerDeps, Report, ShopReport, handle};
@@ -51,10 +51,8 @@ pub(crate) async fn run(options: Options) -> Result<(), Problem> {
     bar.enable_steady_tick(Duration::from_millis(200));
     let watched = bar.clone();
     let begun = Instant::now();
-    let first = match &event {
-        Event::Backfill { created_after, .. } => *created_after,
-        _ => 0,
-    };
+    // The second that the first page reached: what lies before it may have been empty, and says nothing of the speed.
+    let first = OnceLock::new();
     let deps = PollerDeps {
         base: Deps {
             ledger: options.store.open().await?,
@@ -63,7 +61,7 @@ pub(crate) async fn run(options: Options) -> Result<(), Problem> {
         },
         transport: Arc::new(HttpTransport::new()?),
         policy: policy(),
-        progress: Some(Arc::new(move |report| watched.set_message(progress(report, first, begun)))),
+        progress: Some(Arc::new(move |report| watched.set_message(progress(report, &first, begun)))),
     };
     let run = format!("backfill-{:016x}", fastrand::u64(..));
     let report = handle(&deps, &event, &run, begun + NO_DEADLINE).await?;
@@ -80,12 +78,13 @@ pub(crate) async fn run(options: Options) -> Result<(), Problem> {
 }
 
 /// Where the backfill is. How many orders there are nobody tells, so the end is estimated from the time covered.
-fn progress(report: &ShopReport, first: i64, begun: Instant) -> String {
+fn progress(report: &ShopReport, first: &OnceLock<i64>, begun: Instant) -> String {
     let elapsed = begun.elapsed();
     let rate = report.orders as f64 / elapsed.as_secs_f64().max(0.001);
     let at: Option<Timestamp> = report.resume_from.as_ref().and_then(|at| at.parse().ok());
     let now = Timestamp::now().as_second();
-    let left = at.map(|at| (at.as_second() - first, now - at.as_second())).filter(|(done, _)| *done > 0).map(
+    let begins = |at: Timestamp| if report.pages > 1 { *first.get_or_init(|| at.as_second()) } else { at.as_second() };
+    let left = at.map(|at| (at.as_second() - begins(at), now - at.as_second())).filter(|(done, _)| *done > 0).map(
         |(done, left)| {
             let seconds = elapsed.as_secs_f64() * left.max(0) as f64 / done as f64;
             format!(", about {} left", human(Duration::from_secs_f64(seconds.min(1e9))))
