@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
+use serde_json_path::JsonPath;
 use subtle::{Choice, ConstantTimeEq};
 use url::Url;
 
@@ -58,6 +59,24 @@ impl ShopConnection {
 pub struct ManuConnection {
     /// The private application's client secrets; a message is authentic under any of them.
     pub secrets: Vec<Secret>,
+    /// What the account's dispatches do in a shop; none when they do nothing.
+    pub bridge: Option<Bridge>,
+}
+
+/// From a dispatch in the ERP to the delivery in the shop. The vendor publishes no field names, so where to find what is
+/// said here, as JSONPath (RFC 9535).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bridge {
+    /// The shop whose orders are delivered.
+    pub shop: String,
+    /// Finds the shop's order ids in the ERP's document: whole numbers, or strings of digits. Any number of them.
+    pub orders: JsonPath,
+    /// Finds the tracking code: the first non-empty string or number counts.
+    pub tracking_code: Option<JsonPath>,
+    /// Whether the shop mails the customer.
+    pub send_email: bool,
+    /// Only log what would be done.
+    pub dry_run: bool,
 }
 
 /// A key or client secret. It is compared and sent, never shown.
@@ -108,7 +127,7 @@ impl Connections {
     ///
     /// # Errors
     /// [`ConnectionsError`] for an unknown or missing field, a name outside `[a-z0-9-]{1,40}`, an empty secret, an
-    /// address that is not http or https.
+    /// address that is not http or https, a bridge to no shop or with a path that is no JSONPath.
     ///
     /// # Example
     /// ```
@@ -126,12 +145,13 @@ impl Connections {
             connections.shops.insert(name, shop);
         }
         for (name, field) in named(root, "manu")? {
-            let account = field.object(&["secrets"])?;
+            let account = field.object(&["secrets", "bridge"])?;
             let secrets = field.child(account, "secrets").ok_or_else(|| field.missing("secrets"))?.secrets()?;
             if secrets.is_empty() {
                 return Err(field.at("secrets", "must list at least one secret"));
             }
-            connections.manu.insert(name, ManuConnection { secrets });
+            let bridge = field.child(account, "bridge").map(|field| bridge(&field, &connections.shops)).transpose()?;
+            connections.manu.insert(name, ManuConnection { secrets, bridge });
         }
         Ok(connections)
     }
@@ -174,6 +194,23 @@ fn shop(field: &Field<'_>) -> Result<ShopConnection, ConnectionsError> {
     })
 }
 
+fn bridge(field: &Field<'_>, shops: &BTreeMap<String, ShopConnection>) -> Result<Bridge, ConnectionsError> {
+    let bridge = field.object(&["shop", "orders", "tracking_code", "send_email", "dry_run"])?;
+    let shop = field.child(bridge, "shop").ok_or_else(|| field.missing("shop"))?;
+    let name = shop.string()?;
+    if !shops.contains_key(name) {
+        return Err(shop.problem("must be the name of one of the shops"));
+    }
+    let flag = |name| field.child(bridge, name).map_or(Ok(false), |flag| flag.flag());
+    Ok(Bridge {
+        shop: name.to_owned(),
+        orders: field.child(bridge, "orders").ok_or_else(|| field.missing("orders"))?.json_path()?,
+        tracking_code: field.child(bridge, "tracking_code").map(|path| path.json_path()).transpose()?,
+        send_email: flag("send_email")?,
+        dry_run: flag("dry_run")?,
+    })
+}
+
 /// A value with the path that names it in errors.
 struct Field<'a> {
     path: String,
@@ -208,6 +245,15 @@ impl<'a> Field<'a> {
 
     fn string(&self) -> Result<&'a str, ConnectionsError> {
         self.value.as_str().ok_or_else(|| self.problem("must be a string"))
+    }
+
+    fn flag(&self) -> Result<bool, ConnectionsError> {
+        self.value.as_bool().ok_or_else(|| self.problem("must be true or false"))
+    }
+
+    fn json_path(&self) -> Result<JsonPath, ConnectionsError> {
+        JsonPath::parse(self.string()?)
+            .map_err(|_| self.problem("must be a JSONPath (RFC 9535), for example $.sales_orders[*].number"))
     }
 
     fn secret(&self) -> Result<Secret, ConnectionsError> {
@@ -272,6 +318,24 @@ mod tests {
         ] {
             assert!(!error(text).to_lowercase().contains("hush"), "{}", error(text));
         }
+    }
+
+    #[test]
+    fn a_bridge_is_read_and_checked_at_start() {
+        let with = |bridge: &str| {
+            format!(r#"{{"shops":{{"acme":{{"url":"https://a.fi","key":"k"}}}},"manu":{{"m":{{"secrets":["s"],"bridge":{bridge}}}}}}}"#)
+        };
+        let connections = Connections::parse(&with(r#"{"shop":"acme","orders":"$.rows[*].order","dry_run":true}"#)).unwrap();
+        let bridge = connections.manu["m"].bridge.as_ref().unwrap();
+        assert_eq!((bridge.shop.as_str(), bridge.send_email, bridge.dry_run), ("acme", false, true));
+        assert_eq!(bridge.tracking_code, None);
+        assert_eq!(error(&with(r#"{"shop":"b","orders":"$"}"#)), "the connections: manu.m.bridge.shop: must be the name of one of the shops");
+        assert_eq!(error(&with(r#"{"shop":"acme"}"#)), "the connections: manu.m.bridge.orders: is missing");
+        assert_eq!(
+            error(&with(r#"{"shop":"acme","orders":"rows.order"}"#)),
+            "the connections: manu.m.bridge.orders: must be a JSONPath (RFC 9535), for example $.sales_orders[*].number"
+        );
+        assert_eq!(error(&with(r#"{"shop":"acme","orders":"$","dry_run":1}"#)), "the connections: manu.m.bridge.dry_run: must be true or false");
     }
 
     #[test]

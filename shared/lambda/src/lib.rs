@@ -4,6 +4,7 @@
 mod connections;
 mod http;
 mod receipt;
+mod sdk;
 mod start;
 mod store;
 
@@ -12,10 +13,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use ledger::Ledger;
 
-pub use connections::{Connections, ConnectionsError, ManuConnection, Secret, ShopConnection};
+pub use connections::{Bridge, Connections, ConnectionsError, ManuConnection, Secret, ShopConnection};
 pub use http::{Answer, MAX_BODY_BYTES, content_type, path, respond};
 pub use receipt::{Closing, Receipt};
-pub use start::{StartError, Starter, dynamodb_settings, init_logs, log_targets};
+pub use sdk::sdk_reason;
+pub use start::{StartError, Starter, dynamodb_settings, init_logs, log_targets, variable};
 pub use store::{ConnectionSource, ConnectionStore, StoreError};
 
 /// Tells the time. A function passed in, so that a simulation can have its own.

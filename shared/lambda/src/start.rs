@@ -18,8 +18,18 @@ use crate::{ConnectionSource, ConnectionStore, Deps, StoreError, system_clock};
 
 /// The product's own crates: the only ones whose logs go below warnings. Others log requests at their lower levels,
 /// and with them keys, names and addresses.
-const OWN_CRATES: [&str; 8] =
-    ["changes_poller", "lambda", "ledger", "manu", "manu_listener", "mycashflow", "mycashflow_order", "sandbox"];
+const OWN_CRATES: [&str; 10] = [
+    "changes_poller",
+    "event_relay",
+    "lambda",
+    "ledger",
+    "manu",
+    "manu_listener",
+    "mycashflow",
+    "mycashflow_order",
+    "sandbox",
+    "shop_actions",
+];
 
 /// Why a function could not start.
 #[derive(Debug, thiserror::Error)]
@@ -56,20 +66,33 @@ impl Starter {
         aws_sdk_dynamodb::Client::from_conf(dynamodb_settings(&self.config).build())
     }
 
-    /// Makes what a function works with from `TABLE_NAME`, `RETENTION_DAYS`, `LOG_RETENTION_DAYS` and
-    /// `CONNECTIONS_SECRET` or, for development, `CONNECTIONS_FILE`.
+    /// What every client of an AWS service is made from.
+    pub fn config(&self) -> &SdkConfig {
+        &self.config
+    }
+
+    /// The ledger of `TABLE_NAME`, `RETENTION_DAYS` and `LOG_RETENTION_DAYS`, for a function that needs no connections.
     ///
     /// # Errors
     /// [`StartError`].
-    pub async fn deps(&self) -> Result<Deps, StartError> {
-        let ledger = Ledger::new(
+    pub fn ledger(&self) -> Result<Ledger, StartError> {
+        Ok(Ledger::new(
             self.dynamodb(),
             variable("TABLE_NAME")?,
             Retention {
                 revisions: days("RETENTION_DAYS", Retention::default().revisions)?,
                 log: days("LOG_RETENTION_DAYS", Retention::default().log)?,
             },
-        );
+        ))
+    }
+
+    /// Makes what a function works with: the ledger, and the connections of `CONNECTIONS_SECRET` or, for development,
+    /// `CONNECTIONS_FILE`.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn deps(&self) -> Result<Deps, StartError> {
+        let ledger = self.ledger()?;
         let source = match std::env::var_os("CONNECTIONS_FILE") {
             Some(path) => ConnectionSource::File(PathBuf::from(path)),
             None => ConnectionSource::SecretsManager {
@@ -113,7 +136,11 @@ pub fn log_targets(level: LevelFilter) -> Targets {
     Targets::new().with_default(LevelFilter::WARN).with_targets(OWN_CRATES.map(|name| (name, level)))
 }
 
-fn variable(name: &'static str) -> Result<String, StartError> {
+/// A variable of the environment that must be set.
+///
+/// # Errors
+/// [`StartError::Missing`].
+pub fn variable(name: &'static str) -> Result<String, StartError> {
     std::env::var(name).ok().filter(|value| !value.is_empty()).ok_or(StartError::Missing(name))
 }
 

@@ -140,7 +140,7 @@ pub(crate) fn head_from(item: &Item) -> Result<Head, LedgerError> {
     })
 }
 
-fn revision_from(item: &Item) -> Result<Revision, LedgerError> {
+pub(crate) fn revision_from(item: &Item) -> Result<Revision, LedgerError> {
     let attributes = Attributes(item);
     Ok(Revision {
         revision: attributes.number("revision")?,

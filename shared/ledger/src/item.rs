@@ -16,7 +16,8 @@ const ZSTD_LEVEL: i32 = 3;
 /// No body this product stores is larger before compression; a stored one that claims to be is not ours.
 const DECOMPRESSED_LIMIT_BYTES: usize = 64 * 1024 * 1024;
 
-pub(crate) type Item = HashMap<String, AttributeValue>;
+/// An item of the table: its attributes by name.
+pub type Item = HashMap<String, AttributeValue>;
 
 pub(crate) fn s(text: impl Into<String>) -> AttributeValue {
     AttributeValue::S(text.into())

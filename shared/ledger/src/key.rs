@@ -95,6 +95,22 @@ impl DocumentKey {
         (!kind.is_empty() && !id.is_empty()).then(|| Self { connection, kind: kind.to_owned(), id: id.to_owned() })
     }
 
+    /// Reads what [`fmt::Display`] writes: `mycashflow/SHOP/order/58`. Only the document's id may hold a `/`.
+    pub fn parse_full(text: &str) -> Option<Self> {
+        let mut parts = text.splitn(3, '/');
+        let (system, name) = (parts.next()?, parts.next()?);
+        Self::parse(Connection::parse(&format!("{system}/{name}"))?, parts.next()?)
+    }
+
+    /// Reads a document's partition key; none for any other. Only the document's id may hold a `#`.
+    pub(crate) fn from_pk(pk: &str) -> Option<Self> {
+        match pk.splitn(4, '#').collect::<Vec<_>>()[..] {
+            ["mycashflow", name, kind, id] => Self::parse(Connection::shop(name), &format!("{kind}/{id}")),
+            ["manu", name, kind, id] => Self::parse(Connection::manu(name), &format!("{kind}/{id}")),
+            _ => None,
+        }
+    }
+
     /// The id under which a revision is published: `mycashflow/SHOP/order/58/1`. Derived from the revision alone, so
     /// that a consumer can drop repeats.
     pub fn event_id(&self, revision: u32) -> String {

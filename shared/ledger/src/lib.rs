@@ -3,7 +3,7 @@
 //! A *document* (an order of a shop, a document of the ERP) has a head item and one item a revision. [`Ledger::append`]
 //! writes both in one transaction, so any number of writers that bring the same version make one revision. Beside the
 //! documents the table keeps what the poll needs to lose nothing ([`Ledger::shop_state`]: cursors, gaps, refreshes, the
-//! lease) and what people need to see what happened (the delivery log and the quarantine).
+//! lease), what was asked to be done once ([`Ledger::begin_action`]), and what people need to see what happened (the delivery log and the quarantine).
 //!
 //! Nothing here knows of the two vendors' protocols: documents come in as bytes with their [`ContentHash`].
 
@@ -13,8 +13,10 @@ mod document;
 mod error;
 mod gap;
 mod hash;
+mod idempotency;
 mod item;
 mod key;
+mod outbox;
 mod poll_state;
 mod table;
 
@@ -28,7 +30,10 @@ pub use document::{Head, Revision};
 pub use error::LedgerError;
 pub use gap::{Gap, GapKind};
 pub use hash::ContentHash;
+pub use idempotency::{Begun, Claim, Settled};
+pub use item::Item;
 pub use key::{Connection, DocumentKey, System};
+pub use outbox::{FoundRevisions, RevisionKey, ScanPosition};
 pub use poll_state::{Cursor, Fenced, Lease, ShopState, Stream};
 pub use table::create_table;
 

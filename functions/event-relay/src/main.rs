@@ -1,0 +1,35 @@
+//! The Lambda function that publishes the ledger's revisions: see the library.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use event_relay::{DeadLetters, Limits, RelayDeps, Request, handle};
+use lambda::{Starter, variable};
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use serde_json::Value;
+use tokio::time::Instant;
+
+/// Kept free before Lambda's deadline, for the answer that says what was not published.
+const RESERVE: Duration = Duration::from_secs(3);
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    lambda::init_logs();
+    let starter = Starter::from_environment().await;
+    let deps = RelayDeps {
+        ledger: starter.ledger()?,
+        bus: aws_sdk_eventbridge::Client::new(starter.config()),
+        bus_name: variable("EVENT_BUS_NAME")?,
+        dead_letters: DeadLetters {
+            client: aws_sdk_sqs::Client::new(starter.config()),
+            queue_url: variable("DEAD_LETTER_QUEUE_URL")?,
+        },
+        limits: Limits::default(),
+    };
+    run(service_fn(|event| answer(&deps, event))).await
+}
+
+async fn answer(deps: &RelayDeps, event: LambdaEvent<Value>) -> Result<Value, Error> {
+    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis() as u64;
+    let remaining = Duration::from_millis(event.context.deadline.saturating_sub(now_ms)).saturating_sub(RESERVE);
+    Ok(handle(deps, Request::read(event.payload)?, Instant::now() + remaining).await?)
+}

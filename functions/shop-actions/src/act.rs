@@ -1,0 +1,280 @@
+//! One action on one order, once.
+//!
+//! The record in the ledger is written before the shop is called and again after. Between the two lies the one moment at
+//! which nobody knows what happened: the answer is lost, or this function killed. Then a delivery is looked up in the
+//! shop before it is tried again; a comment cannot be looked up, so it is not tried again.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use ledger::{
+    Begun, Claim, Connection, ContentHash, DocumentKey, Evidence, LedgerError, NewQuarantined, NewRevision, Settled, Source,
+};
+use mycashflow::{ClientError, Entry, Order, Page, ShopClient};
+use tokio::time::Instant;
+
+use crate::ActionsDeps;
+use crate::message::{Action, Message};
+use crate::report::Outcome;
+
+/// The status of an order that was delivered.
+const SHIPPED: &str = "Shipped";
+/// The content type of an order that was cut out of an answer.
+const SLICE_CONTENT_TYPE: &str = "application/xml; charset=utf-8";
+/// How long after the invocation's deadline its claims last: an answer may still be on its way then.
+const CLAIM_MARGIN: SignedDuration = SignedDuration::from_secs(30);
+
+/// Works on the orders of one shop.
+pub(crate) struct Actor<'a> {
+    pub(crate) deps: &'a ActionsDeps,
+    pub(crate) client: ShopClient,
+    pub(crate) connection: Connection,
+    /// This invocation's name: unlike any other's.
+    pub(crate) owner: &'a str,
+    pub(crate) deadline: Instant,
+}
+
+/// Whether there is doubt that an action was done already.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Doubt {
+    No,
+    Yes,
+}
+
+impl Actor<'_> {
+    /// Does a message's action on one order, unless it was done before.
+    pub(crate) async fn act(&self, message: &Message, order: u64) -> Outcome {
+        let Some((key, fingerprint)) = message.key(order) else {
+            return match message.action {
+                Action::Refresh => self.refresh(order).await,
+                _ => self.resend(order).await,
+            };
+        };
+        let claim = Claim { connection: &self.connection, key: &key, fingerprint, owner: self.owner };
+        let now = self.now();
+        let left = SignedDuration::try_from(self.deadline.saturating_duration_since(Instant::now())).unwrap_or_default();
+        let doubt = match self.deps.base.ledger.begin_action(&claim, now, now + left + CLAIM_MARGIN).await {
+            Ok(Begun::First) => Doubt::No,
+            Ok(Begun::Interrupted) => Doubt::Yes,
+            Ok(Begun::Running { .. }) => {
+                return Outcome::Later("somebody works on it, or its answer may still be on its way".to_owned());
+            }
+            Ok(Begun::Settled(Settled::Done(how))) => return Outcome::DoneBefore(how),
+            Ok(Begun::Settled(Settled::Unknown(reason))) => return Outcome::Unknown(reason),
+            Ok(Begun::Mismatch) => return Outcome::Rejected("its id was used for another action".to_owned()),
+            Err(error) => return ledger_fails(&error),
+        };
+        let outcome = match &message.action {
+            Action::Deliver { send_email, tracking_code } => {
+                self.deliver(order, *send_email, tracking_code.as_deref(), doubt).await
+            }
+            Action::AddComment { message, public_message } => self.comment(order, message, *public_message, doubt).await,
+            Action::Resend => Attempted::certain(self.resend(order).await),
+            Action::Refresh => Attempted::certain(self.refresh(order).await),
+        };
+        self.write_down(&claim, outcome, doubt).await
+    }
+
+    /// Writes down what came of an action, as far as that is certain.
+    async fn write_down(&self, claim: &Claim<'_>, attempted: Attempted, doubt: Doubt) -> Outcome {
+        let ledger = &self.deps.base.ledger;
+        let Attempted { outcome, may_have_happened } = attempted;
+        let settled = match &outcome {
+            Outcome::Done(how) => Settled::Done(how.clone()),
+            Outcome::Unknown(reason) => Settled::Unknown(reason.clone()),
+            // What is in doubt stays in doubt: the record goes on saying that it was begun.
+            _ if may_have_happened || doubt == Doubt::Yes => return outcome,
+            _ => {
+                if let Err(error) = ledger.release_action(claim).await {
+                    tracing::warn!(%error, "an action that was not done could not be released; its claim ends by its time");
+                }
+                return outcome;
+            }
+        };
+        match ledger.settle_action(claim, &settled, self.now()).await {
+            Ok(true) => {}
+            Ok(false) => tracing::warn!(connection = %self.connection, "another took the action over meanwhile"),
+            // The record still says that it was begun, so a repeat of the message is met with doubt, not done again.
+            Err(error) => tracing::warn!(%error, "the outcome of an action could not be written down"),
+        }
+        outcome
+    }
+
+    /// Looks at the order first: it must exist, and one that is delivered is not delivered again, whoever did it. That
+    /// keeps the customer from a second mail after an answer was lost.
+    async fn deliver(&self, order: u64, send_email: bool, tracking_code: Option<&str>, doubt: Doubt) -> Attempted {
+        match self.look(order).await {
+            Err(outcome) => return Attempted::certain(outcome),
+            Ok(found) if found.status.as_deref() == Some(SHIPPED) => {
+                let how = match doubt {
+                    Doubt::Yes => "delivered, as the shop shows: the answer had been lost",
+                    Doubt::No => "it was delivered already: the shop was not called",
+                };
+                return Attempted::certain(Outcome::Done(how.to_owned()));
+            }
+            Ok(_) => {}
+        }
+        match self.patiently(|| self.client.deliver(order, send_email, tracking_code)).await {
+            Ok(()) => Attempted::certain(Outcome::Done("delivered".to_owned())),
+            Err(error) if error.may_have_arrived() => Attempted {
+                outcome: Outcome::Later(format!("{error}: the order is looked at before it is tried again")),
+                may_have_happened: true,
+            },
+            Err(error) => Attempted::certain(refusal(&error)),
+        }
+    }
+
+    async fn comment(&self, order: u64, text: &str, public: bool, doubt: Doubt) -> Attempted {
+        const UNKNOWN: &str = "nobody knows whether the comment was added, and it is not added again by itself";
+        if doubt == Doubt::Yes {
+            return Attempted::certain(Outcome::Unknown(format!("an earlier try ended without an answer: {UNKNOWN}")));
+        }
+        if let Err(outcome) = self.look(order).await {
+            return Attempted::certain(outcome);
+        }
+        match self.patiently(|| self.client.add_comment(order, text, public)).await {
+            Ok(()) => Attempted::certain(Outcome::Done("comment added".to_owned())),
+            Err(error) if error.may_have_arrived() => {
+                Attempted::certain(Outcome::Unknown(format!("{error}: {UNKNOWN}")))
+            }
+            Err(error) => Attempted::certain(refusal(&error)),
+        }
+    }
+
+    /// Sent twice, it does no harm: the ledger takes the second copy for a duplicate.
+    async fn resend(&self, order: u64) -> Outcome {
+        if let Err(outcome) = self.look(order).await {
+            return outcome;
+        }
+        match self.patiently(|| self.client.send_again(order)).await {
+            Ok(()) => Outcome::Done("the shop was asked to send it again".to_owned()),
+            Err(error) if error.may_have_arrived() => Outcome::Later(error.to_string()),
+            Err(error) => refusal(&error),
+        }
+    }
+
+    async fn refresh(&self, order: u64) -> Outcome {
+        let answer = match self.client.get(&[order]).await {
+            Ok(answer) => answer,
+            Err(error) => return refusal(&error),
+        };
+        // The answer shows the order as it was at some moment since it was asked for.
+        let elapsed = SignedDuration::try_from(answer.elapsed).unwrap_or_default();
+        let observed_at = self.now() - elapsed;
+        let Some(entry) = entry_of(&answer.page, order) else { return no_such_order() };
+        match self.record(&answer.page, entry, order, observed_at).await {
+            Ok(how) => Outcome::Done(how),
+            Err(error) => ledger_fails(&error),
+        }
+    }
+
+    async fn record(&self, page: &Page, entry: &Entry, order: u64, at: Timestamp) -> Result<String, LedgerError> {
+        let ledger = &self.deps.base.ledger;
+        let quarantine = async |reason: &str| {
+            let new = NewQuarantined {
+                body: page.slice(entry).as_bytes(),
+                content_type: SLICE_CONTENT_TYPE,
+                reason,
+                document: Some(&format!("order/{order}")),
+                now: self.now(),
+            };
+            ledger.quarantine(&self.connection, &new).await?;
+            Ok(format!("it is in quarantine: {reason}"))
+        };
+        let read = match &entry.order {
+            Ok(read) => read,
+            Err(error) => return quarantine(&error.to_string()).await,
+        };
+        let document = DocumentKey::order(&*self.connection.name, order);
+        let new = NewRevision {
+            document: &document,
+            source: Source::Refresh,
+            observed_at: at,
+            evidence: Evidence::Asked,
+            hash: ContentHash::of(&read.canonical_json()),
+            body: page.slice(entry).as_bytes(),
+            content_type: SLICE_CONTENT_TYPE,
+            now: self.now(),
+        };
+        match ledger.append(&new).await {
+            Ok(appended) => Ok(format!("the ledger has it as revision {}", appended.revision())),
+            Err(error @ LedgerError::TooLarge { .. }) => quarantine(&error.to_string()).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Asks the shop for an order.
+    async fn look(&self, order: u64) -> Result<Order, Outcome> {
+        let answer = self.client.get(&[order]).await.map_err(|error| refusal(&error))?;
+        match entry_of(&answer.page, order).map(|entry| entry.order.clone()) {
+            Some(Ok(order)) => Ok(order),
+            Some(Err(error)) => Err(Outcome::Rejected(format!("the order cannot be read: {error}"))),
+            None => Err(no_such_order()),
+        }
+    }
+
+    /// Sends a request until it has certainly arrived, or may have: only what certainly did not arrive is sent again.
+    async fn patiently<F>(&self, mut send: impl FnMut() -> F) -> Result<(), ClientError>
+    where
+        F: Future<Output = Result<(), ClientError>>,
+    {
+        let policy = &self.deps.policy;
+        let mut longest = policy.base_delay;
+        for _ in 1..policy.attempts.max(1) {
+            match send().await {
+                Err(error) if error.is_transient() && !error.may_have_arrived() => {
+                    let pause = longest.mul_f64(fastrand::f64());
+                    if self.deadline.saturating_duration_since(Instant::now()) <= pause {
+                        return Err(error);
+                    }
+                    tokio::time::sleep(pause).await;
+                    longest = longest.saturating_mul(2).min(policy.max_delay);
+                }
+                other => return other,
+            }
+        }
+        send().await
+    }
+
+    fn now(&self) -> Timestamp {
+        (self.deps.base.clock)()
+    }
+}
+
+/// What came of an action, and whether the shop may have done it nonetheless.
+struct Attempted {
+    outcome: Outcome,
+    may_have_happened: bool,
+}
+
+impl Attempted {
+    fn certain(outcome: Outcome) -> Self {
+        Self { outcome, may_have_happened: false }
+    }
+}
+
+fn entry_of(page: &Page, order: u64) -> Option<&Entry> {
+    page.entries.iter().find(|entry| entry.id == Some(order))
+}
+
+fn no_such_order() -> Outcome {
+    Outcome::Rejected("the shop has no such order".to_owned())
+}
+
+fn ledger_fails(error: &LedgerError) -> Outcome {
+    Outcome::Later(error.to_string())
+}
+
+/// What a request means that failed without effect.
+fn refusal(error: &ClientError) -> Outcome {
+    match error {
+        ClientError::Status { status: 404 } => no_such_order(),
+        // A wrong key is not the message's fault: somebody has to store the right one, and then it goes on.
+        ClientError::Denied { .. } => Outcome::Later(error.to_string()),
+        error if error.is_transient() => Outcome::Later(error.to_string()),
+        error => Outcome::Rejected(error.to_string()),
+    }
+}
+
+/// The least that an order's requests may need of the time that is left.
+pub(crate) const ORDER_TIME: Duration = Duration::from_secs(10);

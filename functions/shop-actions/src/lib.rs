@@ -1,0 +1,182 @@
+//! Carries deliveries, comments and requests back to the shop, each once.
+//!
+//! Messages come from an SQS queue, or by direct invocation, which is answered with what became of each order. A message
+//! of the queue that is not finished is reported back and comes again; one that is at fault, or whose outcome nobody
+//! knows, goes to the dead-letter queue with the reason. See `docs/actions.md`.
+
+mod act;
+mod bridge;
+mod message;
+mod report;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use aws_sdk_sqs::types::MessageAttributeValue;
+use lambda::{Deps, sdk_reason};
+use ledger::Connection;
+use mycashflow::{RetryPolicy, ShopClient, Transport};
+use serde_json::Value;
+use tokio::time::Instant;
+
+pub use message::{Action, MAX_ORDERS, Message, MessageError};
+pub use report::{OrderResult, Outcome, Report};
+
+use crate::act::{Actor, ORDER_TIME};
+use crate::bridge::Crossing;
+
+/// Kept free before the deadline, for the records that follow the last answer.
+const RESERVE: Duration = Duration::from_secs(5);
+
+/// What the function works with.
+#[derive(Clone)]
+pub struct ActionsDeps {
+    /// The ledger, the connections, the time.
+    pub base: Deps,
+    /// How shops are reached.
+    pub transport: Arc<dyn Transport>,
+    /// How patiently.
+    pub policy: RetryPolicy,
+    /// SQS, for the dead letters.
+    pub queues: aws_sdk_sqs::Client,
+    /// The URL of the dead-letter queue.
+    pub dead_letter_queue_url: String,
+}
+
+/// Answers an event of the Lambda function: messages of the queue, or one message by itself.
+///
+/// `invocation` names this invocation, and must be unlike any other.
+pub async fn handle(deps: &ActionsDeps, event: Value, invocation: &str, deadline: Instant) -> Value {
+    // A shop may have been added, or a key or a bridge changed.
+    deps.base.connections.read_again().await;
+    let answer = match event.get("Records") {
+        Some(_) => match serde_json::from_value::<SqsEvent>(event) {
+            Ok(event) => serde_json::to_value(batch(deps, &event, invocation, deadline).await),
+            // Lambda makes these records itself. Should it ever make others, they are not answered as done.
+            Err(_) => serde_json::to_value(Report::of(Outcome::Rejected("the records are not a queue's".to_owned()))),
+        },
+        None => serde_json::to_value(one(deps, &event, invocation, deadline).await),
+    };
+    answer.unwrap_or_default()
+}
+
+/// Works on the messages of a batch, one after the other, and reports those that must come again.
+async fn batch(deps: &ActionsDeps, event: &SqsEvent, invocation: &str, deadline: Instant) -> SqsBatchResponse {
+    let mut response = SqsBatchResponse::default();
+    for (index, record) in event.records.iter().enumerate() {
+        let id = record.message_id.clone().unwrap_or_default();
+        let body = record.body.as_deref().unwrap_or_default();
+        let report = match serde_json::from_str::<Value>(body) {
+            Ok(message) => one(deps, &message, &format!("{invocation}#{index}"), deadline).await,
+            Err(_) => Report::of(Outcome::Rejected("the message is not JSON".to_owned())),
+        };
+        let over = !report.is_unfinished()
+            && match report.complaint() {
+                None => true,
+                Some(reason) => bury(deps, &id, body, &reason).await,
+            };
+        if !over {
+            response.add_failure(id);
+        }
+    }
+    response
+}
+
+/// Works on one message.
+async fn one(deps: &ActionsDeps, message: &Value, owner: &str, deadline: Instant) -> Report {
+    let report = if bridge::is_event(message) {
+        match bridge::cross(&deps.base, message).await {
+            Err(error) => Report::of(Outcome::Later(error.to_string())),
+            Ok(Crossing::Rejected(reason)) => Report::of(Outcome::Rejected(reason.to_owned())),
+            Ok(Crossing::Nothing(reason)) => {
+                tracing::info!(reason, "a dispatch delivers nothing");
+                Report::default()
+            }
+            Ok(Crossing::Deliver { message, unknown, dry_run }) => {
+                let mut report = match message {
+                    None => Report::default(),
+                    Some(message) if dry_run => rehearse(&message),
+                    Some(message) => act_all(deps, &message, owner, deadline).await,
+                };
+                report.results.extend(unknown.results);
+                report
+            }
+        }
+    } else {
+        match Message::read(message) {
+            Ok(message) => act_all(deps, &message, owner, deadline).await,
+            Err(error) => Report::of(Outcome::Rejected(error.to_string())),
+        }
+    };
+    log(&report);
+    report
+}
+
+/// Does a message's action on each of its orders.
+async fn act_all(deps: &ActionsDeps, message: &Message, owner: &str, deadline: Instant) -> Report {
+    let connections = deps.base.connections.current();
+    let Some(shop) = connections.shops.get(&message.shop) else {
+        return Report::of(Outcome::Rejected("there is no such shop among the connections".to_owned()));
+    };
+    let deadline = deadline.checked_sub(RESERVE).unwrap_or(deadline);
+    let key = shop.key.reveal().to_owned();
+    let client = ShopClient::new(shop.url.clone(), key, deps.transport.clone(), deps.policy.clone(), fastrand::u64(..));
+    let actor = Actor {
+        deps,
+        client: client.with_deadline(deadline),
+        connection: Connection::shop(&*message.shop),
+        owner,
+        deadline,
+    };
+    let mut report = Report::default();
+    for order in &message.orders {
+        let outcome = if Instant::now() + ORDER_TIME > deadline {
+            Outcome::Later("no time was left".to_owned())
+        } else {
+            actor.act(message, *order).await
+        };
+        let (name, reason) = outcome.parts();
+        tracing::info!(shop = message.shop, order, action = message.action.name(), outcome = name, reason, "action");
+        report.add(Some(*order), outcome);
+    }
+    report
+}
+
+/// Says what would be done.
+fn rehearse(message: &Message) -> Report {
+    let mut report = Report::default();
+    for order in &message.orders {
+        let with_code = matches!(message.action, Action::Deliver { tracking_code: Some(_), .. });
+        tracing::info!(shop = message.shop, order, action = message.action.name(), with_code, "dry run: would be done");
+        let code = if with_code { "with" } else { "without" };
+        report.add(Some(*order), Outcome::DryRun(format!("would be delivered, {code} a tracking code")));
+    }
+    report
+}
+
+/// Puts a message that is not to come again into the dead-letter queue; answers whether it is there.
+async fn bury(deps: &ActionsDeps, id: &str, body: &str, reason: &str) -> bool {
+    let text = |value: &str| MessageAttributeValue::builder().data_type("String").string_value(value).build().ok();
+    let send = deps.queues.send_message().queue_url(&deps.dead_letter_queue_url).message_body(body);
+    let attributes = [("reason", text(reason)), ("message_id", text(id).filter(|_| !id.is_empty()))];
+    let attributes = attributes.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    match send.set_message_attributes(Some(attributes.collect())).send().await {
+        Ok(_) => {
+            tracing::error!(message_id = id, reason, "a message is a dead letter");
+            true
+        }
+        Err(error) => {
+            let error = sdk_reason(&error);
+            tracing::error!(message_id = id, error, "the dead-letter queue could not be written; the message comes again");
+            false
+        }
+    }
+}
+
+fn log(report: &Report) {
+    for result in report.results.iter().filter(|result| result.order.is_none()) {
+        let (outcome, reason) = result.outcome.parts();
+        tracing::warn!(outcome, reason, "message");
+    }
+}

@@ -1,0 +1,81 @@
+//! What became of a message.
+
+use serde::Serialize;
+
+/// What became of one order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "outcome", content = "reason", rename_all = "snake_case")]
+pub enum Outcome {
+    /// It was done now: how.
+    Done(String),
+    /// It had been done before, by the same key: how.
+    DoneBefore(String),
+    /// Only logged: the bridge is set to a dry run.
+    DryRun(String),
+    /// It was not done, and trying again would change nothing: why.
+    Rejected(String),
+    /// Nobody knows whether it was done, and it is not tried again by itself: why.
+    Unknown(String),
+    /// It was not finished, and may be later: why.
+    Later(String),
+}
+
+impl Outcome {
+    /// The name and the reason, for logs.
+    pub(crate) fn parts(&self) -> (&'static str, &str) {
+        match self {
+            Self::Done(reason) => ("done", reason),
+            Self::DoneBefore(reason) => ("done_before", reason),
+            Self::DryRun(reason) => ("dry_run", reason),
+            Self::Rejected(reason) => ("rejected", reason),
+            Self::Unknown(reason) => ("unknown", reason),
+            Self::Later(reason) => ("later", reason),
+        }
+    }
+}
+
+/// What became of a message's orders. It holds no text of the message.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// One line for each order.
+    pub results: Vec<OrderResult>,
+}
+
+/// What became of one order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct OrderResult {
+    /// The order's id; absent when what names it cannot be read, or when the whole message is meant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order: Option<u64>,
+    /// What became of it.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+}
+
+impl Report {
+    pub(crate) fn of(outcome: Outcome) -> Self {
+        Self { results: vec![OrderResult { order: None, outcome }] }
+    }
+
+    pub(crate) fn add(&mut self, order: Option<u64>, outcome: Outcome) {
+        self.results.push(OrderResult { order, outcome });
+    }
+
+    /// Whether the message must come again.
+    pub fn is_unfinished(&self) -> bool {
+        self.results.iter().any(|result| matches!(result.outcome, Outcome::Later(_)))
+    }
+
+    /// Why a person should look at the message; none when all is well.
+    pub fn complaint(&self) -> Option<String> {
+        let complaints = self.results.iter().filter_map(|result| match &result.outcome {
+            Outcome::Rejected(reason) | Outcome::Unknown(reason) => Some(match result.order {
+                Some(order) => format!("order {order}: {reason}"),
+                None => reason.clone(),
+            }),
+            Outcome::Done(_) | Outcome::DoneBefore(_) | Outcome::DryRun(_) | Outcome::Later(_) => None,
+        });
+        let complaints: Vec<String> = complaints.collect();
+        (!complaints.is_empty()).then(|| complaints.join("; "))
+    }
+}

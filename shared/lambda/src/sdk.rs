@@ -1,0 +1,26 @@
+//! What a failed call of the AWS SDK may tell a log.
+
+use std::error::Error;
+use std::fmt::Debug;
+
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+/// Why a call failed: the service's error code, or what kept the call from it. The SDK's own display of an error can
+/// print requests and answers, which hold what must not be logged.
+pub fn sdk_reason<E, R>(error: &SdkError<E, R>) -> String
+where
+    E: Error + ProvideErrorMetadata + 'static,
+    R: Debug + 'static,
+{
+    if let Some(service) = error.as_service_error() {
+        return service.code().unwrap_or("an error without a code").to_owned();
+    }
+    let mut reason = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        reason = format!("{reason}: {inner}");
+        source = inner.source();
+    }
+    reason
+}

@@ -1,0 +1,228 @@
+//! What was asked to be done once: a record for each action, written before it is done and again after.
+//!
+//! A record that says *started* and is past its time belongs to someone who was killed, or who lost the answer: nobody
+//! knows whether the action was done. So it is handed to the next one together with that doubt ([`Begun::Interrupted`]),
+//! never as if it were new.
+
+use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
+use jiff::Timestamp;
+
+use crate::item::{Attributes, Item, expires_at, key, ms, s};
+use crate::{Connection, ContentHash, Ledger, LedgerError};
+
+/// One action, by whoever works on it now.
+#[derive(Clone, Debug)]
+pub struct Claim<'a> {
+    /// Whose action it is.
+    pub connection: &'a Connection,
+    /// The idempotency key: the same for the same action, however often it is asked for.
+    pub key: &'a str,
+    /// The hash of what is to be done, so that a key used for something else is found out.
+    pub fingerprint: ContentHash,
+    /// Who works on it: unlike any other owner.
+    pub owner: &'a str,
+}
+
+/// What is known of an action when it is begun.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// Nobody has begun it before. It is the caller's now.
+    First,
+    /// Somebody began it and left no outcome, and their time is over. It is the caller's now, who must find out whether
+    /// it was done.
+    Interrupted,
+    /// Somebody else works on it.
+    Running {
+        /// When their time is over.
+        until: Timestamp,
+    },
+    /// It is over.
+    Settled(Settled),
+    /// The key was used for another action.
+    Mismatch,
+}
+
+/// How an action ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// It was done, with this outcome.
+    Done(String),
+    /// Nobody knows whether it was done, for this reason, and it is not to be tried again by itself.
+    Unknown(String),
+}
+
+impl Settled {
+    fn state(&self) -> (&'static str, &str) {
+        match self {
+            Self::Done(outcome) => ("done", outcome),
+            Self::Unknown(reason) => ("unknown", reason),
+        }
+    }
+}
+
+impl Ledger {
+    /// Begins an action: writes that `claim.owner` works on it until `until`, unless it is over or somebody else does.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unavailable`]: the action must not be done then.
+    pub async fn begin_action(&self, claim: &Claim<'_>, now: Timestamp, until: Timestamp) -> Result<Begun, LedgerError> {
+        let mut before: Option<(String, Timestamp)> = None;
+        // The second try is against the record that the first one met. Whoever is faster then works on it.
+        for _ in 0..2 {
+            let mut item = self.record(claim, "started", now);
+            item.insert("until".to_owned(), ms(until));
+            let put = self
+                .client
+                .put_item()
+                .table_name(&self.table)
+                .set_item(Some(item))
+                .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+            let put = match &before {
+                None => put.condition_expression("attribute_not_exists(pk)"),
+                Some((owner, _)) => put
+                    .condition_expression("#state = :started AND #owner = :owner")
+                    .expression_attribute_names("#state", "state")
+                    .expression_attribute_names("#owner", "owner")
+                    .expression_attribute_values(":started", s("started"))
+                    .expression_attribute_values(":owner", s(owner)),
+            };
+            let Err(error) = put.send().await else {
+                return Ok(if before.is_some() { Begun::Interrupted } else { Begun::First });
+            };
+            let Some(failed) = conditional_failure(&error) else { return Err(LedgerError::unavailable("PutItem")(error)) };
+            let record = match failed {
+                Some(item) => Some(item.clone()),
+                None => self.action_item(claim).await?,
+            };
+            // It was released between the two calls: the next try begins it, or meets whoever did.
+            let Some(record) = record else { continue };
+            let attributes = Attributes(&record);
+            if attributes.string("fingerprint")? != claim.fingerprint.to_string() {
+                return Ok(Begun::Mismatch);
+            }
+            if let Some(settled) = settled_from(&attributes)? {
+                return Ok(Begun::Settled(settled));
+            }
+            let held_until = attributes.instant("until")?;
+            let owner = attributes.string("owner")?.to_owned();
+            if held_until > now && owner != claim.owner {
+                return Ok(Begun::Running { until: held_until });
+            }
+            before = Some((owner, held_until));
+        }
+        Ok(Begun::Running { until: before.map_or(until, |(_, until)| until) })
+    }
+
+    /// Writes down how an action ended; answers whether it was still the caller's.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unavailable`]: the record goes on saying *started*, and the next one to begin it gets the doubt.
+    pub async fn settle_action(&self, claim: &Claim<'_>, settled: &Settled, now: Timestamp) -> Result<bool, LedgerError> {
+        let (state, text) = settled.state();
+        let mut item = self.record(claim, state, now);
+        item.insert("outcome".to_owned(), s(text));
+        let answer = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression("#state = :started AND #owner = :owner")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_values(":started", s("started"))
+            .expression_attribute_values(":owner", s(claim.owner))
+            .send()
+            .await;
+        match answer {
+            Ok(_) => Ok(true),
+            Err(error) if conditional_failure(&error).is_some() => Ok(false),
+            Err(error) => Err(LedgerError::unavailable("PutItem")(error)),
+        }
+    }
+
+    /// Takes back that an action was begun, when it is certain that it was not done.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unavailable`]: as for [`Ledger::settle_action`].
+    pub async fn release_action(&self, claim: &Claim<'_>) -> Result<(), LedgerError> {
+        let answer = self
+            .client
+            .delete_item()
+            .table_name(&self.table)
+            .set_key(Some(key(action_pk(claim.connection), claim.key)))
+            .condition_expression("#state = :started AND #owner = :owner")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_values(":started", s("started"))
+            .expression_attribute_values(":owner", s(claim.owner))
+            .send()
+            .await;
+        match answer {
+            Ok(_) => Ok(()),
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => Ok(()),
+            Err(error) => Err(LedgerError::unavailable("DeleteItem")(error)),
+        }
+    }
+
+    /// How an action ended; none when it did not, or was never begun.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unavailable`], or [`LedgerError::Corrupt`] for an item that this product did not write.
+    pub async fn settled_action(&self, connection: &Connection, key: &str) -> Result<Option<Settled>, LedgerError> {
+        let claim = Claim { connection, key, fingerprint: ContentHash::of(b""), owner: "" };
+        match self.action_item(&claim).await? {
+            Some(item) => settled_from(&Attributes(&item)),
+            None => Ok(None),
+        }
+    }
+
+    async fn action_item(&self, claim: &Claim<'_>) -> Result<Option<Item>, LedgerError> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .set_key(Some(key(action_pk(claim.connection), claim.key)))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(LedgerError::unavailable("GetItem"))?;
+        Ok(answer.item)
+    }
+
+    fn record(&self, claim: &Claim<'_>, state: &str, now: Timestamp) -> Item {
+        let mut item = key(action_pk(claim.connection), claim.key);
+        item.extend([
+            ("state".to_owned(), s(state)),
+            ("owner".to_owned(), s(claim.owner)),
+            ("fingerprint".to_owned(), s(claim.fingerprint.to_string())),
+            ("at".to_owned(), ms(now)),
+            ("expires_at".to_owned(), expires_at(now, self.retention.log)),
+        ]);
+        item
+    }
+}
+
+fn action_pk(connection: &Connection) -> String {
+    format!("action#{connection}")
+}
+
+/// Of a put that met its condition: the item that it met, when DynamoDB sent it along.
+fn conditional_failure<R>(
+    error: &aws_sdk_dynamodb::error::SdkError<aws_sdk_dynamodb::operation::put_item::PutItemError, R>,
+) -> Option<Option<&Item>> {
+    use aws_sdk_dynamodb::operation::put_item::PutItemError;
+    match error.as_service_error()? {
+        PutItemError::ConditionalCheckFailedException(failed) => Some(failed.item()),
+        _ => None,
+    }
+}
+
+fn settled_from(attributes: &Attributes<'_>) -> Result<Option<Settled>, LedgerError> {
+    let outcome = || attributes.string("outcome").map(str::to_owned);
+    match attributes.string("state")? {
+        "started" => Ok(None),
+        "done" => Ok(Some(Settled::Done(outcome()?))),
+        "unknown" => Ok(Some(Settled::Unknown(outcome()?))),
+        _ => Err(attributes.corrupt("state")),
+    }
+}
