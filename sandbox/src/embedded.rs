@@ -39,13 +39,17 @@ pub struct CallPlan {
 
 /// The SDK's client of a DynamoDB endpoint on this machine, over plain HTTP.
 pub fn remote_client(endpoint: &str) -> aws_sdk_dynamodb::Client {
-    let http = aws_smithy_http_client::Builder::new().build_http();
-    client(endpoint, http)
+    aws_sdk_dynamodb::Client::from_conf(lambda::dynamodb_settings(&remote_config(endpoint)).build())
 }
 
-/// A client with the functions' own settings, and credentials that no endpoint here looks at.
-fn client(endpoint: &str, http: impl HttpClient + 'static) -> aws_sdk_dynamodb::Client {
-    let config = aws_config::SdkConfig::builder()
+/// What a client of an endpoint on this machine is made from, over plain HTTP.
+pub fn remote_config(endpoint: &str) -> aws_config::SdkConfig {
+    sdk_config(endpoint, aws_smithy_http_client::Builder::new().build_http())
+}
+
+/// What every client of this machine's endpoints is made from, with credentials that none of them looks at.
+fn sdk_config(endpoint: &str, http: impl HttpClient + 'static) -> aws_config::SdkConfig {
+    aws_config::SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("eu-north-1"))
         .endpoint_url(endpoint)
@@ -54,8 +58,17 @@ fn client(endpoint: &str, http: impl HttpClient + 'static) -> aws_sdk_dynamodb::
         )))
         .http_client(http)
         .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
-        .build();
-    aws_sdk_dynamodb::Client::from_conf(lambda::dynamodb_settings(&config).build())
+        .build()
+}
+
+/// What a client is made from whose calls `answer` gets: the operation and its JSON; it gives the status and the
+/// answer's JSON. Each call meets its plan on the way.
+pub(crate) fn wired_config(
+    answer: impl Fn(&str, &str) -> (u16, String) + Send + Sync + 'static,
+    planner: Planner,
+) -> aws_config::SdkConfig {
+    let connector = SharedHttpConnector::new(Connector { answer: Arc::new(answer), planner });
+    sdk_config("http://embedded.invalid", http_client_fn(move |_, _| connector.clone()))
 }
 
 /// What can go wrong with a call.
@@ -106,8 +119,9 @@ impl Embedded {
 
     /// The SDK's client of it, with a plan for every call.
     pub fn client_with(&self, planner: Planner) -> aws_sdk_dynamodb::Client {
-        let connector = SharedHttpConnector::new(Connector { engine: self.clone(), planner });
-        client("http://embedded.invalid", http_client_fn(move |_, _| connector.clone()))
+        let engine = self.clone();
+        let config = wired_config(move |operation, body| engine.answer(operation, body), planner);
+        aws_sdk_dynamodb::Client::from_conf(lambda::dynamodb_settings(&config).build())
     }
 
     /// Answers one request of the DynamoDB API: the operation and its JSON. Gives the status and the answer's JSON.
@@ -154,7 +168,7 @@ fn run<Q: DeserializeOwned, A: Serialize>(body: &str, call: impl FnOnce(Q) -> En
 
 /// The wire that is not there.
 struct Connector {
-    engine: Embedded,
+    answer: Arc<dyn Fn(&str, &str) -> (u16, String) + Send + Sync>,
     planner: Planner,
 }
 
@@ -170,7 +184,7 @@ impl HttpConnector for Connector {
         let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
         let body = String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned();
         let plan = (self.planner)(&operation);
-        let engine = self.engine.clone();
+        let answer = Arc::clone(&self.answer);
         HttpConnectorFuture::new(async move {
             if !plan.latency.is_zero() {
                 tokio::time::sleep(plan.latency).await;
@@ -181,7 +195,7 @@ impl HttpConnector for Connector {
                 Some(CallFault::Failed) => (500, refused("InternalServerError")),
                 Some(CallFault::Conflict) if operation == "TransactWriteItems" => (400, conflict(&body)),
                 Some(CallFault::Throttled | CallFault::Conflict) => (400, refused("ThrottlingException")),
-                None | Some(CallFault::AnswerLost) => engine.answer(&operation, &body),
+                None | Some(CallFault::AnswerLost) => answer(&operation, &body),
             };
             if plan.fault == Some(CallFault::AnswerLost) {
                 return Err(ConnectorError::io("the connection was reset".into()));

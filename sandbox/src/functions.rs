@@ -3,27 +3,37 @@
 use std::time::Duration;
 
 use changes_poller::{Event, PollerDeps};
+use event_relay::{DeadLetters, Limits, RelayDeps, Request as RelayRequest};
 use lambda_http::{Body, Request, Response};
 use serde_json::{Value, json};
+use shop_actions::ActionsDeps;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
 use tokio::time::Instant;
 
+use crate::messaging::{ACTIONS_DEAD_LETTERS, BUS, EVENT_DEAD_LETTERS, Messaging, queue_url};
+
+/// The time that `event-relay` and `shop-actions` get, as in `template.yaml`.
+const TIMEOUT: Duration = Duration::from_secs(120);
 /// The time a run of the poller gets, as in `template.yaml`.
 const POLLER_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// The three functions over one ledger.
+/// The functions over one ledger.
 #[derive(Clone)]
 pub struct Functions {
-    /// What the poller works with; the two others take its base.
+    /// What the poller works with; the two that speak HTTP take its base.
     pub deps: PollerDeps,
+    /// What `event-relay` works with.
+    pub relay: RelayDeps,
+    /// What `shop-actions` works with.
+    pub actions: ActionsDeps,
 }
 
 /// Why an invocation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum InvokeError {
     /// There is no function of that name.
-    #[error("there is no function of that name: mycashflow-order, manu-listener or changes-poller")]
+    #[error("there is no function of that name: mycashflow-order, manu-listener, changes-poller, event-relay or shop-actions")]
     UnknownFunction,
     /// The event is not one of the function's.
     #[error("the event is not one of the function's: {0}")]
@@ -34,6 +44,26 @@ pub enum InvokeError {
 }
 
 impl Functions {
+    /// The functions with a bus and queues.
+    pub fn new(deps: PollerDeps, messaging: &Messaging) -> Self {
+        let dead_letters = DeadLetters { client: messaging.sqs(), queue_url: queue_url(EVENT_DEAD_LETTERS) };
+        let relay = RelayDeps {
+            ledger: deps.base.ledger.clone(),
+            bus: messaging.eventbridge(),
+            bus_name: BUS.to_owned(),
+            dead_letters,
+            limits: Limits::default(),
+        };
+        let actions = ActionsDeps {
+            base: deps.base.clone(),
+            transport: deps.transport.clone(),
+            policy: deps.policy.clone(),
+            queues: messaging.sqs(),
+            dead_letter_queue_url: queue_url(ACTIONS_DEAD_LETTERS),
+        };
+        Self { deps, relay, actions }
+    }
+
     /// Answers a request to one of the two functions that have an address; none for any other path.
     pub async fn http(&self, request: Request) -> Option<Response<Body>> {
         let path = request.uri().path();
@@ -56,13 +86,22 @@ impl Functions {
             "changes-poller" => self.poll(event).await,
             "mycashflow-order" => Ok(answer_json(&mycashflow_order::handle(&self.deps.base, request(event)?).await)),
             "manu-listener" => Ok(answer_json(&manu_listener::handle(&self.deps.base, request(event)?).await)),
+            "event-relay" => {
+                let request = RelayRequest::read(json_event(event)?);
+                let request = request.map_err(|error| InvokeError::Event(error.to_string()))?;
+                let answer = event_relay::handle(&self.relay, request, Instant::now() + TIMEOUT).await;
+                answer.map_err(|error| InvokeError::Failed(error.to_string()))
+            }
+            "shop-actions" => {
+                let invocation = format!("sandbox-{:016x}", fastrand::u64(..));
+                Ok(shop_actions::handle(&self.actions, json_event(event)?, &invocation, Instant::now() + TIMEOUT).await)
+            }
             _ => Err(InvokeError::UnknownFunction),
         }
     }
 
     async fn poll(&self, event: &str) -> Result<Value, InvokeError> {
-        let event: Value = serde_json::from_str(event).map_err(|error| InvokeError::Event(error.to_string()))?;
-        let event = Event::read(&event).map_err(|error| InvokeError::Event(error.to_string()))?;
+        let event = Event::read(&json_event(event)?).map_err(|error| InvokeError::Event(error.to_string()))?;
         let run = format!("sandbox-{:016x}", fastrand::u64(..));
         let report = changes_poller::handle(&self.deps, &event, &run, Instant::now() + POLLER_TIMEOUT)
             .await
@@ -130,6 +169,10 @@ impl FunctionsThread {
         self.jobs.send(Job::Invoke(function.to_owned(), event.to_owned(), answer)).map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
     }
+}
+
+fn json_event(event: &str) -> Result<Value, InvokeError> {
+    serde_json::from_str(event).map_err(|error| InvokeError::Event(error.to_string()))
 }
 
 fn request(event: &str) -> Result<Request, InvokeError> {

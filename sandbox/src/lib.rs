@@ -6,6 +6,8 @@ pub mod embedded;
 pub mod erp;
 pub mod functions;
 pub mod in_process;
+pub mod mappings;
+pub mod messaging;
 pub mod orders;
 pub mod server;
 pub mod shop;

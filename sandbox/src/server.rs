@@ -1,4 +1,4 @@
-//! One port for everything: the functions, the DynamoDB API, and the make-believe world with its controls.
+//! One port for everything: the functions, the APIs of DynamoDB, EventBridge and SQS, and the make-believe world with its controls.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use crate::embedded::Embedded;
 use crate::erp::{SignedMessage, made_up_document};
 use crate::functions::{FunctionsThread, InvokeError};
+use crate::messaging::Messaging;
 use crate::shop::{Breakage, Fault, Shop, ShopResponse, Via};
 use crate::world::World;
 
@@ -31,6 +32,8 @@ pub struct Server {
     pub functions: Option<FunctionsThread>,
     /// The DynamoDB API, at `/`.
     pub embedded: Option<Embedded>,
+    /// The bus and the queues, at `/` too.
+    pub messaging: Option<Messaging>,
     /// The make-believe shops and ERPs.
     pub world: Option<World>,
     /// Where the make-believe world sends its messages: the functions' address.
@@ -57,9 +60,15 @@ impl Server {
         };
         let path = parts.uri.path().to_owned();
         let query = parts.uri.query().unwrap_or("").to_owned();
-        if let (Some(embedded), "/", Some(target)) = (&self.embedded, path.as_str(), parts.headers.get("x-amz-target"))
-        {
-            return dynamodb(embedded, target.to_str().unwrap_or(""), &body);
+        if let ("/", Some(target)) = (path.as_str(), parts.headers.get("x-amz-target")) {
+            let (service, operation) = target.to_str().unwrap_or("").rsplit_once('.').unwrap_or_default();
+            let body = String::from_utf8_lossy(&body);
+            match (service, &self.messaging, &self.embedded) {
+                ("AWSEvents", Some(messaging), _) => return aws(messaging.answer(operation, &body), "1.1"),
+                ("AmazonSQS", Some(messaging), _) => return aws(messaging.answer(operation, &body), "1.0"),
+                (_, _, Some(embedded)) => return aws(embedded.answer(operation, &body), "1.0"),
+                _ => {}
+            }
         }
         if let (Some(functions), Some(rest)) = (&self.functions, path.strip_prefix(INVOCATIONS)) {
             return invocation(functions, rest, &body).await;
@@ -253,11 +262,10 @@ pub fn encoded(name: &str, value: &str) -> String {
     url::form_urlencoded::Serializer::new(String::new()).append_pair(name, value).finish()
 }
 
-fn dynamodb(embedded: &Embedded, target: &str, body: &Bytes) -> Response {
-    let operation = target.rsplit('.').next().unwrap_or_default();
-    let (status, json) = embedded.answer(operation, &String::from_utf8_lossy(body));
+/// An answer of one of AWS's services: a status and JSON, in a version of its protocol.
+fn aws((status, json): (u16, String), version: &str) -> Response {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    (status, [(header::CONTENT_TYPE, "application/x-amz-json-1.0")], json).into_response()
+    (status, [(header::CONTENT_TYPE, format!("application/x-amz-json-{version}"))], json).into_response()
 }
 
 async fn invocation(functions: &FunctionsThread, rest: &str, body: &Bytes) -> Response {

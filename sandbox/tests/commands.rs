@@ -90,7 +90,7 @@ fn a_demo_killed_between_any_two_steps_misses_nothing_and_doubles_nothing() {
             break;
         }
     }
-    assert_eq!(kills, 13);
+    assert_eq!(kills, 16);
     let result = run(folder.path(), &["demo", "--folder", "day"]);
     assert!(result.contains("Nothing is missing, nothing is doubled."), "{result}");
 }

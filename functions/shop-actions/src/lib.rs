@@ -17,7 +17,7 @@ use aws_sdk_sqs::types::MessageAttributeValue;
 use lambda::{Deps, sdk_reason};
 use ledger::Connection;
 use mycashflow::{RetryPolicy, ShopClient, Transport};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 pub use message::{Action, MAX_ORDERS, Message, MessageError};
@@ -53,8 +53,8 @@ pub async fn handle(deps: &ActionsDeps, event: Value, invocation: &str, deadline
     let answer = match event.get("Records") {
         Some(_) => match serde_json::from_value::<SqsEvent>(event) {
             Ok(event) => serde_json::to_value(batch(deps, &event, invocation, deadline).await),
-            // Lambda makes these records itself. Should it ever make others, they are not answered as done.
-            Err(_) => serde_json::to_value(Report::of(Outcome::Rejected("the records are not a queue's".to_owned()))),
+            // Lambda makes these records itself. Should it ever make others, an empty identifier fails the whole batch.
+            Err(_) => Ok(json!({ "batchItemFailures": [{ "itemIdentifier": "" }] })),
         },
         None => serde_json::to_value(one(deps, &event, invocation, deadline).await),
     };

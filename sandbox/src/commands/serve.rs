@@ -13,6 +13,8 @@ use ledger::{Ledger, Retention, create_table};
 use mycashflow::HttpTransport;
 use sandbox::embedded::Embedded;
 use sandbox::functions::{Functions, FunctionsThread};
+use sandbox::mappings::Mappings;
+use sandbox::messaging::{ACTIONS, Messaging, queue_url};
 use sandbox::server::{Server, encoded};
 use sandbox::shop::{Bound, ShopConfig, Via};
 use sandbox::world::{World, shop_url};
@@ -20,6 +22,9 @@ use serde_json::json;
 use url::Url;
 
 use super::{Problem, TABLE, policy};
+
+/// How often the stream and the queue are looked at.
+const RELAY_EVERY: Duration = Duration::from_millis(200);
 
 /// `sandbox serve`.
 #[derive(clap::Args)]
@@ -45,6 +50,9 @@ pub(crate) struct Options {
     /// Leave out the attributes `time_from`, `time_to` and `orders` of a make-believe shop's answers.
     #[arg(long)]
     without_span: bool,
+    /// Append every event that is published to this file, as a line of JSON.
+    #[arg(long, value_name = "FILE")]
+    events: Option<PathBuf>,
     /// Print the address as JSON, for programs.
     #[arg(long)]
     json: bool,
@@ -87,7 +95,14 @@ pub(crate) async fn run(options: Options) -> Result<(), Problem> {
     let config = ShopConfig { bound, time_to: !options.without_span, ..ShopConfig::default() };
     let world = World::new(&connections, &base, &config, system_clock());
     seed(&world, options.seed_orders)?;
-    let functions = FunctionsThread::start(Functions { deps })?;
+    let messaging = Messaging::new(system_clock());
+    if let Some(path) = &options.events {
+        messaging.write_events_to(events_file(path)?);
+    }
+    let functions = FunctionsThread::start(Functions::new(deps, &messaging))?;
+    let checkpoint = options.database.with_extension("relay");
+    let mappings = Mappings::new(embedded.clone(), TABLE, messaging.clone(), functions.clone(), checkpoint);
+    tokio::spawn(relay(mappings, options.json));
     if options.json {
         println!("{}", json!({ "url": base.as_str().trim_end_matches('/') }));
     } else {
@@ -107,6 +122,7 @@ pub(crate) async fn run(options: Options) -> Result<(), Problem> {
     let server = Server {
         functions: Some(functions),
         embedded: Some(embedded),
+        messaging: Some(messaging),
         world: Some(world),
         functions_url: base.as_str().trim_end_matches('/').to_owned(),
         push_keys,
@@ -131,7 +147,15 @@ pub(crate) fn made_up_connections(base: &Url) -> Result<serde_json::Value, Probl
             "push_keys": ["make-believe-push-key"],
             "start": Timestamp::now().to_zoned(TimeZone::UTC).date().checked_sub(400.days())?,
         } },
-        "manu": { "acme": { "secrets": ["make-believe-client-secret"] } },
+        "manu": { "acme": {
+            "secrets": ["make-believe-client-secret"],
+            "bridge": {
+                "shop": "acme",
+                "orders": "$.shop_orders[*].number",
+                "tracking_code": "$.tracking_code",
+                "send_email": true,
+            },
+        } },
     }))
 }
 
@@ -184,6 +208,23 @@ async fn schedule(functions: FunctionsThread, every: Duration, quiet: bool) {
     }
 }
 
+fn events_file(path: &Path) -> Result<std::fs::File, Problem> {
+    let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
+    file.map_err(|error| Problem(format!("{} cannot be written: {error}", path.display())))
+}
+
+/// Carries what is recorded to the bus, and what is asked for to the shops, as Lambda's event source mappings do.
+async fn relay(mut mappings: Mappings, quiet: bool) {
+    loop {
+        if let Err(error) = mappings.run_once().await
+            && !quiet
+        {
+            println!("the relay or an action failed: {error}");
+        }
+        tokio::time::sleep(RELAY_EVERY).await;
+    }
+}
+
 fn print_help(options: &Options, base: &Url, connections: &Connections, world: &World) {
     let base = base.as_str().trim_end_matches('/');
     println!("Tilaussilta's sandbox: {base}    (Ctrl-C stops it)");
@@ -227,6 +268,14 @@ fn print_help(options: &Options, base: &Url, connections: &Connections, world: &
         );
         println!("curl -sX POST '{base}/erp/{name}/sales-order-activate?id=4711'");
         println!("curl -s '{base}/erp/{name}/log?all=1'\n");
+    }
+    if let Some(name) = connections.shops.keys().next() {
+        let message = json!({ "shop": name, "action": "deliver", "order": 1, "send_email": true });
+        println!("# deliver an order, at once or through the queue; publish a document's events again");
+        println!("curl -sd '{message}' {base}/2015-03-31/functions/shop-actions/invocations");
+        println!("aws sqs send-message --queue-url {} --message-body '{message}' --endpoint-url {base}", queue_url(ACTIONS));
+        let wish = json!({ "republish": { "document": format!("mycashflow/{name}/order/1") } });
+        println!("curl -sd '{wish}' {base}/2015-03-31/functions/event-relay/invocations\n");
     }
     println!("# the ledger, as a DynamoDB endpoint (any credentials)");
     println!("aws dynamodb scan --table-name {TABLE} --endpoint-url {base}\n");

@@ -1,14 +1,16 @@
-//! The end of the day: what was sent against what the ledger holds.
+//! The end of the day: what was sent against what the ledger holds, what was published and what was done in the shop.
 
-use std::time::Duration;
+use std::collections::{BTreeSet, HashMap};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use ledger::{Connection, ContentHash, DocumentKey, Outcome};
+use ledger::{Connection, ContentHash, DocumentKey, Outcome, RevisionKey};
 use manu::WebhookType;
+use sandbox::shop::MailKind;
 use serde_json::json;
 
-use super::steps::{BROKEN, CHANGED, DURING_CRASH, MADE};
+use super::steps::{BROKEN, CHANGED, DELIVERED, DISPATCH, DURING_CRASH, MADE, TRACKING_CODE};
 use super::{Demo, NAME};
 use crate::commands::Problem;
 use crate::commands::people::table;
@@ -18,7 +20,7 @@ pub(super) struct Result {
     rows: Vec<Row>,
 }
 
-/// One check: what the world knows, what the ledger holds.
+/// One check: what the world knows or asked for, and what the ledger, the bus or the shop holds.
 struct Row {
     what: &'static str,
     world: usize,
@@ -28,6 +30,8 @@ struct Row {
 pub(super) async fn check(demo: &Demo) -> std::result::Result<Result, Problem> {
     let mut rows = orders(demo).await?;
     rows.extend(messages(demo).await?);
+    rows.extend(events(demo).await?);
+    rows.extend(actions(demo));
     rows.extend(refusals(demo).await?);
     let state = demo.ledger.shop_state(NAME).await?;
     rows.push(Row { what: "gaps left open", world: 0, ledger: state.gaps.len() });
@@ -53,11 +57,7 @@ async fn orders(demo: &Demo) -> std::result::Result<Vec<Row>, Problem> {
     Ok(vec![
         Row { what: "orders of the shop that can be read", world: readable, ledger: known },
         Row { what: "of these, as they are in the shop now", world: readable, ledger: current },
-        Row {
-            what: "versions of them: each order, and each change",
-            world: readable + CHANGED.len(),
-            ledger: revisions,
-        },
+        Row { what: "versions of them: each order, and each change", world: readable + CHANGED.len() + DELIVERED.len(), ledger: revisions },
     ])
 }
 
@@ -74,12 +74,66 @@ async fn messages(demo: &Demo) -> std::result::Result<Vec<Row>, Problem> {
     let mut sent: Vec<(WebhookType, u64)> =
         WebhookType::ALL.into_iter().enumerate().map(|(index, webhook)| (webhook, 4000 + index as u64)).collect();
     sent.push((WebhookType::SalesDispatchActivate, DURING_CRASH));
+    sent.push((WebhookType::SalesDispatchActivate, DISPATCH.0));
     let mut revisions = 0;
     for (webhook, id) in &sent {
         let key = DocumentKey::manu(NAME, webhook.slug(), id.to_string());
         revisions += demo.ledger.revisions(&key).await?.len();
     }
     Ok(vec![Row { what: "messages of the ERP, sent once or more", world: sent.len(), ledger: revisions }])
+}
+
+/// Every revision must have been published, each under one id, and those of a document in their order. The relay is
+/// given some time to come to the end of the stream.
+async fn events(demo: &Demo) -> std::result::Result<Vec<Row>, Problem> {
+    let mut recorded = BTreeSet::new();
+    let revisions = demo.ledger.find_revisions(None, Timestamp::MIN, Timestamp::MAX, None).await?;
+    let mut next = Some(revisions);
+    while let Some(found) = next {
+        recorded.extend(found.revisions.iter().map(|(key, _)| key.event_id()));
+        next = match found.next {
+            None => None,
+            after => Some(demo.ledger.find_revisions(None, Timestamp::MIN, Timestamp::MAX, after.as_ref()).await?),
+        };
+    }
+    let begun = Instant::now();
+    let mut published = published(demo)?;
+    while !recorded.iter().all(|id| published.contains(id)) && begun.elapsed() < Duration::from_secs(20) {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        published = self::published(demo)?;
+    }
+    let first: HashMap<&String, usize> = published.iter().enumerate().rev().map(|(index, id)| (id, index)).collect();
+    let out_of_order = first.iter().filter(|(id, index)| {
+        let earlier = RevisionKey::parse(id).filter(|key| key.revision > 1);
+        let earlier = earlier.map(|key| key.document.event_id(key.revision - 1));
+        earlier.is_some_and(|earlier| first.get(&earlier).is_none_or(|before| before > *index))
+    });
+    Ok(vec![
+        Row { what: "events on the bus, by their ids", world: recorded.len(), ledger: first.len() },
+        Row { what: "of these, published before an earlier revision", world: 0, ledger: out_of_order.count() },
+    ])
+}
+
+/// The ids of the events in the file, in their order. A line that a kill cut short is not one.
+fn published(demo: &Demo) -> std::result::Result<Vec<String>, Problem> {
+    let text = std::fs::read_to_string(demo.folder.join("events.jsonl"))?;
+    let events = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    Ok(events.filter_map(|event| event["detail"]["id"].as_str().map(str::to_owned)).collect())
+}
+
+/// What was to be done in the shop, each once.
+fn actions(demo: &Demo) -> Vec<Row> {
+    let Some(shop) = demo.world.shop(NAME) else { return Vec::new() };
+    let delivered = DELIVERED.iter().filter(|order| {
+        let status = shop.order(**order).and_then(|order| order.status.clone());
+        status.as_deref() == Some("Shipped") && shop.tracking_code(**order) == Some(TRACKING_CODE)
+    });
+    let mails = |kind: MailKind| shop.mails().iter().filter(|mail| mail.kind == kind).count();
+    vec![
+        Row { what: "orders delivered in the shop by the ERP's dispatch", world: DELIVERED.len(), ledger: delivered.count() },
+        Row { what: "mails about it", world: DELIVERED.len(), ledger: mails(MailKind::DeliveryConfirmation) },
+        Row { what: "comments added, and mails about them", world: 2, ledger: shop.comments(DELIVERED[0]).len() + mails(MailKind::Comment) },
+    ]
 }
 
 /// What had to be refused, and what had to be kept although nobody could read it. Each kind is counted once, as a demo
@@ -127,7 +181,7 @@ impl Result {
             println!("{}", json!({ "rows": rows, "wrong": self.wrong() }));
             return;
         }
-        let mut table = table(&["", "sent", "in the ledger", ""]);
+        let mut table = table(&["", "sent or asked", "found", ""]);
         for row in &self.rows {
             let verdict = if row.world == row.ledger { "✓" } else { "DIFFERENT" };
             table.add_row([row.what.to_owned(), row.world.to_string(), row.ledger.to_string(), verdict.to_owned()]);

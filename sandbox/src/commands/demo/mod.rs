@@ -56,6 +56,7 @@ pub(crate) async fn run(options: Options) -> Result<(), Problem> {
     let mut demo = Demo::open(folder, options.json).await?;
     for step in 0..steps::STEPS.len() {
         steps::change_world(&demo, step);
+        steps::remember_actions(&demo, step).await?;
         if step < demo.notes.steps_done {
             // It was done before the demo was interrupted: only the world has to be brought there again.
             demo.forget_outbox();
@@ -204,6 +205,8 @@ async fn start_functions(folder: &Path) -> Result<(Child, String), Problem> {
         .arg(folder.join("connections.json"))
         .arg("--database")
         .arg(folder.join("ledger.db"))
+        .arg("--events")
+        .arg(folder.join("events.jsonl"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .kill_on_drop(true)

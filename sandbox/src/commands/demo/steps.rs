@@ -1,15 +1,21 @@
 //! The steps of the day: what happens in the world, and what is sent.
 
+use std::time::{Duration, Instant};
+
+use ledger::{Connection, Settled};
 use manu::WebhookType;
+use sandbox::embedded::remote_config;
 use sandbox::erp::made_up_document;
+use sandbox::messaging::{ACTIONS, queue_url};
 use sandbox::server::{encoded, send};
-use sandbox::shop::{Breakage, Fault, ShopRequest, Via};
+use sandbox::shop::{Breakage, Fault, Shop, ShopRequest, Via};
+use serde_json::{Value, json};
 
 use super::{Demo, NAME, time_of};
 use crate::commands::Problem;
 
 /// What happens, in the order in which it happens.
-pub(super) const STEPS: [&str; 13] = [
+pub(super) const STEPS: [&str; 16] = [
     "Five customers order. The shop POSTs each order.",
     "Three orders are made through the shop's API: the shop sends nothing.",
     "The scheduled poll finds what was not sent.",
@@ -23,6 +29,9 @@ pub(super) const STEPS: [&str; 13] = [
     "They are started again on the same file. The ERP's user tries again; the poll finds the orders.",
     "The shop answers an error page with status 200, then a page cut in the middle. The poll asks again.",
     "An import makes 130 orders within one second, more than the shop shows of any second.",
+    "A dispatch that names two of the shop's orders is activated in the ERP. The shop delivers both, and mails.",
+    "The ERP's user sends it again, its event is published again, the delivery is asked for again: no further mail.",
+    "A comment to a customer is put into the queue twice, under one id. The shop adds it once, and mails once.",
 ];
 
 /// Orders of each step that makes some, by the way they come in.
@@ -34,6 +43,17 @@ pub(super) const CHANGED: [(u64, &str); 2] = [(2, "Shipped"), (4, "Cancelled")];
 pub(super) const BROKEN: u64 = 9;
 /// The ERP document whose message meets the crash.
 pub(super) const DURING_CRASH: u64 = 7000;
+
+/// The ERP document that delivers orders of the shop, and the ERP's number of its message.
+pub(super) const DISPATCH: (u64, u64) = (8000, WebhookType::ALL.len() as u64 + 2);
+/// The orders that it names.
+pub(super) const DELIVERED: [u64; 2] = [1, 3];
+/// The parcel's code.
+pub(super) const TRACKING_CODE: &str = "MALLI00000001FI";
+/// The id of the comment's message.
+const COMMENT_ID: &str = "demo-comment";
+/// How long the relay and the actions get to do what a step waits for.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What happens in the world at a step. It depends on the step and on when the day began, on nothing else.
 pub(super) fn change_world(demo: &Demo, step: usize) {
@@ -66,9 +86,43 @@ pub(super) fn change_world(demo: &Demo, step: usize) {
                 let webhook = WebhookType::SalesDispatchActivate;
                 erp.event(now, webhook, made_up_document(webhook, DURING_CRASH, DURING_CRASH));
             }
+            13 => {
+                // The names of the fields are made up; the connection's bridge says where they are.
+                let orders = [json!({ "number": DELIVERED[0] }), json!({ "number": DELIVERED[1].to_string() })];
+                let document = json!({
+                    "id": DISPATCH.0, "shop_orders": orders, "tracking_code": TRACKING_CODE, "note": "Jätä ovelle",
+                });
+                erp.event(now, WebhookType::SalesDispatchActivate, document);
+            }
             _ => {}
         }
     }
+}
+
+/// Lets the make-believe shop remember what the functions did in it before the demo was interrupted: it was in the
+/// process that ended.
+pub(super) async fn remember_actions(demo: &Demo, step: usize) -> Result<(), Problem> {
+    let shop = Connection::shop(NAME);
+    let forms: Vec<(String, String)> = match step {
+        13 => {
+            let form = |order| (format!("{}#{order}", dispatch_id()), format!("action=deliver&order={order}&send_email=1&tracking_code={TRACKING_CODE}"));
+            DELIVERED.into_iter().map(form).collect()
+        }
+        15 => {
+            let order = DELIVERED[0];
+            vec![(format!("{COMMENT_ID}#{order}"), format!("action=add_comment&order={order}&message=x&public_message=1"))]
+        }
+        _ => Vec::new(),
+    };
+    for (key, form) in forms {
+        if let (Some(Settled::Done(_)), Some(mut world)) = (demo.ledger.settled_action(&shop, &key).await?, demo.world.shop(NAME)) {
+            let body = format!("{form}&key=make-believe-api-key");
+            let content_type = Some("application/x-www-form-urlencoded");
+            let request = ShopRequest { method: "POST", path: "/webhooks/process", query: "", content_type, body: body.as_bytes() };
+            world.handle(time_of(&demo.notes, step), &request);
+        }
+    }
+    Ok(())
 }
 
 /// What is sent and asked at a step; says what came of it.
@@ -85,6 +139,9 @@ pub(super) async fn act(demo: &mut Demo, step: usize) -> Result<String, Problem>
         9 => crash(demo).await,
         10 => recover(demo).await,
         11 => trouble(demo).await,
+        13 => dispatch(demo).await,
+        14 => dispatch_again(demo).await,
+        15 => comment(demo).await,
         _ => Ok(String::new()),
     }
 }
@@ -184,4 +241,83 @@ async fn trouble(demo: &Demo) -> Result<String, Problem> {
         shop.fail_next(Fault::Cut, 1);
     }
     poll(demo).await
+}
+
+/// The id of the dispatch's event.
+pub(super) fn dispatch_id() -> String {
+    format!("manu/{NAME}/{}/{}/1", WebhookType::SalesDispatchActivate, DISPATCH.0)
+}
+
+async fn dispatch(demo: &Demo) -> Result<String, Problem> {
+    let (status, _) = send_message(demo, DISPATCH.1).await?;
+    wait_for(demo, "the orders to be delivered", |shop| {
+        DELIVERED.iter().all(|order| shop.order(*order).is_some_and(|order| order.status.as_deref() == Some("Shipped")))
+    })
+    .await?;
+    Ok(format!("answer to the ERP: {}; {}; {}", summary([status]), mails(demo), poll(demo).await?))
+}
+
+async fn dispatch_again(demo: &Demo) -> Result<String, Problem> {
+    let (status, _) = send_message(demo, DISPATCH.1).await?;
+    let (document, _) = dispatch_id().rsplit_once('/').map(|(document, revision)| (document.to_owned(), revision.to_owned())).unwrap_or_default();
+    let again = invoke(demo, "event-relay", &json!({ "republish": { "document": document } })).await?;
+    let asked = invoke(
+        demo,
+        "shop-actions",
+        &json!({
+            "id": dispatch_id(), "shop": NAME, "action": "deliver", "orders": DELIVERED,
+            "send_email": true, "tracking_code": TRACKING_CODE,
+        }),
+    )
+    .await?;
+    Ok(format!(
+        "answer to the ERP: {}; published again: {}; asked again: {}; {}",
+        summary([status]),
+        again["published"],
+        asked["results"][0]["outcome"].as_str().unwrap_or("?"),
+        mails(demo)
+    ))
+}
+
+async fn comment(demo: &Demo) -> Result<String, Problem> {
+    let message = json!({
+        "id": COMMENT_ID, "shop": NAME, "action": "add_comment", "order": DELIVERED[0],
+        "message": "Paketti on matkalla. Hyvää päivänjatkoa!", "public_message": true,
+    });
+    let queues = aws_sdk_sqs::Client::new(&remote_config(&demo.functions_url));
+    for _ in 0..2 {
+        let send = queues.send_message().queue_url(queue_url(ACTIONS)).message_body(message.to_string());
+        send.send().await.map_err(|error| Problem(lambda::sdk_reason(&error)))?;
+    }
+    wait_for(demo, "the comment", |shop| !shop.comments(DELIVERED[0]).is_empty()).await?;
+    let again = invoke(demo, "shop-actions", &message).await?;
+    let outcome = again["results"][0]["outcome"].as_str().unwrap_or("?").to_owned();
+    Ok(format!("a third time, by invocation: {outcome}; {}; {}", mails(demo), poll(demo).await?))
+}
+
+fn mails(demo: &Demo) -> String {
+    format!("mails to customers so far: {}", demo.world.shop(NAME).map_or(0, |shop| shop.mails().len()))
+}
+
+/// Runs a function on an event, as `aws lambda invoke` does.
+async fn invoke(demo: &Demo, function: &str, event: &Value) -> Result<Value, Problem> {
+    let address = format!("{}/2015-03-31/functions/{function}/invocations", demo.functions_url);
+    let (_, text) = send(&address, &[], event.to_string()).await?;
+    let answer: Value = serde_json::from_str(&text)?;
+    match answer["errorMessage"].as_str() {
+        Some(error) => Err(Problem(format!("{function} failed: {error}"))),
+        None => Ok(answer),
+    }
+}
+
+/// Waits until the shop is as it should come to be.
+async fn wait_for(demo: &Demo, what: &str, mut done: impl FnMut(&Shop) -> bool) -> Result<(), Problem> {
+    let begun = Instant::now();
+    while !demo.world.shop(NAME).is_some_and(|shop| done(&shop)) {
+        if begun.elapsed() > PATIENCE {
+            return Err(Problem(format!("waited in vain for {what}")));
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Ok(())
 }
