@@ -141,8 +141,8 @@ fn source(connection: &Connection) -> &'static str {
 /// Reads a stored order as it was read when it came.
 fn order(key: &RevisionKey, revision: &Revision) -> Result<Order, Unreadable> {
     let content_type = Some(revision.content_type.as_str()).filter(|content_type| !content_type.is_empty());
-    let pushed = push_document(content_type, &revision.body).map_err(Unreadable::because)?;
-    let page = read_page(&pushed.xml, &Limits::default()).map_err(Unreadable::because)?;
+    let xml = push_document(content_type, &revision.body).xml.map_err(Unreadable::because)?;
+    let page = read_page(&xml, &Limits::default()).map_err(Unreadable::because)?;
     let entry = page.entries.into_iter().find(|entry| entry.id.is_some_and(|id| id.to_string() == key.document.id));
     entry.ok_or_else(|| Unreadable("there is no such order in it".to_owned()))?.order.map_err(Unreadable::because)
 }
@@ -185,4 +185,29 @@ fn schema<T: JsonSchema>(name: &str, document: &str, connection: &str, id: &str,
         { "properties": { "truncated": { "const": true }, document: false } },
     ]);
     (name.to_owned(), schema)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    /// To write the files anew: `UPDATE_SCHEMA=1 cargo test -p event-relay schema`.
+    #[test]
+    fn the_committed_schemas_are_those_of_the_types() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema");
+        let schemas = schemas();
+        for (name, schema) in &schemas {
+            let file = folder.join(format!("{name}.schema.json"));
+            let generated = format!("{schema:#}\n");
+            if std::env::var_os("UPDATE_SCHEMA").is_some() {
+                std::fs::write(&file, &generated).unwrap();
+            }
+            let committed = std::fs::read_to_string(&file).unwrap_or_default();
+            assert!(committed == generated, "schema/{name}.schema.json is out of date: run with UPDATE_SCHEMA=1");
+        }
+        let files = std::fs::read_dir(folder).unwrap().count();
+        assert_eq!(files, schemas.len(), "a schema of no detail-type is committed");
+    }
 }

@@ -3,8 +3,8 @@
 use std::error::Error;
 use std::fmt::Debug;
 
-use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+// Every service's crate exports these two, which are the same.
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
 /// Why a call failed: the service's error code, or what kept the call from it. The SDK's own display of an error can
 /// print requests and answers, which hold what must not be logged.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 
 mod changes_poller;
+mod event_relay;
 mod events;
 mod invariants;
 mod ledger_contract;
@@ -11,4 +12,5 @@ mod manu_listener;
 mod mycashflow_order;
 mod one_order_every_way;
 mod secrets_stay_out_of_logs;
+mod shop_actions;
 mod simulation;

@@ -1,0 +1,351 @@
+//! From the table's stream to the bus.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use event_relay::{DeadLetters, Limits, RelayDeps, Request};
+use ledger::{Connection, ContentHash, DocumentKey, Evidence, NewRevision, RevisionKey, Source};
+use manu::WebhookType;
+use sandbox::embedded::{CallFault, CallPlan};
+use sandbox::erp::made_up_document;
+use sandbox::mappings::StreamReader;
+use sandbox::messaging::{BUS, EVENT_DEAD_LETTERS, Messaging, queue_url};
+use sandbox::orders::made_up;
+use serde_json::{Value, json};
+use tests::{Bench, TABLE};
+use tokio::time::Instant;
+
+/// A ledger with its stream, and a bus.
+struct Relay {
+    bench: Bench,
+    messaging: Messaging,
+    reader: StreamReader,
+    deps: RelayDeps,
+}
+
+impl Relay {
+    async fn new() -> Self {
+        let bench = Bench::new().await;
+        let messaging = Messaging::new(bench.deps.clock.clone());
+        let dead_letters = DeadLetters { client: messaging.sqs(), queue_url: queue_url(EVENT_DEAD_LETTERS) };
+        let deps = RelayDeps {
+            ledger: bench.ledger.clone(),
+            bus: messaging.eventbridge(),
+            bus_name: BUS.to_owned(),
+            dead_letters,
+            limits: Limits::default(),
+        };
+        Self { reader: StreamReader::new(bench.embedded.clone(), TABLE, None), bench, messaging, deps }
+    }
+
+    async fn append(&self, document: &DocumentKey, body: &str) -> u32 {
+        let now = self.bench.now();
+        let new = NewRevision {
+            document,
+            source: Source::Push,
+            observed_at: now,
+            evidence: Evidence::Message,
+            hash: ContentHash::of(body.as_bytes()),
+            body: body.as_bytes(),
+            content_type: "",
+            now,
+        };
+        self.bench.ledger.append(&new).await.unwrap().revision()
+    }
+
+    async fn invoke(&self, event: Value) -> Value {
+        let request = Request::read(event).unwrap();
+        event_relay::handle(&self.deps, request, Instant::now() + Duration::from_secs(120)).await.unwrap()
+    }
+
+    async fn republish(&self, wish: Value) -> Value {
+        self.invoke(json!({ "republish": wish })).await
+    }
+
+    /// Hands over the stream as Lambda does, again and again; gives up after some rounds without an end.
+    async fn drain(&mut self, batch: usize) {
+        for _ in 0..2_000 {
+            let Some((event, last)) = self.reader.next_batch(batch) else { return };
+            let answer = self.invoke(event.clone()).await;
+            self.reader.settle(&event, last, &answer);
+        }
+        panic!("the stream does not come to its end");
+    }
+
+    fn ids(&self) -> Vec<String> {
+        self.messaging.events().iter().map(|event| event["detail"]["id"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+fn item(id: &str) -> DocumentKey {
+    DocumentKey::manu("acme", "item-save", id)
+}
+
+/// The ids in the order in which each was first published must keep each document's revisions in order.
+fn assert_in_order(ids: &[String]) {
+    let mut last: BTreeMap<DocumentKey, u32> = BTreeMap::new();
+    let mut seen = BTreeSet::new();
+    for key in ids.iter().filter(|id| seen.insert((*id).clone())).map(|id| RevisionKey::parse(id).unwrap()) {
+        let before = last.insert(key.document.clone(), key.revision).unwrap_or(0);
+        assert_eq!(before + 1, key.revision, "{}", key.document);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn ten_thousand_revisions_arrive_all_and_in_order_though_entries_fail() {
+    const DOCUMENTS: usize = 2_500;
+    let mut relay = Relay::new().await;
+    for version in 1..=4 {
+        relay.append(&item("0"), &format!(r#"{{"id":0,"version":{version}}}"#)).await;
+    }
+    let (four, _) = relay.reader.next_batch(100).unwrap();
+    // The other documents' records are copies of the first one's: five documents at a time, one revision after the other.
+    let mut records = Vec::new();
+    for group in 0..DOCUMENTS / 5 {
+        for revision in four["Records"].as_array().unwrap() {
+            for document in group * 5..group * 5 + 5 {
+                let mut record = revision.clone();
+                for image in ["Keys", "NewImage"] {
+                    record["dynamodb"][image]["pk"]["S"] = json!(format!("manu#acme#item-save#{document}"));
+                }
+                record["dynamodb"]["SequenceNumber"] = json!(format!("{:021}", records.len() + 1));
+                records.push(record);
+            }
+        }
+    }
+    assert_eq!(records.len(), 10_000);
+    let mut rng = fastrand::Rng::with_seed(4);
+    relay.messaging.refuse(move |_| (rng.u8(..100) < 5).then_some("ThrottlingException"));
+    // With two tries an entry fails for good now and then, so that Lambda has to hand it over again.
+    relay.deps.limits.attempts = 2;
+    let (mut position, mut reported) = (0, 0);
+    while position < records.len() {
+        let batch = &records[position..records.len().min(position + 100)];
+        let answer = relay.invoke(json!({ "Records": batch })).await;
+        let failures = answer["batchItemFailures"].as_array().unwrap();
+        reported += failures.len();
+        let lowest = failures.iter().map(|failure| failure["itemIdentifier"].as_str().unwrap()).min();
+        position = lowest.map_or(position + batch.len(), |number| number.parse::<usize>().unwrap() - 1);
+    }
+    let ids = relay.ids();
+    let distinct: BTreeSet<&String> = ids.iter().collect();
+    assert_eq!(distinct.len(), 10_000, "every id at least once");
+    assert!(reported > 0, "some entries must have failed for good at first");
+    assert_in_order(&ids);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_later_revision_is_not_published_before_an_earlier_one_that_fails() {
+    let mut relay = Relay::new().await;
+    for (document, version) in [("a", 1), ("b", 1), ("a", 2), ("b", 2)] {
+        relay.append(&item(document), &format!(r#"{{"version":{version}}}"#)).await;
+    }
+    relay.messaging.refuse(|entry| {
+        entry["Detail"].as_str().unwrap().contains("item-save/a/1\"").then_some("InternalFailure")
+    });
+    let (event, last) = relay.reader.next_batch(100).unwrap();
+    let answer = relay.invoke(event.clone()).await;
+    assert_eq!(relay.ids(), ["manu/acme/item-save/b/1", "manu/acme/item-save/b/2"]);
+    let number = |index: usize| event["Records"][index]["dynamodb"]["SequenceNumber"].clone();
+    let expected = json!({ "batchItemFailures": [{ "itemIdentifier": number(0) }, { "itemIdentifier": number(2) }] });
+    assert_eq!(answer, expected);
+
+    relay.messaging.heal();
+    assert!(!relay.reader.settle(&event, last, &answer));
+    relay.drain(100).await;
+    assert_in_order(&relay.ids());
+    assert_eq!(relay.ids().iter().collect::<BTreeSet<_>>().len(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_happens_to_a_call_every_revision_is_published_under_its_one_id() {
+    for fault in [CallFault::AnswerLost, CallFault::NotSent, CallFault::Failed, CallFault::Throttled] {
+        for calls in [1, 3, 30] {
+            let mut relay = Relay::new().await;
+            for version in 1..=3 {
+                relay.append(&item("a"), &format!(r#"{{"version":{version}}}"#)).await;
+            }
+            let left = std::sync::Mutex::new(calls);
+            relay.deps.bus = relay.messaging.eventbridge_with(Arc::new(move |_| {
+                let mut left = left.lock().unwrap();
+                let fault = (*left > 0).then_some(fault);
+                *left -= i32::from(*left > 0);
+                CallPlan { fault, ..CallPlan::default() }
+            }));
+            relay.drain(100).await;
+            let distinct: BTreeSet<String> = relay.ids().into_iter().collect();
+            assert_eq!(distinct.len(), 3, "{fault:?} {calls} times");
+            assert_in_order(&relay.ids());
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn heads_and_changes_are_not_published() {
+    let mut relay = Relay::new().await;
+    relay.append(&item("a"), "{}").await;
+    let (mut event, _) = relay.reader.next_batch(100).unwrap();
+    let record = event["Records"][0].clone();
+    let mut head = record.clone();
+    head["dynamodb"]["NewImage"]["sk"]["S"] = json!("head");
+    let mut removed = record.clone();
+    removed["eventName"] = json!("REMOVE");
+    event["Records"] = json!([head, removed]);
+    assert_eq!(relay.invoke(event).await, json!({ "batchItemFailures": [] }));
+    assert_eq!(relay.ids(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revision_that_cannot_be_read_is_a_dead_letter_and_holds_up_nothing() {
+    let mut relay = Relay::new().await;
+    relay.append(&DocumentKey::order("acme", 58), "<Order id='58'><OrderStatus>Hush").await;
+    relay.append(&item("a"), "{}").await;
+    relay.drain(100).await;
+    assert_eq!(relay.ids(), ["manu/acme/item-save/a/1"]);
+    let letters = relay.messaging.messages(EVENT_DEAD_LETTERS);
+    let letter: Value = serde_json::from_str(&letters[0].body).unwrap();
+    assert_eq!(letter["id"], "mycashflow/acme/order/58/1");
+    assert!(letter["reason"].as_str().unwrap().starts_with("the stored body cannot be read: "), "{letter}");
+    assert!(!letters[0].body.contains("Hush"), "a letter holds nothing of the document");
+
+    // It still cannot be read, so it stays, once.
+    let answer = relay.republish(json!("dead-letters")).await;
+    assert_eq!((&answer["published"], &answer["dead_lettered"]), (&json!(0), &json!(1)));
+    assert_eq!(relay.messaging.messages(EVENT_DEAD_LETTERS).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_bus_refuses_is_a_dead_letter_that_can_be_published_later() {
+    let mut relay = Relay::new().await;
+    relay.append(&item("a"), "{}").await;
+    relay.messaging.refuse(|_| Some("MalformedDetail"));
+    relay.drain(100).await;
+    let letters = relay.messaging.messages(EVENT_DEAD_LETTERS);
+    assert_eq!(letters[0].body, r#"{"id":"manu/acme/item-save/a/1","reason":"the event bus refuses it: MalformedDetail"}"#);
+    relay.messaging.heal();
+    assert_eq!(relay.republish(json!("dead-letters")).await["published"], 1);
+    assert_eq!(relay.ids(), ["manu/acme/item-save/a/1"]);
+    assert_eq!(relay.messaging.messages(EVENT_DEAD_LETTERS), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_lambda_gave_up_is_published_from_its_time() {
+    let relay = Relay::new().await;
+    relay.append(&item("a"), "{}").await;
+    let now = relay.bench.now();
+    let batch = json!({ "DDBStreamBatchInfo": {
+        "approximateArrivalOfFirstRecord": now.to_string(), "approximateArrivalOfLastRecord": now.to_string(),
+    } });
+    relay.messaging.send(EVENT_DEAD_LETTERS, batch.to_string());
+    assert_eq!(relay.republish(json!("dead-letters")).await["published"], 1);
+    assert_eq!(relay.ids(), ["manu/acme/item-save/a/1"]);
+    assert_eq!(relay.messaging.messages(EVENT_DEAD_LETTERS), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_document_and_a_time_can_be_published_again_under_the_same_ids() {
+    let mut relay = Relay::new().await;
+    relay.append(&item("a"), r#"{"version":1}"#).await;
+    relay.append(&item("a"), r#"{"version":2}"#).await;
+    tokio::time::advance(Duration::from_secs(3600)).await;
+    let from = relay.bench.now();
+    relay.append(&item("b"), "{}").await;
+    let other = DocumentKey { connection: Connection::manu("acme-2"), ..item("c") };
+    relay.append(&other, "{}").await;
+    relay.drain(100).await;
+    let before = relay.messaging.events();
+
+    let answer = relay.republish(json!({ "document": "manu/acme/item-save/a" })).await;
+    assert_eq!(answer["published"], 2);
+    let until = from + Duration::from_secs(60);
+    let wish = json!({ "connection": "manu/acme", "from": from.to_string(), "to": until.to_string() });
+    let answer = relay.republish(wish).await;
+    assert_eq!((&answer["published"], answer.get("next")), (&json!(1), None), "{answer}");
+    let again = ["manu/acme/item-save/a/1", "manu/acme/item-save/a/2", "manu/acme/item-save/b/1"];
+    assert_eq!(relay.ids()[before.len()..], again);
+    let detail = |event: &Value| event["detail"].clone();
+    assert_eq!(detail(&relay.messaging.events()[before.len()]), detail(&before[0]), "the same detail, whenever");
+
+    let unknown = Request::read(json!({ "republish": { "document": "manu/acme/item-save/none" } })).unwrap();
+    let error = event_relay::handle(&relay.deps, unknown, Instant::now() + Duration::from_secs(9)).await.unwrap_err();
+    assert_eq!(error.to_string(), "the ledger has no revision of manu/acme/item-save/none");
+}
+
+/// The committed schema of a detail-type.
+fn schema(detail_type: &str) -> jsonschema::Validator {
+    let path = format!("{}/../functions/event-relay/schema/{detail_type}.schema.json", env!("CARGO_MANIFEST_DIR"));
+    let schema: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    jsonschema::validator_for(&schema).unwrap()
+}
+
+fn assert_valid(event: &Value) {
+    let detail_type = event["detail-type"].as_str().unwrap();
+    let errors: Vec<String> = schema(detail_type).iter_errors(&event["detail"]).map(|error| error.to_string()).collect();
+    assert_eq!(errors, [""; 0], "{detail_type}: {}", event["detail"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_kind_of_event_is_published_as_its_schema_says() {
+    let mut relay = Relay::new().await;
+    let order = DocumentKey::order("acme", 58);
+    for seed in [1, 2] {
+        relay.append(&order, &mycashflow::write_order(&made_up(seed, 58))).await;
+    }
+    for webhook in WebhookType::ALL {
+        let document = made_up_document(webhook, 4711, 1);
+        relay.append(&DocumentKey::manu("acme", webhook.slug(), "4711"), &document.to_string()).await;
+    }
+    relay.drain(1).await;
+    let events = relay.messaging.events();
+    let types: Vec<&str> = events.iter().map(|event| event["detail-type"].as_str().unwrap()).collect();
+    assert_eq!(types[..2], ["order.created", "order.updated"]);
+    assert_eq!(types[2..], WebhookType::ALL.map(WebhookType::slug));
+    events.iter().for_each(assert_valid);
+
+    let first = &events[0];
+    assert_eq!(first["source"], "tilaussilta.mycashflow");
+    assert_eq!(first["detail"]["order"], made_up(1, 58).to_json());
+    let mut detail = first["detail"].clone();
+    detail.as_object_mut().unwrap().remove("order");
+    let at = relay.bench.now().to_string();
+    let expected = json!({
+        "id": "mycashflow/acme/order/58/1", "connection": "mycashflow/acme", "revision": 1, "origin": "push",
+        "observed_at": at, "recorded_at": at, "truncated": false,
+    });
+    assert_eq!(detail, expected);
+    assert_eq!(events[2]["source"], "tilaussilta.manu");
+    assert_eq!(events[2]["detail"]["document"], made_up_document(WebhookType::ALL[0], 4711, 1));
+
+    // The schemas hold something: each refuses another type's event.
+    assert!(!schema("order.updated").is_valid(&first["detail"]));
+    assert!(!schema("item-save").is_valid(&first["detail"]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_would_be_too_large_is_published_without_its_document() {
+    let mut relay = Relay::new().await;
+    relay.deps.limits.request_bytes = 2_000;
+    relay.append(&item("small"), r#"{"id":"small"}"#).await;
+    relay.append(&item("large"), &json!({ "id": "large", "note": "ä".repeat(1_000) }).to_string()).await;
+    relay.drain(100).await;
+    let events = relay.messaging.events();
+    assert_eq!((&events[0]["detail"]["truncated"], &events[0]["detail"]["document"]["id"]), (&json!(false), &json!("small")));
+    assert_eq!((&events[1]["detail"]["truncated"], events[1]["detail"].get("document")), (&json!(true), None));
+    events.iter().for_each(assert_valid);
+}
+
+#[tokio::test(start_paused = true)]
+async fn numbers_are_published_as_the_erp_wrote_them() {
+    let mut relay = Relay::new().await;
+    let entries = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let seen = entries.clone();
+    relay.messaging.refuse(move |entry| {
+        seen.lock().unwrap().push(entry["Detail"].as_str().unwrap().to_owned());
+        None
+    });
+    relay.append(&item("1"), "{ \"total\": 10.50, \"id\": 12345678901234567890123 }").await;
+    relay.drain(100).await;
+    let detail = entries.lock().unwrap()[0].clone();
+    assert!(detail.contains(r#""document":{"id":12345678901234567890123,"total":10.50}"#), "{detail}");
+}

@@ -1,0 +1,463 @@
+//! Actions at the shop: each done once, whatever happens to a call.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use lambda::{Connections, Deps};
+use ledger::{ContentHash, DocumentKey, Evidence, Ledger, NewRevision, Retention, Source};
+use mycashflow::{BoxFuture, HttpRequest, HttpResponse, RetryPolicy, Transport, TransportError};
+use sandbox::embedded::{CallFault, CallPlan};
+use sandbox::in_process::{InProcess, SharedShop, lock};
+use sandbox::messaging::{ACTIONS, ACTIONS_DEAD_LETTERS, Messaging, queue_url};
+use sandbox::shop::{Fault, MailKind, Shop, ShopConfig, Via};
+use serde_json::{Value, json};
+use shop_actions::ActionsDeps;
+use tests::{Bench, TABLE};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+const CONNECTIONS: &str = r#"{
+  "shops": { "acme": { "url": "http://acme.invalid", "key": "planted-shop-key-7731" } },
+  "manu": {
+    "acme": { "secrets": ["s"], "bridge": {
+        "shop": "acme", "orders": "$.rows[*].order", "tracking_code": "$.parcels[*].code", "send_email": true } },
+    "rehearsing": { "secrets": ["s"], "bridge": { "shop": "acme", "orders": "$.rows[*].order", "dry_run": true } },
+    "plain": { "secrets": ["s"] }
+  }
+}"#;
+
+/// What happens to one call, to the ledger or to the shop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trouble {
+    /// It does not leave.
+    NotSent,
+    /// It is done, and its answer is lost.
+    AnswerLost,
+    /// It is turned away for now.
+    Throttled,
+    /// Status 500.
+    Failed,
+    /// The function is killed before it.
+    KilledBefore,
+    /// The function is killed after it, before it has the answer.
+    KilledAfter,
+}
+
+/// Counts the calls of the function, and lets the planned ones meet trouble.
+#[derive(Default)]
+struct Wire {
+    calls: Mutex<(usize, Option<(usize, usize, Trouble)>)>,
+    kill: Notify,
+}
+
+impl Wire {
+    /// Calls `first` to `first + times - 1` meet trouble; calls count from 0.
+    fn plan(&self, first: usize, times: usize, trouble: Trouble) {
+        *self.calls.lock().unwrap() = (0, Some((first, times, trouble)));
+    }
+
+    fn next(&self) -> Option<Trouble> {
+        let mut calls = self.calls.lock().unwrap();
+        let call = calls.0;
+        calls.0 += 1;
+        calls.1.filter(|(first, times, _)| (*first..first + times).contains(&call)).map(|(_, _, trouble)| trouble)
+    }
+
+    async fn killed(&self) -> ! {
+        self.kill.notify_one();
+        std::future::pending().await
+    }
+}
+
+/// The way to the shop, with the wire's troubles.
+struct Troubled {
+    shop: InProcess,
+    wire: Arc<Wire>,
+}
+
+impl Transport for Troubled {
+    fn send(&self, request: HttpRequest, timeout: Duration) -> BoxFuture<'_, Result<HttpResponse, TransportError>> {
+        Box::pin(async move {
+            let answer = |status: u16| HttpResponse {
+                status,
+                date: None,
+                content_type: None,
+                retry_after: None,
+                body: bytes::Bytes::new(),
+            };
+            match self.wire.next() {
+                None => self.shop.send(request, timeout).await,
+                Some(Trouble::NotSent) => Err(TransportError::Connect { source: "no connection".into() }),
+                Some(Trouble::Throttled) => Ok(answer(429)),
+                Some(Trouble::Failed) => Ok(answer(500)),
+                Some(Trouble::KilledBefore) => self.wire.killed().await,
+                Some(Trouble::AnswerLost) => {
+                    let _ = self.shop.send(request, timeout).await;
+                    Err(TransportError::Cut)
+                }
+                Some(Trouble::KilledAfter) => {
+                    let _ = self.shop.send(request, timeout).await;
+                    self.wire.killed().await
+                }
+            }
+        })
+    }
+}
+
+/// A shop with three orders that the ledger knows, and the function.
+struct Actions {
+    bench: Bench,
+    messaging: Messaging,
+    shop: SharedShop,
+    wire: Arc<Wire>,
+    deps: ActionsDeps,
+}
+
+impl Actions {
+    async fn new() -> Self {
+        let start = "2026-03-02T08:00:00Z".parse().unwrap();
+        let bench = Bench::with(start, Connections::parse(CONNECTIONS).unwrap()).await;
+        let config = ShopConfig { key: "planted-shop-key-7731".to_owned(), ..ShopConfig::default() };
+        let shop: SharedShop = Arc::new(Mutex::new(Shop::new(config)));
+        for seed in 0..3 {
+            let id = lock(&shop).add_made_up(bench.now(), seed, Via::Web);
+            let document = DocumentKey::order("acme", id);
+            let new = NewRevision {
+                document: &document,
+                source: Source::Push,
+                observed_at: bench.now(),
+                evidence: Evidence::Message,
+                hash: ContentHash::of(b"first"),
+                body: b"",
+                content_type: "",
+                now: bench.now(),
+            };
+            bench.ledger.append(&new).await.unwrap();
+        }
+        let messaging = Messaging::new(bench.deps.clock.clone());
+        let wire = Arc::new(Wire::default());
+        let of_ledger = wire.clone();
+        let client = bench.embedded.client_with(Arc::new(move |_| {
+            let fault = match of_ledger.next() {
+                None => None,
+                Some(Trouble::NotSent) => Some(CallFault::NotSent),
+                Some(Trouble::AnswerLost) => Some(CallFault::AnswerLost),
+                Some(Trouble::Throttled) => Some(CallFault::Throttled),
+                Some(Trouble::Failed) => Some(CallFault::Failed),
+                Some(trouble @ (Trouble::KilledBefore | Trouble::KilledAfter)) => {
+                    of_ledger.kill.notify_one();
+                    Some(if trouble == Trouble::KilledAfter { CallFault::AnswerLost } else { CallFault::NotSent })
+                }
+            };
+            CallPlan { fault, ..CallPlan::default() }
+        }));
+        let found = shop.clone();
+        let in_process = InProcess::new(
+            move |host| (host == "acme.invalid").then(|| found.clone()),
+            bench.deps.clock.clone(),
+            || (Duration::from_millis(20), Duration::from_millis(20)),
+        );
+        let deps = ActionsDeps {
+            base: Deps { ledger: Ledger::new(client, TABLE, Retention::default()), ..bench.deps.clone() },
+            transport: Arc::new(Troubled { shop: in_process, wire: wire.clone() }),
+            policy: RetryPolicy::default(),
+            queues: messaging.sqs(),
+            dead_letter_queue_url: queue_url(ACTIONS_DEAD_LETTERS),
+        };
+        Self { bench, messaging, shop, wire, deps }
+    }
+
+    /// One invocation, unless it is killed.
+    async fn invoke(&self, event: Value) -> Option<Value> {
+        let invocation = format!("invocation-{:016x}", fastrand::u64(..));
+        let deadline = Instant::now() + Duration::from_secs(120);
+        tokio::select! {
+            biased;
+            () = self.wire.kill.notified() => None,
+            answer = shop_actions::handle(&self.deps, event, &invocation, deadline) => Some(answer),
+        }
+    }
+
+    /// Puts a message into the queue, and lets the function work until the queue is empty, as Lambda would.
+    async fn work_off(&self, message: &Value) {
+        self.messaging.send(ACTIONS, message.to_string());
+        self.drain().await;
+    }
+
+    async fn drain(&self) {
+        for _ in 0..20 {
+            if let Some(event) = self.messaging.receive_event(ACTIONS, 5) {
+                if let Some(answer) = self.invoke(event.clone()).await {
+                    self.messaging.settle(ACTIONS, &event, &answer);
+                }
+            } else if self.messaging.messages(ACTIONS).is_empty() {
+                return;
+            } else {
+                tokio::time::advance(Duration::from_secs(721)).await;
+            }
+        }
+        panic!("the queue does not become empty");
+    }
+
+    fn mails(&self, kind: MailKind) -> usize {
+        lock(&self.shop).mails().iter().filter(|mail| mail.kind == kind).count()
+    }
+
+    fn status(&self, order: u64) -> String {
+        lock(&self.shop).order(order).unwrap().status.clone().unwrap()
+    }
+
+    /// The reasons of the dead letters.
+    fn letters(&self) -> Vec<String> {
+        let letters = self.messaging.messages(ACTIONS_DEAD_LETTERS);
+        letters.iter().map(|letter| letter.attribute("reason").unwrap_or("none").to_owned()).collect()
+    }
+}
+
+fn deliver(order: u64) -> Value {
+    json!({ "id": "d", "shop": "acme", "action": "deliver", "order": order, "send_email": true, "tracking_code": "MALLI1" })
+}
+
+fn comment(order: u64) -> Value {
+    json!({ "id": "c", "shop": "acme", "action": "add_comment", "order": order, "message": "Hei!", "public_message": true })
+}
+
+fn dispatch(account: &str, document: Value) -> Value {
+    json!({
+        "source": "tilaussilta.manu", "detail-type": "sales-dispatch-activate",
+        "detail": { "id": format!("manu/{account}/sales-dispatch-activate/9/1"), "connection": format!("manu/{account}"),
+                    "revision": 1, "truncated": false, "document": document },
+    })
+}
+
+const TROUBLES: [Trouble; 6] = [
+    Trouble::NotSent,
+    Trouble::AnswerLost,
+    Trouble::Throttled,
+    Trouble::Failed,
+    Trouble::KilledBefore,
+    Trouble::KilledAfter,
+];
+
+#[tokio::test(start_paused = true)]
+async fn a_delivery_is_done_once_whatever_happens_to_any_of_its_calls() {
+    for trouble in TROUBLES {
+        for times in [1, 3, 8] {
+            // The claim, the look, the delivery, the record: with retries and redelivery some more.
+            for first in 0..8 {
+                let actions = Actions::new().await;
+                actions.wire.plan(first, times, trouble);
+                actions.work_off(&deliver(2)).await;
+                let case = format!("{trouble:?} at call {first}, {times} times");
+                assert_eq!(actions.status(2), "Shipped", "{case}");
+                assert_eq!(actions.mails(MailKind::DeliveryConfirmation), 1, "{case}");
+                assert_eq!(actions.letters(), [""; 0], "{case}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_public_comment_is_added_once_or_is_a_dead_letter_and_never_twice() {
+    for trouble in TROUBLES {
+        for times in [1, 3, 8] {
+            for first in 0..8 {
+                let actions = Actions::new().await;
+                actions.wire.plan(first, times, trouble);
+                actions.work_off(&comment(2)).await;
+                let case = format!("{trouble:?} at call {first}, {times} times");
+                let (comments, mails) = (lock(&actions.shop).comments(2).len(), actions.mails(MailKind::Comment));
+                assert_eq!(comments, mails, "{case}");
+                assert!(comments <= 1, "{case}");
+                assert!(comments == 1 || actions.letters().len() == 1, "lost without a word: {case}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delivery_whose_answer_is_lost_mails_once() {
+    let actions = Actions::new().await;
+    actions.wire.plan(2, 1, Trouble::AnswerLost);
+    actions.work_off(&deliver(2)).await;
+    assert_eq!((actions.status(2).as_str(), actions.mails(MailKind::DeliveryConfirmation)), ("Shipped", 1));
+    assert_eq!(lock(&actions.shop).log().deliver, 1, "it was looked up, not sent again");
+    let answer = actions.invoke(deliver(2)).await.unwrap();
+    let how = "delivered, as the shop shows: the answer had been lost";
+    assert_eq!(answer, json!({ "results": [{ "order": 2, "outcome": "done_before", "reason": how }] }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_public_comment_whose_answer_is_lost_is_a_dead_letter_and_not_sent_again() {
+    let actions = Actions::new().await;
+    actions.wire.plan(2, 1, Trouble::AnswerLost);
+    actions.work_off(&comment(2)).await;
+    assert_eq!(lock(&actions.shop).log().add_comment, 1);
+    let reason = "order 2: the connection ended before the answer did: nobody knows whether the comment was added, and it \
+                  is not added again by itself";
+    assert_eq!(actions.letters(), [reason]);
+    let letter = &actions.messaging.messages(ACTIONS_DEAD_LETTERS)[0];
+    assert_eq!(serde_json::from_str::<Value>(&letter.body).unwrap(), comment(2), "as it was sent");
+
+    // Moved back into the queue, it is still not sent: a person must decide, and send it under another id.
+    actions.work_off(&comment(2)).await;
+    assert_eq!((lock(&actions.shop).log().add_comment, actions.letters().len()), (1, 2));
+    let mut anew = comment(2);
+    anew["id"] = json!("c-2");
+    actions.work_off(&anew).await;
+    assert_eq!(lock(&actions.shop).log().add_comment, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_throttled_shop_is_asked_again_within_one_invocation() {
+    let actions = Actions::new().await;
+    actions.wire.plan(2, 3, Trouble::Throttled);
+    let answer = actions.invoke(deliver(2)).await.unwrap();
+    assert_eq!(answer["results"][0]["outcome"], "done");
+    assert_eq!(actions.mails(MailKind::DeliveryConfirmation), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_any_number_of_the_same_message_at_once_one_is_done() {
+    let actions = Actions::new().await;
+    let all = futures_util::future::join_all((0..8).map(|_| actions.invoke(deliver(2)))).await;
+    let done = all.iter().flatten().filter(|answer| answer["results"][0]["outcome"] == "done").count();
+    assert_eq!((done, actions.mails(MailKind::DeliveryConfirmation)), (1, 1));
+    assert_eq!(actions.invoke(deliver(2)).await.unwrap()["results"][0]["outcome"], "done_before");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bad_message_is_a_dead_letter_with_its_reason_and_never_comes_again() {
+    let unknown_shop = json!({ "shop": "nobody", "action": "deliver", "order": 1 });
+    let missing_order = json!({ "shop": "acme", "action": "deliver", "order": 999 });
+    let empty_comment = json!({ "shop": "acme", "action": "add_comment", "order": 1, "message": "" });
+    let mut other_content = deliver(1);
+    other_content["send_email"] = json!(false);
+    for (message, reason) in [
+        (unknown_shop, "there is no such shop among the connections"),
+        (missing_order, "order 999: the shop has no such order"),
+        (empty_comment, "the message is not an action: message is missing or empty"),
+        (json!("deliver"), "the message is not an action: it is not an object"),
+        (other_content, "order 1: its id was used for another action"),
+    ] {
+        let actions = Actions::new().await;
+        actions.invoke(deliver(1)).await.unwrap();
+        actions.work_off(&message).await;
+        assert_eq!(actions.letters(), [reason]);
+        let answer = actions.invoke(message).await.unwrap();
+        assert_eq!(answer["results"][0]["outcome"], "rejected", "by invocation it is answered: {answer}");
+    }
+    let actions = Actions::new().await;
+    actions.messaging.send(ACTIONS, "not JSON");
+    actions.drain().await;
+    assert_eq!(actions.letters(), ["the message is not JSON"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_several_orders_those_that_are_done_are_not_done_again() {
+    let actions = Actions::new().await;
+    lock(&actions.shop).poison(2);
+    let mut message = deliver(1);
+    message.as_object_mut().unwrap().remove("order");
+    message["orders"] = json!([1, 2, 3]);
+    let answer = actions.invoke(message.clone()).await.unwrap();
+    let outcomes: Vec<&Value> = answer["results"].as_array().unwrap().iter().map(|result| &result["outcome"]).collect();
+    assert_eq!(outcomes, ["done", "later", "done"]);
+    lock(&actions.shop).heal(2);
+    actions.work_off(&message).await;
+    assert_eq!((actions.mails(MailKind::DeliveryConfirmation), lock(&actions.shop).log().deliver), (3, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_action_that_never_succeeds_ends_in_the_dead_letters() {
+    let actions = Actions::new().await;
+    lock(&actions.shop).poison(2);
+    actions.work_off(&deliver(2)).await;
+    assert_eq!(actions.messaging.messages(ACTIONS_DEAD_LETTERS).len(), 1);
+    assert_eq!(actions.mails(MailKind::DeliveryConfirmation), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_that_is_delivered_already_is_not_delivered_or_mailed_again() {
+    let actions = Actions::new().await;
+    lock(&actions.shop).update_order(actions.bench.now(), 2, |order| order.status = Some("Shipped".to_owned()));
+    let answer = actions.invoke(deliver(2)).await.unwrap();
+    assert_eq!(answer["results"][0]["reason"], "it was delivered already: the shop was not called");
+    assert_eq!(lock(&actions.shop).log().deliver, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn resend_and_refresh_reach_the_shop_and_the_ledger() {
+    let actions = Actions::new().await;
+    lock(&actions.shop).take_outbox();
+    let resend = json!({ "shop": "acme", "action": "resend", "order": 3 });
+    for _ in 0..2 {
+        assert_eq!(actions.invoke(resend.clone()).await.unwrap()["results"][0]["outcome"], "done");
+    }
+    assert_eq!(lock(&actions.shop).take_outbox().len(), 2, "without an id it can be wanted again");
+    let answer = actions.invoke(json!({ "shop": "acme", "action": "refresh", "orders": [3, 999] })).await.unwrap();
+    assert_eq!(answer["results"][0]["reason"], "the ledger has it as revision 2");
+    assert_eq!(answer["results"][1]["reason"], "the shop has no such order");
+    let last = actions.bench.ledger.revisions(&DocumentKey::order("acme", 3)).await.unwrap().pop().unwrap();
+    assert_eq!(last.source, Source::Refresh);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dispatch_delivers_the_orders_that_it_names_and_reports_the_others() {
+    let actions = Actions::new().await;
+    let rows = json!([{ "order": 1 }, { "order": "3" }, { "order": 1 }, { "order": 77 }, { "order": "Virtanen" }, { "order": 1.5 }]);
+    let event = dispatch("acme", json!({ "id": 9, "rows": rows, "parcels": [{ "code": "" }, { "code": "MALLI2" }] }));
+    actions.work_off(&event).await;
+    assert_eq!([actions.status(1), actions.status(2), actions.status(3)], ["Shipped", "Open", "Shipped"]);
+    assert_eq!(actions.mails(MailKind::DeliveryConfirmation), 2);
+    assert_eq!(lock(&actions.shop).tracking_code(1), Some("MALLI2"));
+    let reason = "value 5 of the path is not an order id; value 6 of the path is not an order id; order 77: the ledger has \
+                  no such order of mycashflow/acme";
+    assert_eq!(actions.letters(), [reason], "and nothing of a person");
+
+    // Published again, or moved back out of the dead letters, it mails nobody again.
+    actions.work_off(&event).await;
+    assert_eq!((actions.mails(MailKind::DeliveryConfirmation), lock(&actions.shop).log().deliver), (2, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dispatch_does_nothing_without_a_bridge_and_only_says_so_in_a_dry_run() {
+    let actions = Actions::new().await;
+    let document = json!({ "id": 9, "rows": [{ "order": 1 }] });
+    assert_eq!(actions.invoke(dispatch("plain", document.clone())).await.unwrap(), json!({ "results": [] }));
+    let answer = actions.invoke(dispatch("rehearsing", document)).await.unwrap();
+    let reason = "would be delivered, without a tracking code";
+    assert_eq!(answer, json!({ "results": [{ "order": 1, "outcome": "dry_run", "reason": reason }] }));
+    let answer = actions.invoke(dispatch("acme", json!({ "id": 9 }))).await.unwrap();
+    assert_eq!(answer, json!({ "results": [] }), "a dispatch of none of the shop's orders");
+    assert_eq!(lock(&actions.shop).log().deliver, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dispatch_published_without_its_document_is_read_from_the_ledger() {
+    let actions = Actions::new().await;
+    let document = DocumentKey::manu("acme", "sales-dispatch-activate", "9");
+    let new = NewRevision {
+        document: &document,
+        source: Source::Push,
+        observed_at: actions.bench.now(),
+        evidence: Evidence::Message,
+        hash: ContentHash::of(b"dispatch"),
+        body: br#"{"id":9,"rows":[{"order":2}]}"#,
+        content_type: "application/json",
+        now: actions.bench.now(),
+    };
+    actions.bench.ledger.append(&new).await.unwrap();
+    let mut event = dispatch("acme", json!(null));
+    event["detail"].as_object_mut().unwrap().remove("document");
+    actions.work_off(&event).await;
+    assert_eq!(actions.status(2), "Shipped");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_document_with_status_200_is_not_taken_for_success() {
+    let actions = Actions::new().await;
+    lock(&actions.shop).fail_next(Fault::ErrorDocument, 2);
+    actions.work_off(&deliver(2)).await;
+    assert_eq!((actions.status(2).as_str(), actions.mails(MailKind::DeliveryConfirmation)), ("Shipped", 1));
+}
