@@ -80,8 +80,7 @@ impl StreamReader {
             request["SequenceNumber"] = json!(position);
         }
         let iterator = call("GetShardIterator", request)?;
-        let mut answer =
-            call("GetRecords", json!({ "ShardIterator": iterator["ShardIterator"], "Limit": most }))?;
+        let mut answer = call("GetRecords", json!({ "ShardIterator": iterator["ShardIterator"], "Limit": most }))?;
         match answer["Records"].take() {
             Value::Array(records) => Some(records),
             _ => None,

@@ -104,7 +104,17 @@ impl Done {
             None => tracing::info!(act, records, published, truncated, dead_lettered, "published"),
             Some((key, reason)) => {
                 let failed = failed.len();
-                tracing::error!(act, records, published, truncated, dead_lettered, failed, first = key.event_id(), reason, "published in part");
+                tracing::error!(
+                    act,
+                    records,
+                    published,
+                    truncated,
+                    dead_lettered,
+                    failed,
+                    first = key.event_id(),
+                    reason,
+                    "published in part"
+                );
             }
         }
     }
@@ -120,16 +130,18 @@ async fn publish_all(
     let mut done = Done::default();
     let mut stuck: HashSet<DocumentKey> = HashSet::new();
     // A letter that cannot be put into the queue holds up its document: without it, the gap would be silent.
-    let bury = async |done: &mut Done, stuck: &mut HashSet<DocumentKey>, key: RevisionKey, reason: String| {
-        match deps.dead_letters.put(&DeadLetter::new(&key, &reason)).await {
-            Ok(()) => {
-                tracing::error!(id = key.event_id(), reason, "a revision cannot be published: it is a dead letter");
-                done.dead_lettered += 1;
-            }
-            Err(error) => {
-                stuck.insert(key.document.clone());
-                done.failed.push((key, format!("the dead-letter queue: {error}")));
-            }
+    let bury = async |done: &mut Done, stuck: &mut HashSet<DocumentKey>, key: RevisionKey, reason: String| match deps
+        .dead_letters
+        .put(&DeadLetter::new(&key, &reason))
+        .await
+    {
+        Ok(()) => {
+            tracing::error!(id = key.event_id(), reason, "a revision cannot be published: it is a dead letter");
+            done.dead_lettered += 1;
+        }
+        Err(error) => {
+            stuck.insert(key.document.clone());
+            done.failed.push((key, format!("the dead-letter queue: {error}")));
         }
     };
     for (key, revision) in revisions {
@@ -137,9 +149,8 @@ async fn publish_all(
             done.failed.push((key, "an earlier revision of the document failed".to_owned()));
             continue;
         }
-        let made = revision.and_then(|revision| {
-            event(&key, &revision, deps.limits.request_bytes).map_err(|error| error.to_string())
-        });
+        let made = revision
+            .and_then(|revision| event(&key, &revision, deps.limits.request_bytes).map_err(|error| error.to_string()));
         match made {
             Ok(event) => events.push(event),
             Err(reason) => bury(&mut done, &mut stuck, key, reason).await,

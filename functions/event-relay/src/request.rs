@@ -69,7 +69,9 @@ impl Republish {
         let text = |name: &str| fields.get(name).and_then(Value::as_str);
         if fields.contains_key("document") {
             let document = text("document").filter(|_| fields.len() == 1).and_then(DocumentKey::parse_full);
-            return document.map(Self::Document).ok_or(RequestError("document is not CONNECTION/KIND/ID, or not alone"));
+            return document
+                .map(Self::Document)
+                .ok_or(RequestError("document is not CONNECTION/KIND/ID, or not alone"));
         }
         if fields.keys().any(|name| !["connection", "from", "to", "after"].contains(&name.as_str())) {
             return Err(RequestError("republish has a field that is not known"));
@@ -84,7 +86,9 @@ impl Republish {
             connection: Some(connection.ok_or(RequestError("connection is not mycashflow/NAME or manu/NAME"))?),
             from: time("from").ok_or(RequestError("from is not a time such as 2026-03-02T08:00:00Z"))?,
             until: time("to").ok_or(RequestError("to is not a time such as 2026-03-02T09:00:00Z"))?,
-            after: after.map(|after| after.ok_or(RequestError("after is not the next of an earlier answer"))).transpose()?,
+            after: after
+                .map(|after| after.ok_or(RequestError("after is not the next of an earlier answer")))
+                .transpose()?,
         })
     }
 }

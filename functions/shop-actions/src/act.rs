@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use ledger::{
-    Begun, Claim, Connection, ContentHash, DocumentKey, Evidence, LedgerError, NewQuarantined, NewRevision, Settled, Source,
+    Begun, Claim, Connection, ContentHash, DocumentKey, Evidence, LedgerError, NewQuarantined, NewRevision, Settled,
+    Source,
 };
 use mycashflow::{ClientError, Entry, Order, Page, ShopClient};
 use tokio::time::Instant;
@@ -52,7 +53,8 @@ impl Actor<'_> {
         };
         let claim = Claim { connection: &self.connection, key: &key, fingerprint, owner: self.owner };
         let now = self.now();
-        let left = SignedDuration::try_from(self.deadline.saturating_duration_since(Instant::now())).unwrap_or_default();
+        let left =
+            SignedDuration::try_from(self.deadline.saturating_duration_since(Instant::now())).unwrap_or_default();
         let doubt = match self.deps.base.ledger.begin_action(&claim, now, now + left + CLAIM_MARGIN).await {
             Ok(Begun::First) => Doubt::No,
             Ok(Begun::Interrupted) => Doubt::Yes,
@@ -68,7 +70,9 @@ impl Actor<'_> {
             Action::Deliver { send_email, tracking_code } => {
                 self.deliver(order, *send_email, tracking_code.as_deref(), doubt).await
             }
-            Action::AddComment { message, public_message } => self.comment(order, message, *public_message, doubt).await,
+            Action::AddComment { message, public_message } => {
+                self.comment(order, message, *public_message, doubt).await
+            }
             Action::Resend => Attempted::certain(self.resend(order).await),
             Action::Refresh => Attempted::certain(self.refresh(order).await),
         };

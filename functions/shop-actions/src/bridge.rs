@@ -16,11 +16,7 @@ pub(crate) enum Crossing {
     /// Nothing: the account has no bridge, or the document names no order.
     Nothing(&'static str),
     /// To deliver the orders of a message, if any; what else it names is reported.
-    Deliver {
-        message: Option<Message>,
-        unknown: Report,
-        dry_run: bool,
-    },
+    Deliver { message: Option<Message>, unknown: Report, dry_run: bool },
     /// The event is not one of ours.
     Rejected(&'static str),
 }

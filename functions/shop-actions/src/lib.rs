@@ -168,7 +168,11 @@ async fn bury(deps: &ActionsDeps, id: &str, body: &str, reason: &str) -> bool {
         }
         Err(error) => {
             let error = sdk_reason(&error);
-            tracing::error!(message_id = id, error, "the dead-letter queue could not be written; the message comes again");
+            tracing::error!(
+                message_id = id,
+                error,
+                "the dead-letter queue could not be written; the message comes again"
+            );
             false
         }
     }

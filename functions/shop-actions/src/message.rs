@@ -98,7 +98,10 @@ impl Message {
             Some("refresh") => (Action::Refresh, &[]),
             _ => return Err(MessageError("action is none of deliver, add_comment, resend and refresh")),
         };
-        if fields.keys().any(|name| !["id", "shop", "action", "order", "orders"].contains(&&**name) && !own.contains(&&**name)) {
+        if fields
+            .keys()
+            .any(|name| !["id", "shop", "action", "order", "orders"].contains(&&**name) && !own.contains(&&**name))
+        {
             return Err(MessageError("it has a field that is not known for its action"));
         }
         let id = match fields.get("id") {
@@ -159,10 +162,12 @@ mod tests {
     #[test]
     fn reads_the_documented_messages() {
         let read = |message: Value| Message::read(&message).unwrap();
-        let deliver = read(json!({ "shop": "acme", "action": "deliver", "order": 58, "send_email": true, "tracking_code": "X" }));
+        let deliver =
+            read(json!({ "shop": "acme", "action": "deliver", "order": 58, "send_email": true, "tracking_code": "X" }));
         assert_eq!(deliver.orders, BTreeSet::from([58]));
         assert!(deliver.action == Action::Deliver { send_email: true, tracking_code: Some("X".to_owned()) });
-        let comment = read(json!({ "id": "a", "shop": "acme", "action": "add_comment", "orders": [2, 1, 2], "message": "Hei" }));
+        let comment =
+            read(json!({ "id": "a", "shop": "acme", "action": "add_comment", "orders": [2, 1, 2], "message": "Hei" }));
         assert_eq!(comment.orders, BTreeSet::from([1, 2]));
         assert!(comment.action == Action::AddComment { message: "Hei".to_owned(), public_message: false });
         assert!(read(json!({ "shop": "acme", "action": "resend", "order": 1 })).action == Action::Resend);
@@ -171,12 +176,27 @@ mod tests {
 
     #[test]
     fn refuses_what_is_not_an_action_and_says_why() {
-        assert_eq!(error(json!({ "shop": "acme", "action": "cancel", "order": 1 })), "action is none of deliver, add_comment, resend and refresh");
-        assert_eq!(error(json!({ "shop": "acme", "action": "add_comment", "order": 1, "message": " " })), "message is missing or empty");
+        assert_eq!(
+            error(json!({ "shop": "acme", "action": "cancel", "order": 1 })),
+            "action is none of deliver, add_comment, resend and refresh"
+        );
+        assert_eq!(
+            error(json!({ "shop": "acme", "action": "add_comment", "order": 1, "message": " " })),
+            "message is missing or empty"
+        );
         assert_eq!(error(json!({ "shop": "acme", "action": "deliver" })), "it names orders by either order or orders");
-        assert_eq!(error(json!({ "shop": "acme", "action": "deliver", "orders": [] })), "orders names none, or more than 50");
-        assert_eq!(error(json!({ "shop": "acme", "action": "deliver", "order": "58" })), "order is not a number, or orders not a list of numbers");
-        assert_eq!(error(json!({ "shop": "acme", "action": "deliver", "order": 1, "sendemail": true })), "it has a field that is not known for its action");
+        assert_eq!(
+            error(json!({ "shop": "acme", "action": "deliver", "orders": [] })),
+            "orders names none, or more than 50"
+        );
+        assert_eq!(
+            error(json!({ "shop": "acme", "action": "deliver", "order": "58" })),
+            "order is not a number, or orders not a list of numbers"
+        );
+        assert_eq!(
+            error(json!({ "shop": "acme", "action": "deliver", "order": 1, "sendemail": true })),
+            "it has a field that is not known for its action"
+        );
         assert_eq!(error(json!({ "action": "deliver", "order": 1 })), "shop is missing");
         assert_eq!(error(json!([])), "it is not an object");
     }
@@ -185,7 +205,10 @@ mod tests {
     fn the_same_action_has_the_same_key_and_another_one_another() {
         let key = |message: Value| Message::read(&message).unwrap().key(1);
         let deliver = json!({ "shop": "acme", "action": "deliver", "order": 1 });
-        assert_eq!(key(deliver.clone()), key(json!({ "order": 1, "action": "deliver", "shop": "acme", "send_email": false })));
+        assert_eq!(
+            key(deliver.clone()),
+            key(json!({ "order": 1, "action": "deliver", "shop": "acme", "send_email": false }))
+        );
         assert_ne!(key(deliver), key(json!({ "shop": "acme", "action": "deliver", "order": 1, "send_email": true })));
         let resend = |id: Value| key(json!({ "shop": "acme", "action": "resend", "order": 1, "id": id }));
         assert_eq!(resend(json!("a")).unwrap().0, "a#1");

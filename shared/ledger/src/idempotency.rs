@@ -65,7 +65,12 @@ impl Ledger {
     ///
     /// # Errors
     /// [`LedgerError::Unavailable`]: the action must not be done then.
-    pub async fn begin_action(&self, claim: &Claim<'_>, now: Timestamp, until: Timestamp) -> Result<Begun, LedgerError> {
+    pub async fn begin_action(
+        &self,
+        claim: &Claim<'_>,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Begun, LedgerError> {
         let mut before: Option<(String, Timestamp)> = None;
         // The second try is against the record that the first one met. Whoever is faster then works on it.
         for _ in 0..2 {
@@ -89,7 +94,9 @@ impl Ledger {
             let Err(error) = put.send().await else {
                 return Ok(if before.is_some() { Begun::Interrupted } else { Begun::First });
             };
-            let Some(failed) = conditional_failure(&error) else { return Err(LedgerError::unavailable("PutItem")(error)) };
+            let Some(failed) = conditional_failure(&error) else {
+                return Err(LedgerError::unavailable("PutItem")(error));
+            };
             let record = match failed {
                 Some(item) => Some(item.clone()),
                 None => self.action_item(claim).await?,
@@ -117,7 +124,12 @@ impl Ledger {
     ///
     /// # Errors
     /// [`LedgerError::Unavailable`]: the record goes on saying *started*, and the next one to begin it gets the doubt.
-    pub async fn settle_action(&self, claim: &Claim<'_>, settled: &Settled, now: Timestamp) -> Result<bool, LedgerError> {
+    pub async fn settle_action(
+        &self,
+        claim: &Claim<'_>,
+        settled: &Settled,
+        now: Timestamp,
+    ) -> Result<bool, LedgerError> {
         let (state, text) = settled.state();
         let mut item = self.record(claim, state, now);
         item.insert("outcome".to_owned(), s(text));

@@ -122,10 +122,11 @@ impl Ledger {
         let revisions = answer.items().iter().filter_map(|item| {
             Some((RevisionKey::of_item(item)?, revision_from(item).map_err(|error| error.to_string())))
         });
-        let text = |item: &Item, name: &str| item.get(name).and_then(|value: &AttributeValue| value.as_s().ok().cloned());
-        let next = answer.last_evaluated_key().and_then(|last| {
-            Some(ScanPosition { pk: text(last, "pk")?, sk: text(last, "sk")? })
-        });
+        let text =
+            |item: &Item, name: &str| item.get(name).and_then(|value: &AttributeValue| value.as_s().ok().cloned());
+        let next = answer
+            .last_evaluated_key()
+            .and_then(|last| Some(ScanPosition { pk: text(last, "pk")?, sk: text(last, "sk")? }));
         Ok(FoundRevisions { revisions: revisions.collect(), next })
     }
 }

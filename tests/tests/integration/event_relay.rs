@@ -141,9 +141,9 @@ async fn a_later_revision_is_not_published_before_an_earlier_one_that_fails() {
     for (document, version) in [("a", 1), ("b", 1), ("a", 2), ("b", 2)] {
         relay.append(&item(document), &format!(r#"{{"version":{version}}}"#)).await;
     }
-    relay.messaging.refuse(|entry| {
-        entry["Detail"].as_str().unwrap().contains("item-save/a/1\"").then_some("InternalFailure")
-    });
+    relay
+        .messaging
+        .refuse(|entry| entry["Detail"].as_str().unwrap().contains("item-save/a/1\"").then_some("InternalFailure"));
     let (event, last) = relay.reader.next_batch(100).unwrap();
     let answer = relay.invoke(event.clone()).await;
     assert_eq!(relay.ids(), ["manu/acme/item-save/b/1", "manu/acme/item-save/b/2"]);
@@ -222,7 +222,10 @@ async fn what_the_bus_refuses_is_a_dead_letter_that_can_be_published_later() {
     relay.messaging.refuse(|_| Some("MalformedDetail"));
     relay.drain(100).await;
     let letters = relay.messaging.messages(EVENT_DEAD_LETTERS);
-    assert_eq!(letters[0].body, r#"{"id":"manu/acme/item-save/a/1","reason":"the event bus refuses it: MalformedDetail"}"#);
+    assert_eq!(
+        letters[0].body,
+        r#"{"id":"manu/acme/item-save/a/1","reason":"the event bus refuses it: MalformedDetail"}"#
+    );
     relay.messaging.heal();
     assert_eq!(relay.republish(json!("dead-letters")).await["published"], 1);
     assert_eq!(relay.ids(), ["manu/acme/item-save/a/1"]);
@@ -281,7 +284,8 @@ fn schema(detail_type: &str) -> jsonschema::Validator {
 
 fn assert_valid(event: &Value) {
     let detail_type = event["detail-type"].as_str().unwrap();
-    let errors: Vec<String> = schema(detail_type).iter_errors(&event["detail"]).map(|error| error.to_string()).collect();
+    let errors: Vec<String> =
+        schema(detail_type).iter_errors(&event["detail"]).map(|error| error.to_string()).collect();
     assert_eq!(errors, [""; 0], "{detail_type}: {}", event["detail"]);
 }
 
@@ -330,7 +334,10 @@ async fn an_event_that_would_be_too_large_is_published_without_its_document() {
     relay.append(&item("large"), &json!({ "id": "large", "note": "ä".repeat(1_000) }).to_string()).await;
     relay.drain(100).await;
     let events = relay.messaging.events();
-    assert_eq!((&events[0]["detail"]["truncated"], &events[0]["detail"]["document"]["id"]), (&json!(false), &json!("small")));
+    assert_eq!(
+        (&events[0]["detail"]["truncated"], &events[0]["detail"]["document"]["id"]),
+        (&json!(false), &json!("small"))
+    );
     assert_eq!((&events[1]["detail"]["truncated"], events[1]["detail"].get("document")), (&json!(true), None));
     events.iter().for_each(assert_valid);
 }

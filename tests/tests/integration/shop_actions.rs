@@ -242,7 +242,8 @@ const TROUBLES: [Trouble; 6] = [
 #[tokio::test(start_paused = true)]
 async fn a_delivery_is_done_once_whatever_happens_to_any_of_its_calls() {
     for trouble in TROUBLES {
-        for times in [1, 3, 8] {
+        // A message is received five times: four killed functions leave it one.
+        for times in [1, 3, 4] {
             // The claim, the look, the delivery, the record: with retries and redelivery some more.
             for first in 0..8 {
                 let actions = Actions::new().await;
@@ -260,13 +261,14 @@ async fn a_delivery_is_done_once_whatever_happens_to_any_of_its_calls() {
 #[tokio::test(start_paused = true)]
 async fn a_public_comment_is_added_once_or_is_a_dead_letter_and_never_twice() {
     for trouble in TROUBLES {
-        for times in [1, 3, 8] {
+        for times in [1, 3, 4] {
             for first in 0..8 {
                 let actions = Actions::new().await;
                 actions.wire.plan(first, times, trouble);
                 actions.work_off(&comment(2)).await;
                 let case = format!("{trouble:?} at call {first}, {times} times");
-                let (comments, mails) = (lock(&actions.shop).comments(2).len(), actions.mails(MailKind::Comment));
+                let comments = lock(&actions.shop).comments(2).len();
+                let mails = actions.mails(MailKind::Comment);
                 assert_eq!(comments, mails, "{case}");
                 assert!(comments <= 1, "{case}");
                 assert!(comments == 1 || actions.letters().len() == 1, "lost without a word: {case}");
