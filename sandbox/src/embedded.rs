@@ -166,9 +166,12 @@ fn run<Q: DeserializeOwned, A: Serialize>(body: &str, call: impl FnOnce(Q) -> En
     serde_json::to_string(&call(request)?).map_err(refused)
 }
 
+/// Answers an operation's JSON with a status and JSON.
+type Answerer = dyn Fn(&str, &str) -> (u16, String) + Send + Sync;
+
 /// The wire that is not there.
 struct Connector {
-    answer: Arc<dyn Fn(&str, &str) -> (u16, String) + Send + Sync>,
+    answer: Arc<Answerer>,
     planner: Planner,
 }
 

@@ -33,7 +33,9 @@ pub struct Functions {
 #[derive(Debug, thiserror::Error)]
 pub enum InvokeError {
     /// There is no function of that name.
-    #[error("there is no function of that name: mycashflow-order, manu-listener, changes-poller, event-relay or shop-actions")]
+    #[error(
+        "there is no function of that name: mycashflow-order, manu-listener, changes-poller, event-relay or shop-actions"
+    )]
     UnknownFunction,
     /// The event is not one of the function's.
     #[error("the event is not one of the function's: {0}")]

@@ -273,7 +273,10 @@ fn print_help(options: &Options, base: &Url, connections: &Connections, world: &
         let message = json!({ "shop": name, "action": "deliver", "order": 1, "send_email": true });
         println!("# deliver an order, at once or through the queue; publish a document's events again");
         println!("curl -sd '{message}' {base}/2015-03-31/functions/shop-actions/invocations");
-        println!("aws sqs send-message --queue-url {} --message-body '{message}' --endpoint-url {base}", queue_url(ACTIONS));
+        println!(
+            "aws sqs send-message --queue-url {} --message-body '{message}' --endpoint-url {base}",
+            queue_url(ACTIONS)
+        );
         let wish = json!({ "republish": { "document": format!("mycashflow/{name}/order/1") } });
         println!("curl -sd '{wish}' {base}/2015-03-31/functions/event-relay/invocations\n");
     }

@@ -323,19 +323,28 @@ mod tests {
     #[test]
     fn a_bridge_is_read_and_checked_at_start() {
         let with = |bridge: &str| {
-            format!(r#"{{"shops":{{"acme":{{"url":"https://a.fi","key":"k"}}}},"manu":{{"m":{{"secrets":["s"],"bridge":{bridge}}}}}}}"#)
+            format!(
+                r#"{{"shops":{{"acme":{{"url":"https://a.fi","key":"k"}}}},"manu":{{"m":{{"secrets":["s"],"bridge":{bridge}}}}}}}"#
+            )
         };
-        let connections = Connections::parse(&with(r#"{"shop":"acme","orders":"$.rows[*].order","dry_run":true}"#)).unwrap();
+        let connections =
+            Connections::parse(&with(r#"{"shop":"acme","orders":"$.rows[*].order","dry_run":true}"#)).unwrap();
         let bridge = connections.manu["m"].bridge.as_ref().unwrap();
         assert_eq!((bridge.shop.as_str(), bridge.send_email, bridge.dry_run), ("acme", false, true));
         assert_eq!(bridge.tracking_code, None);
-        assert_eq!(error(&with(r#"{"shop":"b","orders":"$"}"#)), "the connections: manu.m.bridge.shop: must be the name of one of the shops");
+        assert_eq!(
+            error(&with(r#"{"shop":"b","orders":"$"}"#)),
+            "the connections: manu.m.bridge.shop: must be the name of one of the shops"
+        );
         assert_eq!(error(&with(r#"{"shop":"acme"}"#)), "the connections: manu.m.bridge.orders: is missing");
         assert_eq!(
             error(&with(r#"{"shop":"acme","orders":"rows.order"}"#)),
             "the connections: manu.m.bridge.orders: must be a JSONPath (RFC 9535), for example $.sales_orders[*].number"
         );
-        assert_eq!(error(&with(r#"{"shop":"acme","orders":"$","dry_run":1}"#)), "the connections: manu.m.bridge.dry_run: must be true or false");
+        assert_eq!(
+            error(&with(r#"{"shop":"acme","orders":"$","dry_run":1}"#)),
+            "the connections: manu.m.bridge.dry_run: must be true or false"
+        );
     }
 
     #[test]

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 
 use lambda::Connections;
 use sandbox::functions::Functions;
+use sandbox::messaging::Messaging;
 use sandbox::shop::{ShopConfig, Via};
 use serde_json::{Value, json};
 use tests::ShopBench;
 
-const FUNCTIONS: [&str; 3] = ["mycashflow-order", "manu-listener", "changes-poller"];
+const FUNCTIONS: [&str; 5] = ["mycashflow-order", "manu-listener", "changes-poller", "event-relay", "shop-actions"];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../events")
@@ -54,7 +55,8 @@ async fn functions() -> Functions {
     let world = ShopBench::with(&connections, ShopConfig { key, ..ShopConfig::default() }).await;
     world.shop().add_made_up("2026-01-15T12:00:00Z".parse().unwrap(), 7, Via::Api);
     world.orders(3);
-    Functions { deps: world.deps }
+    let messaging = Messaging::new(world.deps.base.clock.clone());
+    Functions::new(world.deps, &messaging)
 }
 
 async fn answer(functions: &Functions, function: &str, case: &str) -> Value {
@@ -111,6 +113,16 @@ async fn messages_are_answered_as_expected() {
 #[tokio::test(start_paused = true)]
 async fn polls_are_answered_as_expected() {
     assert_every_case_is_answered_as_expected("changes-poller").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_of_the_stream_are_answered_as_expected() {
+    assert_every_case_is_answered_as_expected("event-relay").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn actions_are_answered_as_expected() {
+    assert_every_case_is_answered_as_expected("shop-actions").await;
 }
 
 #[test]

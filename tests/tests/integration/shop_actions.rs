@@ -46,21 +46,25 @@ enum Trouble {
 /// Counts the calls of the function, and lets the planned ones meet trouble.
 #[derive(Default)]
 struct Wire {
-    calls: Mutex<(usize, Option<(usize, usize, Trouble)>)>,
+    calls: Mutex<usize>,
+    /// The first call that meets trouble, how many do, and which.
+    planned: Mutex<Option<(usize, usize, Trouble)>>,
     kill: Notify,
 }
 
 impl Wire {
     /// Calls `first` to `first + times - 1` meet trouble; calls count from 0.
     fn plan(&self, first: usize, times: usize, trouble: Trouble) {
-        *self.calls.lock().unwrap() = (0, Some((first, times, trouble)));
+        *self.calls.lock().unwrap() = 0;
+        *self.planned.lock().unwrap() = Some((first, times, trouble));
     }
 
     fn next(&self) -> Option<Trouble> {
         let mut calls = self.calls.lock().unwrap();
-        let call = calls.0;
-        calls.0 += 1;
-        calls.1.filter(|(first, times, _)| (*first..first + times).contains(&call)).map(|(_, _, trouble)| trouble)
+        let call = *calls;
+        *calls += 1;
+        let planned = *self.planned.lock().unwrap();
+        planned.filter(|(first, times, _)| (*first..first + times).contains(&call)).map(|(_, _, trouble)| trouble)
     }
 
     async fn killed(&self) -> ! {

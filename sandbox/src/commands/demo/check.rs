@@ -57,7 +57,11 @@ async fn orders(demo: &Demo) -> std::result::Result<Vec<Row>, Problem> {
     Ok(vec![
         Row { what: "orders of the shop that can be read", world: readable, ledger: known },
         Row { what: "of these, as they are in the shop now", world: readable, ledger: current },
-        Row { what: "versions of them: each order, and each change", world: readable + CHANGED.len() + DELIVERED.len(), ledger: revisions },
+        Row {
+            what: "versions of them: each order, and each change",
+            world: readable + CHANGED.len() + DELIVERED.len(),
+            ledger: revisions,
+        },
     ])
 }
 
@@ -130,9 +134,17 @@ fn actions(demo: &Demo) -> Vec<Row> {
     });
     let mails = |kind: MailKind| shop.mails().iter().filter(|mail| mail.kind == kind).count();
     vec![
-        Row { what: "orders delivered in the shop by the ERP's dispatch", world: DELIVERED.len(), ledger: delivered.count() },
+        Row {
+            what: "orders delivered in the shop by the ERP's dispatch",
+            world: DELIVERED.len(),
+            ledger: delivered.count(),
+        },
         Row { what: "mails about it", world: DELIVERED.len(), ledger: mails(MailKind::DeliveryConfirmation) },
-        Row { what: "comments added, and mails about them", world: 2, ledger: shop.comments(DELIVERED[0]).len() + mails(MailKind::Comment) },
+        Row {
+            what: "comments added, and mails about them",
+            world: 2,
+            ledger: shop.comments(DELIVERED[0]).len() + mails(MailKind::Comment),
+        },
     ]
 }
 

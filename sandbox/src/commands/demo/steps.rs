@@ -105,20 +105,36 @@ pub(super) async fn remember_actions(demo: &Demo, step: usize) -> Result<(), Pro
     let shop = Connection::shop(NAME);
     let forms: Vec<(String, String)> = match step {
         13 => {
-            let form = |order| (format!("{}#{order}", dispatch_id()), format!("action=deliver&order={order}&send_email=1&tracking_code={TRACKING_CODE}"));
+            let form = |order| {
+                (
+                    format!("{}#{order}", dispatch_id()),
+                    format!("action=deliver&order={order}&send_email=1&tracking_code={TRACKING_CODE}"),
+                )
+            };
             DELIVERED.into_iter().map(form).collect()
         }
         15 => {
             let order = DELIVERED[0];
-            vec![(format!("{COMMENT_ID}#{order}"), format!("action=add_comment&order={order}&message=x&public_message=1"))]
+            vec![(
+                format!("{COMMENT_ID}#{order}"),
+                format!("action=add_comment&order={order}&message=x&public_message=1"),
+            )]
         }
         _ => Vec::new(),
     };
     for (key, form) in forms {
-        if let (Some(Settled::Done(_)), Some(mut world)) = (demo.ledger.settled_action(&shop, &key).await?, demo.world.shop(NAME)) {
+        if let (Some(Settled::Done(_)), Some(mut world)) =
+            (demo.ledger.settled_action(&shop, &key).await?, demo.world.shop(NAME))
+        {
             let body = format!("{form}&key=make-believe-api-key");
             let content_type = Some("application/x-www-form-urlencoded");
-            let request = ShopRequest { method: "POST", path: "/webhooks/process", query: "", content_type, body: body.as_bytes() };
+            let request = ShopRequest {
+                method: "POST",
+                path: "/webhooks/process",
+                query: "",
+                content_type,
+                body: body.as_bytes(),
+            };
             world.handle(time_of(&demo.notes, step), &request);
         }
     }
@@ -259,7 +275,10 @@ async fn dispatch(demo: &Demo) -> Result<String, Problem> {
 
 async fn dispatch_again(demo: &Demo) -> Result<String, Problem> {
     let (status, _) = send_message(demo, DISPATCH.1).await?;
-    let (document, _) = dispatch_id().rsplit_once('/').map(|(document, revision)| (document.to_owned(), revision.to_owned())).unwrap_or_default();
+    let (document, _) = dispatch_id()
+        .rsplit_once('/')
+        .map(|(document, revision)| (document.to_owned(), revision.to_owned()))
+        .unwrap_or_default();
     let again = invoke(demo, "event-relay", &json!({ "republish": { "document": document } })).await?;
     let asked = invoke(
         demo,
