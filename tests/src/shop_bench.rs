@@ -59,6 +59,11 @@ impl ShopBench {
         lock(&self.shop)
     }
 
+    /// The shop, for whatever else acts on it.
+    pub fn shared_shop(&self) -> SharedShop {
+        self.shop.clone()
+    }
+
     /// Ends the faults that are planned for the shop's answers.
     pub fn heal(&self) {
         let ask = ShopRequest { method: "GET", path: "/webhooks/get", query: "", content_type: None, body: b"" };

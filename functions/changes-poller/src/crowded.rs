@@ -31,7 +31,41 @@ impl ShopRun<'_> {
         let Some(lowest) = in_second.filter_map(|entry| entry.id).min() else {
             return Err(Stop::Protocol("a crowded second has no order with a number"));
         };
+        let kind = GapKind::Numbers { stream: Stream::Created, second, next: lowest, last: None };
+        if self.is_finished(Stream::Created, second, live) || self.is_owed(&kind) {
+            return Ok(());
+        }
+        // Numbers need not rise within a second: first downwards, until an answer holds none of it.
+        let mut below = lowest;
+        loop {
+            let from = below.saturating_sub(PAGE_ORDERS as u64 - 1).max(1);
+            let ids: Vec<u64> = (from..below).chain([lowest]).collect();
+            let fetched = self.fetch(&ids).await?;
+            if fetched.found.is_empty() && !fetched.refused.contains(&lowest) {
+                return Err(Stop::Protocol("an answer by number lacks an order that there is"));
+            }
+            self.owe_refused(&fetched.refused).await?;
+            if from == 1 || !fetched.found.iter().any(|(id, made_at)| *id != lowest && *made_at == Some(second)) {
+                break;
+            }
+            below = from;
+        }
         self.owe_second(Stream::Created, second, lowest, None, live).await
+    }
+
+    /// Whether a second was finished for good. A window that was passed over hides crowded seconds from the walk that
+    /// finished the ones behind it, so what a window's own walk meets is never finished.
+    fn is_finished(&self, stream: Stream, second: i64, live: bool) -> bool {
+        let finished = self.state.cursor(stream).and_then(|cursor| cursor.finished_through);
+        live && finished.is_some_and(|finished| second <= finished)
+    }
+
+    /// Whether a crowded second is owed already, for the same orders.
+    fn is_owed(&self, kind: &GapKind) -> bool {
+        let GapKind::Numbers { last, .. } = kind else { return false };
+        self.state.gaps.iter().any(|gap| {
+            gap.kind.is_same_gap(kind) && matches!(gap.kind, GapKind::Numbers { last: known, .. } if known >= *last)
+        })
     }
 
     /// Notes that every order the ledger knows must be asked for by number, since one of them may have changed in a
@@ -53,17 +87,10 @@ impl ShopRun<'_> {
         last: Option<u64>,
         live: bool,
     ) -> Result<(), Stop> {
-        // A window that was passed over hides crowded seconds from the walk that finished the ones behind it.
-        let finished = self.state.cursor(stream).and_then(|cursor| cursor.finished_through).filter(|_| live);
-        if finished.is_some_and(|finished| second <= finished) {
-            return Ok(());
-        }
+        // What is owed already goes on where it stands, but for orders that it did not know of.
         let kind = GapKind::Numbers { stream, second, next, last };
-        if let Some(open) = self.state.gaps.iter().find(|gap| gap.kind.is_same_gap(&kind)) {
-            // What is owed already goes on where it stands, but for orders that it did not know of.
-            if matches!(open.kind, GapKind::Numbers { last: known, .. } if known >= last) {
-                return Ok(());
-            }
+        if self.is_finished(stream, second, live) || self.is_owed(&kind) {
+            return Ok(());
         }
         self.open_gap(kind, "more orders in one second than one answer holds".to_owned()).await
     }
@@ -110,13 +137,16 @@ impl ShopRun<'_> {
                     return Err(stop);
                 }
             };
-            if fetched.found.is_empty() && !fetched.refused.contains(&anchor) {
-                return Err(Stop::Protocol("an answer by number lacks an order that there is"));
+            if fetched.found.is_empty() {
+                return Err(Stop::Protocol("the shop serves none of the orders asked for by number"));
             }
             let new = || fetched.found.iter().filter(|(id, _)| **id != anchor);
-            empty = if new().next().is_some() { 0 } else { empty + 1 };
+            // A number that the shop refuses may have an order, so it does not count as one without.
+            let has_order = new().next().is_some() || fetched.refused.iter().any(|id| *id != anchor);
+            empty = if has_order { 0 } else { empty + 1 };
             // Numbers and seconds need not rise together: only a whole answer of later orders is the end.
-            let beyond = new().all(|(_, made_at)| made_at.is_some_and(|made_at| made_at > second)) && empty == 0;
+            let is_later = |made_at: &Option<i64>| made_at.is_some_and(|made_at| made_at > second);
+            let beyond = new().next().is_some() && new().all(|(_, made_at)| is_later(made_at));
             anchor = fetched.found.keys().copied().max().unwrap_or(anchor);
             next = end;
             self.owe_refused(&fetched.refused).await?;
@@ -237,9 +267,9 @@ impl ShopRun<'_> {
                     fetched.found.extend(ids);
                     self.show_progress();
                 }
-                // The shop says in its own way that there is no such order.
+                // The shop says in its own way that there is no such order, or none of them.
                 Err(ClientError::Status { status: 404 | 410 }) if batch.len() == 1 => {}
-                Err(error) if may_be_poison(&error) => {
+                Err(error) if may_be_poison(&error) || matches!(error, ClientError::Status { status: 404 | 410 }) => {
                     if !halving {
                         self.check_alive(error).await?;
                         halving = true;

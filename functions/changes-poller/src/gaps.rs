@@ -81,11 +81,12 @@ impl ShopRun<'_> {
         }
         // The walk must not skip the window that it is to walk. Should it fail, the ledger still has it.
         self.state.gaps.retain(|known| known.kind != gap.kind);
+        self.retrying = Some(gap.kind.clone());
         let walked = self.walk(&Walk { stream, start: from, until: Some(until), live: false }).await;
+        self.retrying = None;
         if let Err(stop) = walked {
-            if !self.state.gaps.iter().any(|known| known.kind.is_same_gap(&gap.kind)) {
-                self.state.gaps.push(gap);
-            }
+            self.state.gaps.retain(|known| !known.kind.is_same_gap(&gap.kind));
+            self.state.gaps.push(gap);
             return Err(stop);
         }
         match self.state.gaps.iter().position(|known| known.kind.is_same_gap(&gap.kind)) {

@@ -76,9 +76,8 @@ pub async fn handle(deps: &PollerDeps, event: &Event, run: &str, deadline: Insta
     let mut polled: Vec<_> =
         connections.shops.iter().filter(|(shop, _)| named.is_none_or(|named| named == *shop)).collect();
     if !polled.is_empty() {
-        // Each minute another shop is the first, so that none starves behind others whose time is never enough.
-        let minute = usize::try_from((deps.base.clock)().as_second() / 60).unwrap_or(0);
-        let first = minute % polled.len();
+        // Any shop may be the first, so that none starves behind others whose time is never enough.
+        let first = fastrand::usize(..polled.len());
         polled.rotate_left(first);
     }
     let runs = polled.into_iter().map(async |(shop, connection)| {

@@ -69,6 +69,9 @@ pub(crate) struct ShopRun<'a> {
     caught_up: Vec<(Stream, Timestamp)>,
     /// Up to where a backfill has come, Unix seconds.
     pub(crate) backfilled_to: Option<i64>,
+    /// The window that is walked again just now. The ledger goes on to owe all of it until the walk is done: what the walk
+    /// finds to be narrower is kept here only.
+    pub(crate) retrying: Option<GapKind>,
     /// Whether a cursor, a gap or a mark is no longer as the run found it.
     has_moved: bool,
 }
@@ -105,6 +108,7 @@ impl<'a> ShopRun<'a> {
             progress: deps.progress.as_ref(),
             caught_up: Vec::new(),
             backfilled_to: None,
+            retrying: None,
             has_moved: false,
         }
     }
@@ -165,6 +169,9 @@ impl<'a> ShopRun<'a> {
         let owed = self.state.gaps.iter().filter_map(|gap| gap.kind.begins_at()).min();
         self.backfilled_to =
             owed.map_or(self.backfilled_to, |owed| Some(self.backfilled_to.map_or(owed, |to| to.min(owed))));
+        if self.state.gaps.iter().any(|gap| gap.kind.begins_at().is_none()) {
+            self.backfilled_to = Some(created_after);
+        }
         if result.is_ok() {
             self.backfilled_to = None;
         }
@@ -226,7 +233,8 @@ impl<'a> ShopRun<'a> {
             position: from.map_or(position, |from| from.position.max(position)),
             highest_order: from.and_then(|from| from.highest_order).max(self.report.highest_order),
             finished_through: from.and_then(|from| from.finished_through).max(finished_through),
-            moved_at: (self.clock)(),
+            // The time of a cursor that only learns something else stays: it tells when its position was reached.
+            moved_at: from.filter(|from| position < from.position).map_or_else(|| (self.clock)(), |from| from.moved_at),
             run: self.run.to_owned(),
         };
         let same = |from: &Cursor| {
@@ -250,7 +258,8 @@ impl<'a> ShopRun<'a> {
 
     /// Writes a gap down, before anything goes past it.
     pub(crate) async fn put_gap(&mut self, gap: Gap) -> Result<(), Stop> {
-        if let Some(lease) = &self.lease {
+        let is_kept_here = self.retrying.as_ref().is_some_and(|retrying| retrying.is_same_gap(&gap.kind));
+        if let (Some(lease), false) = (&self.lease, is_kept_here) {
             match self.ledger.put_gap(lease, &gap).await? {
                 Fenced::Written => {}
                 Fenced::LeaseLost | Fenced::Changed => return Err(Stop::LeaseLost),
@@ -299,7 +308,7 @@ impl<'a> ShopRun<'a> {
         (self.report.stopped, self.report.failure) = match result {
             Ok(()) => (Stopped::CaughtUp, None),
             // A run that used up its time and moved nothing would be followed by others like it, for ever and in silence.
-            Err(Stop::Deadline) if self.lease.is_some() && !self.has_moved => {
+            Err(Stop::Deadline) if self.lease.is_some() && self.report.pages > 0 && !self.has_moved => {
                 (Stopped::Failed, Some("the time was over before anything was done".to_owned()))
             }
             Err(Stop::Deadline) => (Stopped::Deadline, None),

@@ -138,7 +138,8 @@ impl ShopRun<'_> {
             // Up to `time_to − 1` the last page is complete by the shop's own word; beyond, that has to be shown.
             let joined =
                 last.position_of_first(&next).is_some() && (guess < time_to || self.still_joins(last, &next).await?);
-            if joined || next.start > guess {
+            // A window that cannot be served lies between: it owes what the last page did not show, but for its own second.
+            if joined || (next.start > guess && guess < time_to) {
                 return Ok(next);
             }
             outside = Some(guess);
@@ -184,6 +185,9 @@ impl ShopRun<'_> {
             };
             let probe = self.ask(Stream::Updated, probe_at).await?;
             match last.position_of_first(&probe) {
+                Some(_) if self.shop_time.is_some_and(|now| probe_at > now + 2 * OVERLAP_SECONDS) => {
+                    return Err(Stop::Protocol("the shop shows the same changes whatever second it is asked from"));
+                }
                 Some(position) => {
                     inside = probe_at;
                     step = step.saturating_mul(2);
@@ -246,7 +250,11 @@ impl ShopRun<'_> {
     /// Finds the first second from which the shop can answer again, and writes the window before it down.
     async fn isolate(&mut self, stream: Stream, start: i64, error: ClientError) -> Result<Asked, Stop> {
         let probes = self.probes();
-        let end = (self.clock)().as_second() + 2 * OVERLAP_SECONDS;
+        // What is known to be served ends the search: of a window that is walked again its own end, else the future.
+        let end = match self.retrying {
+            Some(GapKind::Window { until, .. }) if until > start => until,
+            _ => (self.clock)().as_second() + 2 * OVERLAP_SECONDS,
+        };
         let Ok(answer) = probes.changes(to_client(stream), end).await else {
             // Not even an empty page can be had: the shop is down, and nothing is wrong with the window.
             return Err(error.into());
@@ -260,6 +268,7 @@ impl ShopRun<'_> {
                 self.open_window(stream, start, bad, &after, &error).await?;
                 return Err(stop);
             }
+            self.keep_lease().await?;
             let probe_at = bad.saturating_add(step).min(bad + (after.start - bad) / 2);
             match probes.changes(to_client(stream), probe_at).await {
                 Ok(found) => (after, step) = (self.take_in(found, probe_at).await?, i64::MAX / 4),
