@@ -62,9 +62,6 @@ async fn read(deps: &Deps, bridge: &Bridge, key: &RevisionKey, document: &Value)
     if named.is_empty() {
         return Ok(Crossing::Nothing("the dispatch names no order of the shop"));
     }
-    if named.len() > MAX_ORDERS {
-        return Ok(Crossing::Rejected("the dispatch names more than 50 orders"));
-    }
     let mut unknown = Report::default();
     let mut orders = BTreeSet::new();
     for (index, value) in named.iter().enumerate() {
@@ -73,6 +70,10 @@ async fn read(deps: &Deps, bridge: &Bridge, key: &RevisionKey, document: &Value)
             // The value is not repeated: a path that misses can point at a person's name.
             None => unknown.add(None, Outcome::Rejected(format!("value {} of the path is not an order id", index + 1))),
         }
+    }
+    // A dispatch names an order once for each of its rows.
+    if orders.len() > MAX_ORDERS {
+        return Ok(Crossing::Rejected("the dispatch names more than 50 orders"));
     }
     let keys: Vec<DocumentKey> = orders.iter().map(|order| DocumentKey::order(&*bridge.shop, *order)).collect();
     let heads = deps.ledger.heads(&keys).await?;

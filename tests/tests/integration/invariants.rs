@@ -70,7 +70,7 @@ async fn invariant_4_newer_wins() {
     assert_eq!(bench.ledger.revisions(&document).await.unwrap()[0].body, b"newer");
 }
 
-/// Publishing is to come; the id under which it will be done is derived from the revision alone.
+/// The id is derived from the revision alone; `event_relay` publishes under it, at least once.
 #[test]
 fn invariant_5_every_revision_has_one_id() {
     assert_eq!(DocumentKey::order("acme", 58).event_id(1), "mycashflow/acme/order/58/1");
