@@ -455,11 +455,13 @@ async fn a_shop_that_wants_to_be_left_alone_is_not_searched_for_poison() {
     assert_eq!(report.gaps_open, 0);
 }
 
+/// Sees each question with its answer, and may put another in its place.
+type Happens = dyn Fn(&HttpRequest, HttpResponse) -> HttpResponse + Send + Sync;
+
 /// The way to the shop, with something that happens on it.
 struct Eventful {
     inner: Arc<dyn Transport>,
-    /// Sees each question with its answer, and may put another in its place.
-    happens: Box<dyn Fn(&HttpRequest, HttpResponse) -> HttpResponse + Send + Sync>,
+    happens: Box<Happens>,
 }
 
 impl Transport for Eventful {
