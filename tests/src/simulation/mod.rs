@@ -1,10 +1,10 @@
 //! The deterministic simulator: a shop, its customers, the functions that ship and everything that can go wrong between
 //! them, on one thread with virtual time.
 //!
-//! A seed makes a [`Plan`], and with it a world: how the shop behaves where nobody knows, who orders what and when,
+//! A seed makes a `Plan`, and with it a world: how the shop behaves where nobody knows, who orders what and when,
 //! which calls fail, which runs are killed or freeze. All chance is drawn from the thread's generator, which the seed
 //! starts, so the same seed plays the same world again, the jitter of the SDK and of the functions included. At the end
-//! the dust settles, and what the ledger holds is compared with what the shop knows ([`checks`]).
+//! the dust settles, and what the ledger holds is compared with what the shop knows (`checks`).
 
 mod checks;
 mod chronicle;
