@@ -2,8 +2,8 @@
 
 use aws_sdk_sqs::types::Message;
 use jiff::Timestamp;
-use lambda::sdk_reason;
 use ledger::RevisionKey;
+use ledger::sdk_reason;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

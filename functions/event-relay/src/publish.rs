@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use aws_sdk_eventbridge::primitives::DateTime;
 use aws_sdk_eventbridge::types::{PutEventsRequestEntry, PutEventsResultEntry};
-use lambda::sdk_reason;
 use ledger::DocumentKey;
+use ledger::sdk_reason;
 use tokio::time::Instant;
 
 use crate::{Event, RelayDeps};

@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use aws_sdk_sqs::types::MessageAttributeValue;
-use lambda::{Deps, sdk_reason};
-use ledger::Connection;
+use lambda::Deps;
+use ledger::{Connection, sdk_reason};
 use mycashflow::{RetryPolicy, ShopClient, Transport};
 use serde_json::{Value, json};
 use tokio::time::Instant;

@@ -4,7 +4,6 @@
 mod connections;
 mod http;
 mod receipt;
-mod sdk;
 mod start;
 mod store;
 
@@ -16,7 +15,6 @@ use ledger::Ledger;
 pub use connections::{Bridge, Connections, ConnectionsError, ManuConnection, Secret, ShopConnection};
 pub use http::{Answer, MAX_BODY_BYTES, content_type, path, respond};
 pub use receipt::{Closing, Receipt};
-pub use sdk::sdk_reason;
 pub use start::{StartError, Starter, dynamodb_settings, init_logs, log_targets, variable};
 pub use store::{ConnectionSource, ConnectionStore, StoreError};
 

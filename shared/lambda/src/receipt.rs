@@ -65,11 +65,6 @@ impl Closing {
         Self::rejected(StatusCode::SERVICE_UNAVAILABLE, text)
     }
 
-    /// Whether the sender is told that all is well.
-    pub fn is_ok(&self) -> bool {
-        self.answer.status == StatusCode::OK
-    }
-
     /// Joins the closings of several documents that came in one request: the answer tells of each, and its status and
     /// outcome are those of the one with the highest status, so that a document which must be sent again is not hidden
     /// by one which need not.

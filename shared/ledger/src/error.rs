@@ -49,13 +49,13 @@ impl LedgerError {
         E: Error + ProvideErrorMetadata + 'static,
         R: std::fmt::Debug + 'static,
     {
-        move |error| Self::Unavailable { operation, reason: reason(&error) }
+        move |error| Self::Unavailable { operation, reason: sdk_reason(&error) }
     }
 }
 
-/// The SDK's own display of an error prints requests and answers with it, which hold what must not be logged: of an
-/// answer only the code is told, of a failed call the messages of the connection.
-fn reason<E, R>(error: &SdkError<E, R>) -> String
+/// Why a call of the AWS SDK failed: the service's error code, or what kept the call from it. The SDK's own display of an
+/// error can print requests and answers, which hold what must not be logged.
+pub fn sdk_reason<E, R>(error: &SdkError<E, R>) -> String
 where
     E: Error + ProvideErrorMetadata + 'static,
     R: std::fmt::Debug + 'static,

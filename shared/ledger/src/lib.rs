@@ -27,7 +27,7 @@ use aws_sdk_dynamodb::Client;
 pub use append::{Appended, Evidence, NewRevision, Source};
 pub use delivery::{Delivery, NewQuarantined, Outcome, Quarantined};
 pub use document::{Head, Revision};
-pub use error::LedgerError;
+pub use error::{LedgerError, sdk_reason};
 pub use gap::{Gap, GapKind};
 pub use hash::ContentHash;
 pub use idempotency::{Begun, Claim, Settled};

@@ -306,7 +306,7 @@ async fn comment(demo: &Demo) -> Result<String, Problem> {
     let queues = aws_sdk_sqs::Client::new(&remote_config(&demo.functions_url));
     for _ in 0..2 {
         let send = queues.send_message().queue_url(queue_url(ACTIONS)).message_body(message.to_string());
-        send.send().await.map_err(|error| Problem(lambda::sdk_reason(&error)))?;
+        send.send().await.map_err(|error| Problem(ledger::sdk_reason(&error)))?;
     }
     wait_for(demo, "the comment", |shop| !shop.comments(DELIVERED[0]).is_empty()).await?;
     let again = invoke(demo, "shop-actions", &message).await?;
