@@ -256,7 +256,7 @@ impl ShopRun<'_> {
         while let Some(batch) = open.pop() {
             self.check_time()?;
             let client = if halving { self.probes() } else { self.client.clone() };
-            match client.get(batch).await {
+            match self.wait_for(client.get(batch)).await? {
                 Ok(answer) => {
                     let observed_at = (self.clock)() - answer.elapsed;
                     self.shop_time = answer.date.map(Timestamp::as_second).or(self.shop_time);
@@ -291,7 +291,8 @@ impl ShopRun<'_> {
     /// Whether the shop answers at all: an empty page of the future can be spoilt by no order.
     async fn check_alive(&mut self, error: ClientError) -> Result<(), Stop> {
         let future = (self.clock)().as_second() + DAY_SECONDS;
-        match self.probes().changes(to_client(Stream::Created), future).await {
+        let probes = self.probes();
+        match self.wait_for(probes.changes(to_client(Stream::Created), future)).await? {
             Ok(_) => Ok(()),
             Err(_) => Err(error.into()),
         }

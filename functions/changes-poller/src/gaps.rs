@@ -101,7 +101,8 @@ impl ShopRun<'_> {
     /// Whether the shop answers when asked from a second on.
     async fn can_serve(&mut self, stream: Stream, second: i64) -> Result<bool, Stop> {
         self.check_time()?;
-        match self.probes().changes(to_client(stream), second).await {
+        let probes = self.probes();
+        match self.wait_for(probes.changes(to_client(stream), second)).await? {
             Ok(answer) => self.take_in(answer, second).await.map(|_| true),
             Err(error) if may_be_poison(&error) => Ok(false),
             Err(error) => Err(error.into()),

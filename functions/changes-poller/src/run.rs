@@ -1,5 +1,6 @@
 //! A run at one shop: the lease, the cursors, and the order of work.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -19,6 +20,8 @@ const RESERVE: Duration = Duration::from_secs(5);
 /// How long a lease lasts. It is renewed as the run goes on, so that a run which was killed holds up the next one no
 /// longer than this; a run that was only slow, and lost it, can move no cursor any more.
 const LEASE: SignedDuration = SignedDuration::from_secs(30);
+/// How often the lease is looked after while the shop is waited for.
+const LEASE_CHECK: Duration = Duration::from_secs(10);
 
 /// Why a run stops before it is done.
 #[derive(Debug)]
@@ -203,6 +206,18 @@ impl<'a> ShopRun<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Waits for the shop, and keeps the lease meanwhile: that a shop is slow must not let the next run take it.
+    pub(crate) async fn wait_for<T>(&mut self, question: impl Future<Output = T>) -> Result<T, Stop> {
+        let mut question = pin!(question);
+        loop {
+            tokio::select! {
+                biased;
+                answer = &mut question => return Ok(answer),
+                () = tokio::time::sleep(LEASE_CHECK) => self.keep_lease().await?,
+            }
+        }
     }
 
     /// Renews the lease when half of it is over.

@@ -40,6 +40,14 @@ pub(crate) struct Asked {
     pub(crate) start: i64,
 }
 
+/// What came of the question whether two pages of the updated stream join.
+enum Joined {
+    /// Nothing lies before this page that was not seen.
+    To(Asked),
+    /// The first of them ends earlier by now; this is how it is.
+    NoLonger(Asked),
+}
+
 impl Asked {
     fn is_full(&self) -> bool {
         self.page.entries.len() >= PAGE_ORDERS
@@ -115,45 +123,64 @@ impl ShopRun<'_> {
                     _ => Ok(()),
                 };
             }
-            let next = self.next_updated(&asked, stride, walk.live).await?;
-            stride = (next.start - asked.start).max(1);
+            let start = asked.start;
+            asked = self.next_updated(asked, stride, walk.live).await?;
+            stride = (asked.start - start).max(1);
             if walk.live {
-                self.advance(Stream::Updated, self.reached(next.start, begun), None).await?;
+                self.advance(Stream::Updated, self.reached(asked.start, begun), None).await?;
             }
-            if walk.until.is_some_and(|until| next.start > until) {
+            if walk.until.is_some_and(|until| asked.start > until) {
                 return Ok(());
             }
-            asked = next;
         }
     }
 
     /// The page after a full page of the updated stream, whose orders do not tell when they changed: one that begins
     /// inside the last, so that nothing lies between them, or one after a second whose rest is owed.
-    async fn next_updated(&mut self, last: &Asked, stride: i64, live: bool) -> Result<Asked, Stop> {
+    async fn next_updated(&mut self, mut last: Asked, stride: i64, live: bool) -> Result<Asked, Stop> {
         let start = last.start;
         let mut outside = None;
         if let Some(time_to) = last.page.time_to.filter(|time_to| *time_to >= start) {
             let guess = (time_to - 1).max(start + 1);
             let next = self.ask(Stream::Updated, guess).await?;
             // Up to `time_to − 1` the last page is complete by the shop's own word; beyond, that has to be shown.
-            let joined =
-                last.position_of_first(&next).is_some() && (guess < time_to || self.still_joins(last, &next).await?);
+            let is_inside = last.position_of_first(&next).is_some();
             // A window that cannot be served lies between: it owes what the last page did not show, but for its own second.
-            if joined || (next.start > guess && guess < time_to) {
+            if guess < time_to && (is_inside || next.start > guess) {
                 return Ok(next);
+            }
+            if is_inside {
+                match self.join(last, next).await? {
+                    Joined::To(page) => return Ok(page),
+                    Joined::NoLonger(again) => last = again,
+                }
             }
             outside = Some(guess);
         }
         for _ in 0..BOUNDARY_ROUNDS {
-            let Some(next) = self.search_boundary(last, outside.take(), stride).await? else {
+            let Some(next) = self.search_boundary(&last, outside, stride).await? else {
                 self.owe_updated_second(start + 1, live).await?;
                 return self.ask(Stream::Updated, start + 1).await;
             };
-            if next.start > start && self.still_joins(last, &next).await? {
-                return Ok(next);
+            outside = Some(next.start);
+            match self.join(last, next).await? {
+                Joined::To(page) => return Ok(page),
+                Joined::NoLonger(again) => last = again,
             }
         }
         Err(Stop::Protocol("the orders change faster than the updated stream can be read"))
+    }
+
+    /// Asks for `last` again, now that `next` is known. While it still reaches to where `next` begins, everything up to
+    /// there was seen: an order that changed meanwhile only moves to a later time, so `last` ends no earlier than where
+    /// `next` began. An answer that is not full any more is the end of the walk, and one that begins later, because a
+    /// window is owed, is the page to go on from.
+    async fn join(&mut self, last: Asked, next: Asked) -> Result<Joined, Stop> {
+        let again = self.ask(Stream::Updated, last.start).await?;
+        if again.start > last.start || !again.is_full() {
+            return Ok(Joined::To(again));
+        }
+        Ok(if again.position_of_first(&next).is_some() { Joined::To(next) } else { Joined::NoLonger(again) })
     }
 
     /// Where a cursor may stand that a walk has brought to `second`: behind by the time the walk has taken, unless the
@@ -201,20 +228,13 @@ impl ShopRun<'_> {
         }
     }
 
-    /// Whether `last`, asked for again now that `next` is known, still reaches to where `next` begins. Then everything up
-    /// to there was seen: an order that changed meanwhile only moves to a later time, so `last` ends no earlier than
-    /// where `next` began.
-    async fn still_joins(&mut self, last: &Asked, next: &Asked) -> Result<bool, Stop> {
-        let again = self.ask(Stream::Updated, last.start).await?;
-        Ok(again.start == last.start && again.position_of_first(next).is_some())
-    }
-
     /// Asks for the changes from a second on and takes the answer into the ledger. Where the shop fails again and again,
     /// the failing window is written down as a gap and the answer is that of the first second after it.
     pub(crate) async fn ask(&mut self, stream: Stream, start: i64) -> Result<Asked, Stop> {
         let start = self.after_open_windows(stream, start);
         self.check_time()?;
-        match self.client.changes(to_client(stream), start).await {
+        let client = self.client.clone();
+        match self.wait_for(client.changes(to_client(stream), start)).await? {
             Ok(answer) => self.take_in(answer, start).await,
             Err(error) if may_be_poison(&error) => {
                 self.check_time()?;
@@ -255,7 +275,7 @@ impl ShopRun<'_> {
             Some(GapKind::Window { until, .. }) if until > start => until,
             _ => (self.clock)().as_second() + 2 * OVERLAP_SECONDS,
         };
-        let Ok(answer) = probes.changes(to_client(stream), end).await else {
+        let Ok(answer) = self.wait_for(probes.changes(to_client(stream), end)).await? else {
             // Not even an empty page can be had: the shop is down, and nothing is wrong with the window.
             return Err(error.into());
         };
@@ -268,15 +288,15 @@ impl ShopRun<'_> {
                 self.open_window(stream, start, bad, &after, &error).await?;
                 return Err(stop);
             }
-            self.keep_lease().await?;
             let probe_at = bad.saturating_add(step).min(bad + (after.start - bad) / 2);
-            match probes.changes(to_client(stream), probe_at).await {
+            match self.wait_for(probes.changes(to_client(stream), probe_at)).await? {
                 Ok(found) => (after, step) = (self.take_in(found, probe_at).await?, i64::MAX / 4),
                 Err(error) if may_be_poison(&error) => (bad, step) = (probe_at, step.saturating_mul(2)),
                 Err(error) => return Err(error.into()),
             }
         }
-        if let Ok(recovered) = self.client.changes(to_client(stream), start).await {
+        let client = self.client.clone();
+        if let Ok(recovered) = self.wait_for(client.changes(to_client(stream), start)).await? {
             return self.take_in(recovered, start).await;
         }
         self.open_window(stream, start, bad, &after, &error).await?;

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use mycashflow::Order;
 use sandbox::in_process::lock;
 use sandbox::shop::{Breakage, ShopRequest, Via};
+use tokio::time::Instant;
 
 use super::plan::{percent, pick};
 use super::posts;
@@ -40,6 +41,20 @@ pub(super) async fn live(world: Rc<World>) {
         } else {
             happen(&world);
         }
+    }
+}
+
+/// Somebody who changes one order after the other.
+pub(super) async fn bustle(world: Rc<World>) {
+    let Some(pause) = world.plan.restless else { return };
+    let end = Instant::now() + world.plan.length;
+    while Instant::now() < end {
+        tokio::time::sleep(pause.mul_f64(2.0 * fastrand::f64())).await;
+        // As people do: often the same few orders, now and then any.
+        let ids = ids(&world);
+        let Some(last) = ids.len().checked_sub(1) else { continue };
+        let order = ids[fastrand::usize(last.saturating_sub(if percent(50) { 30 } else { last })..=last)];
+        change(&world, order, pick(&["Shipped", "Open", "Cancelled"]));
     }
 }
 

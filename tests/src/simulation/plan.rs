@@ -46,6 +46,10 @@ pub(super) struct Plan {
     pub(super) mishaps: u32,
     /// Of a hundred POSTs, how many are lost, late, doubled or met by a killed function.
     pub(super) post_mishaps: u32,
+    /// Whether the shop takes long over every answer, so that a walk of some pages takes minutes.
+    pub(super) slow: bool,
+    /// How often somebody changes an order, besides all else, so that orders move while a walk goes past them.
+    pub(super) restless: Option<Duration>,
     /// Whether some orders make the shop fail, or cannot be read.
     pub(super) bad_orders: bool,
 }
@@ -54,6 +58,7 @@ impl Plan {
     /// Draws a plan from the thread's generator.
     pub(super) fn draw() -> Self {
         let crowded = percent(14);
+        let slow = percent(if crowded { 30 } else { 3 });
         Self {
             begin: pick(&DAYS).parse().expect("a time stamp"),
             length: Duration::from_secs(60 * fastrand::u64(30..100)),
@@ -82,6 +87,8 @@ impl Plan {
             ledger_faults: pick(&[0, 0, 10, 60]),
             mishaps: pick(&[0, 20, 50]),
             post_mishaps: pick(&[0, 20, 60]),
+            slow,
+            restless: (crowded && percent(25)).then(|| Duration::from_millis(pick(&[1_000, 5_000, 20_000]))),
             bad_orders: percent(30),
         }
     }

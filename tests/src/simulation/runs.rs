@@ -61,6 +61,7 @@ impl Fate {
 pub(super) async fn live(world: &Rc<World>) {
     life::history(world);
     world.send_out(life::live);
+    world.send_out(life::bustle);
     let end = Instant::now() + world.plan.length;
     while Instant::now() < end {
         let fate = Fate::draw(world.plan.mishaps);

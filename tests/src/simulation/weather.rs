@@ -34,6 +34,7 @@ pub(super) struct Weather {
     outage_fault: ShopFault,
     shop_faults: u32,
     ledger_faults: u32,
+    slow: bool,
 }
 
 /// What goes wrong with a request to the shop.
@@ -67,6 +68,7 @@ impl Weather {
             outage_fault: pick(&FAULTS),
             shop_faults,
             ledger_faults,
+            slow: plan.slow,
         })
     }
 
@@ -93,8 +95,15 @@ impl Weather {
 
     /// How long a request to the shop takes there, and its answer back.
     pub(super) fn shop_latency(&self) -> (Duration, Duration) {
-        let slow = !self.is_calm() && percent(4);
-        let upper = if slow { 20_000 } else { 400 };
+        let upper = if self.is_calm() {
+            400
+        } else if self.slow {
+            14_000
+        } else if percent(4) {
+            20_000
+        } else {
+            400
+        };
         (Duration::from_millis(fastrand::u64(1..upper)), Duration::from_millis(fastrand::u64(1..upper)))
     }
 

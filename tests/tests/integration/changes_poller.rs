@@ -1,13 +1,10 @@
 //! The poller, against the make-believe shop.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use changes_poller::{Event, PollError, Stopped, handle};
 use ledger::{Connection, Cursor, Fenced, Gap, GapKind, Source, Stream};
-use mycashflow::{BoxFuture, HttpRequest, HttpResponse, Transport, TransportError};
 use sandbox::embedded::CallFault;
 use sandbox::shop::{Breakage, Fault, ShopConfig, ShopRequest, Via};
 use tests::{CONNECTIONS, SHOP_KEY, ShopBench, shop_config};
@@ -453,80 +450,4 @@ async fn a_shop_that_wants_to_be_left_alone_is_not_searched_for_poison() {
     assert_eq!(report.failure.as_deref(), Some("the shop answered with status 429"));
     assert_eq!(asked() - before, 4, "one question, asked four times");
     assert_eq!(report.gaps_open, 0);
-}
-
-/// Sees each question with its answer, and may put another in its place.
-type Happens = dyn Fn(&HttpRequest, HttpResponse) -> HttpResponse + Send + Sync;
-
-/// The way to the shop, with something that happens on it.
-struct Eventful {
-    inner: Arc<dyn Transport>,
-    happens: Box<Happens>,
-}
-
-impl Transport for Eventful {
-    fn send(&self, request: HttpRequest, timeout: Duration) -> BoxFuture<'_, Result<HttpResponse, TransportError>> {
-        Box::pin(async move {
-            let answer = self.inner.send(request.clone(), timeout).await?;
-            Ok((self.happens)(&request, answer))
-        })
-    }
-}
-
-/// A page that begins inside the last one proves nothing by itself: an order that changed in between moves behind what
-/// the last page did not show.
-#[tokio::test(start_paused = true)]
-async fn pages_of_the_updated_stream_join_although_an_order_moves_between_them() {
-    let mut world = ShopBench::with(CONNECTIONS, ShopConfig { time_to: false, ..shop_config() }).await;
-    let orders = world.orders(150);
-    world.poll().await;
-    world.wait(7200).await;
-    // From here on the created stream no longer shows the others.
-    world.orders(1);
-    world.poll().await;
-    world.wait(7200).await;
-    // Ten a second: the first page ends in the middle, and nothing follows for two hours.
-    let now = world.bench.now();
-    for (index, order) in orders.iter().enumerate() {
-        let at = now + Duration::from_secs(index as u64 / 10);
-        world.shop().update_order(at, *order, |order| order.status = Some("Shipped".to_owned()));
-    }
-    world.wait(7200).await;
-    let (shop, moved) = (world.shared_shop(), orders[50]);
-    let (later, once) = (world.bench.now(), AtomicBool::new(true));
-    world.deps.transport = Arc::new(Eventful {
-        inner: world.deps.transport.clone(),
-        happens: Box::new(move |request, answer| {
-            let updated = request.url.query().is_some_and(|query| query.contains("updated_after_ts"));
-            if updated && once.swap(false, Ordering::Relaxed) {
-                let change = |order: &mut mycashflow::Order| order.comments = Some("Muutettu".to_owned());
-                sandbox::in_process::lock(&shop).update_order(later, moved, change);
-            }
-            answer
-        }),
-    });
-    // A run that cannot show that its pages join says so, and leaves the rest to the next.
-    world.poll().await;
-    world.wait(300).await;
-    world.poll().await;
-    let recorded = world.recorded();
-    let behind: Vec<u64> = orders.into_iter().filter(|order| recorded[order] < 2).collect();
-    assert_eq!(behind, [0; 0], "each order has the revision of its change");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_mark_stays_when_the_shop_says_that_there_is_no_such_order() {
-    let mut world = ShopBench::new().await;
-    let order = world.orders(1)[0];
-    let key = ledger::DocumentKey::order("acme", order);
-    world.bench.ledger.mark_for_refresh(&key, world.bench.now()).await.unwrap();
-    world.deps.transport = Arc::new(Eventful {
-        inner: world.deps.transport.clone(),
-        happens: Box::new(|request, answer| match request.url.path() {
-            "/webhooks/get" => HttpResponse { status: 404, ..answer },
-            _ => answer,
-        }),
-    });
-    world.poll().await;
-    assert_eq!(world.state().await.refreshes.len(), 1, "clients have seen shops answer 404 to anything");
 }

@@ -11,6 +11,7 @@ mod ledger_faults;
 mod manu_listener;
 mod mycashflow_order;
 mod one_order_every_way;
+mod poll_of_a_changing_shop;
 mod secrets_stay_out_of_logs;
 mod shop_actions;
 mod simulation;
