@@ -55,6 +55,7 @@ impl Functions {
             bus_name: BUS.to_owned(),
             dead_letters,
             limits: Limits::default(),
+            metrics: deps.base.metrics.clone(),
         };
         let actions = ActionsDeps {
             base: deps.base.clone(),

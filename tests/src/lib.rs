@@ -5,18 +5,21 @@ mod shop_bench;
 
 pub mod simulation;
 
+use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use lambda::{Clock, ConnectionSource, ConnectionStore, Connections, Deps};
+use lambda::{Clock, ConnectionSource, ConnectionStore, Connections, Deps, Metrics};
 use lambda_http::{Body, Request, Response};
 use ledger::{Connection, Delivery, Ledger, Outcome, Retention};
 use sandbox::embedded::{CallFault, CallPlan, Embedded};
 
 pub use shop_bench::{ShopBench, shop_config};
 
+/// The namespace of the metrics in tests.
+pub const METRICS_NAMESPACE: &str = "Tilaussilta/test";
 /// The table's name in tests.
 pub const TABLE: &str = "tilaussilta";
 /// The shop's API key in [`CONNECTIONS`].
@@ -47,6 +50,29 @@ pub struct Bench {
     /// What the functions work with; their calls meet the planned faults.
     pub deps: Deps,
     faults: Arc<Mutex<Vec<(String, CallFault)>>>,
+    counted: Captured,
+}
+
+/// What was written to a clone of this.
+#[derive(Clone, Default)]
+pub struct Captured(Arc<Mutex<Vec<u8>>>);
+
+impl Captured {
+    /// All of it.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+    }
+}
+
+impl Write for Captured {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 impl Bench {
@@ -70,6 +96,7 @@ impl Bench {
             CallPlan { latency: Duration::from_millis(latency_ms), fault: next.map(|index| planned.remove(index).1) }
         }));
         let looking = embedded.client();
+        let counted = Captured::default();
         ledger::create_table(&looking, TABLE).await.expect("a table");
         let connections = ConnectionStore::open(ConnectionSource::Fixed(connections)).await.expect("connections");
         Self {
@@ -79,8 +106,10 @@ impl Bench {
                 ledger: Ledger::new(client, TABLE, Retention::default()),
                 connections: Arc::new(connections),
                 clock: virtual_clock(start),
+                metrics: Metrics::to(METRICS_NAMESPACE, counted.clone()),
             },
             faults,
+            counted,
         }
     }
 
@@ -138,6 +167,11 @@ impl Bench {
     /// Hands a request to `manu-listener`; gives the answer's status and text.
     pub async fn manu(&self, request: Request) -> (u16, String) {
         text(&manu_listener::handle(&self.deps, request).await)
+    }
+
+    /// The lines that the functions would have written to standard output for CloudWatch.
+    pub fn counted(&self) -> String {
+        self.counted.text()
     }
 
     /// The time.

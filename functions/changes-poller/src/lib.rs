@@ -15,7 +15,8 @@ mod walk;
 use std::sync::Arc;
 
 use futures_util::StreamExt;
-use lambda::Deps;
+use lambda::{Deps, Function};
+use ledger::Connection;
 use mycashflow::{RetryPolicy, Transport};
 use tokio::time::Instant;
 
@@ -88,6 +89,8 @@ pub async fn handle(deps: &PollerDeps, event: &Event, run: &str, deadline: Insta
             Event::Refresh { orders, .. } => run.refresh(orders).await,
         };
         log(&report);
+        let is_live = matches!(event, Event::Poll { .. });
+        deps.base.metrics.record(Function::ChangesPoller, Some(&Connection::shop(shop)), &report.metrics(is_live));
         report
     });
     let mut shops: Vec<ShopReport> = futures_util::stream::iter(runs).buffer_unordered(SHOPS_AT_ONCE).collect().await;

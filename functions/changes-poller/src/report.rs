@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use lambda::Metric;
 use serde::Serialize;
 
 /// A run's answer: one report a shop.
@@ -103,6 +104,31 @@ impl ShopReport {
             failure: failure.clone(),
             ..*self
         }
+    }
+
+    /// What the run adds to the metrics. Only a poll is `live`: a backfill and a refresh move no cursor, and whoever asked
+    /// for them is told whether they failed.
+    pub(crate) fn metrics(&self, live: bool) -> Vec<(Metric, u64)> {
+        if self.stopped == Stopped::LeaseHeld {
+            return Vec::new();
+        }
+        let mut counted = vec![
+            (Metric::Polled, self.orders),
+            (Metric::Recorded, self.new + self.updated),
+            (Metric::Stale, self.stale),
+            (Metric::Quarantined, self.quarantined),
+        ];
+        if live {
+            counted.push((Metric::PollRuns, 1));
+            counted.push((Metric::PollFailures, u64::from(self.stopped == Stopped::Failed)));
+            // The updated stream is walked after the created one, so its lag covers both. A run that failed before it
+            // knew the shop's state knows neither its lag nor its gaps.
+            if let Some(updated) = self.updated_cursor {
+                counted.push((Metric::LagSeconds, u64::try_from(updated.lag_seconds).unwrap_or_default()));
+                counted.push((Metric::GapsOpen, self.gaps_open));
+            }
+        }
+        counted
     }
 
     /// Notes an order that the ledger does not hold as the shop shows it.

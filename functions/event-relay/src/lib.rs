@@ -16,6 +16,7 @@ use aws_lambda_events::dynamodb::EventRecord;
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
+use lambda::{Function, Metric, Metrics};
 use ledger::{DocumentKey, Item, Ledger, Revision, RevisionKey};
 use tokio::time::Instant;
 
@@ -41,6 +42,8 @@ pub struct RelayDeps {
     pub dead_letters: DeadLetters,
     /// How patiently, and in what portions.
     pub limits: Limits,
+    /// Where it is counted what was published.
+    pub metrics: Metrics,
 }
 
 /// Answers an event of the Lambda function: a batch of the stream, or the wish to publish something again.
@@ -169,6 +172,8 @@ async fn publish_all(
             }
         }
     }
+    let counted = [(Metric::Published, done.published as u64), (Metric::DeadLettered, done.dead_lettered as u64)];
+    deps.metrics.record(Function::EventRelay, None, &counted);
     done
 }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use event_relay::{DeadLetters, Limits, RelayDeps, Request, handle};
-use lambda::{Starter, variable};
+use lambda::{Metrics, Starter, variable};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -24,6 +24,7 @@ async fn main() -> Result<(), Error> {
             queue_url: variable("DEAD_LETTER_QUEUE_URL")?,
         },
         limits: Limits::default(),
+        metrics: Metrics::from_environment(),
     };
     run(service_fn(|event| answer(&deps, event))).await
 }

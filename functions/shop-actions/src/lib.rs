@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use aws_sdk_sqs::types::MessageAttributeValue;
-use lambda::Deps;
+use lambda::{Deps, Function};
 use ledger::{Connection, sdk_reason};
 use mycashflow::{RetryPolicy, ShopClient, Transport};
 use serde_json::{Value, json};
@@ -110,6 +110,7 @@ async fn one(deps: &ActionsDeps, message: &Value, owner: &str, deadline: Instant
         }
     };
     log(&report);
+    deps.base.metrics.record(Function::ShopActions, None, &report.counts());
     report
 }
 

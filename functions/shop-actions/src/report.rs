@@ -1,5 +1,6 @@
 //! What became of a message.
 
+use lambda::Metric;
 use serde::Serialize;
 
 /// What became of one order.
@@ -59,6 +60,18 @@ impl Report {
 
     pub(crate) fn add(&mut self, order: Option<u64>, outcome: Outcome) {
         self.results.push(OrderResult { order, outcome });
+    }
+
+    /// How many orders, or messages that name none, came to what. What was done before, or only rehearsed, is not counted.
+    pub(crate) fn counts(&self) -> [(Metric, u64); 3] {
+        let count = |counted: fn(&Outcome) -> bool| {
+            self.results.iter().filter(|result| counted(&result.outcome)).count() as u64
+        };
+        [
+            (Metric::ActionsDone, count(|outcome| matches!(outcome, Outcome::Done(_)))),
+            (Metric::ActionsRefused, count(|outcome| matches!(outcome, Outcome::Rejected(_) | Outcome::Unknown(_)))),
+            (Metric::ActionsDelayed, count(|outcome| matches!(outcome, Outcome::Later(_)))),
+        ]
     }
 
     /// Whether the message must come again.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use changes_poller::{Event, PollerDeps, Report, ShopReport, handle};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
-use lambda::{ConnectionSource, ConnectionStore, Deps, system_clock};
+use lambda::{ConnectionSource, ConnectionStore, Deps, Metrics, system_clock};
 use mycashflow::HttpTransport;
 use serde_json::json;
 use tokio::time::Instant;
@@ -58,6 +58,7 @@ pub(crate) async fn run(options: Options) -> Result<(), Problem> {
             ledger: options.store.open().await?,
             connections: Arc::new(ConnectionStore::open(ConnectionSource::File(options.connections.clone())).await?),
             clock: system_clock(),
+            metrics: Metrics::off(),
         },
         transport: Arc::new(HttpTransport::new()?),
         policy: policy(),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use changes_poller::PollerDeps;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
-use lambda::{ConnectionSource, ConnectionStore, Connections, Deps, system_clock};
+use lambda::{ConnectionSource, ConnectionStore, Connections, Deps, Metrics, system_clock};
 use ledger::{Ledger, Retention, create_table};
 use mycashflow::HttpTransport;
 use sandbox::embedded::Embedded;
@@ -83,6 +83,7 @@ pub(crate) async fn run(options: Options) -> Result<(), Problem> {
             ledger: Ledger::new(client, TABLE, Retention::default()),
             connections: Arc::new(store),
             clock: system_clock(),
+            metrics: Metrics::off(),
         },
         transport: Arc::new(HttpTransport::new()?),
         policy: policy(),

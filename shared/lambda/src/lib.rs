@@ -1,8 +1,9 @@
 //! What every function needs at start: its configuration, the connections with their secrets, the clients, the logs,
-//! and the HTTP answers.
+//! the metrics, and the HTTP answers.
 
 mod connections;
 mod http;
+mod metrics;
 mod receipt;
 mod start;
 mod store;
@@ -14,6 +15,7 @@ use ledger::Ledger;
 
 pub use connections::{Bridge, Connections, ConnectionsError, ManuConnection, Secret, ShopConnection};
 pub use http::{Answer, MAX_BODY_BYTES, content_type, path, respond};
+pub use metrics::{Function, Metric, Metrics};
 pub use receipt::{Closing, Receipt};
 pub use start::{StartError, Starter, dynamodb_settings, init_logs, log_targets, variable};
 pub use store::{ConnectionSource, ConnectionStore, StoreError};
@@ -30,6 +32,8 @@ pub struct Deps {
     pub connections: Arc<ConnectionStore>,
     /// The time.
     pub clock: Clock,
+    /// Where it is counted what happened.
+    pub metrics: Metrics,
 }
 
 /// The system's clock.

@@ -5,10 +5,10 @@ use std::time::Duration;
 use http::StatusCode;
 use jiff::Timestamp;
 use lambda_http::{Body, Request, Response};
-use ledger::{Appended, Connection, Delivery, DocumentKey, LedgerError, Outcome};
+use ledger::{Appended, Connection, Delivery, DocumentKey, LedgerError, Outcome, System};
 
 use crate::http::{Answer, request_id, respond};
-use crate::{Deps, content_type};
+use crate::{Deps, Function, Metric, content_type};
 
 /// How long the delivery log may take. With the ledger's own time-out this stays within the function's (15 s).
 const LOG_TIMEOUT: Duration = Duration::from_secs(2);
@@ -131,6 +131,7 @@ impl<'a> Receipt<'a> {
             duration_ms = delivery.duration.as_millis() as u64,
             "delivery"
         );
+        count(self.deps, &self.connection, outcome);
         // A database that hangs must not cost the sender the answer.
         let logged =
             tokio::time::timeout(LOG_TIMEOUT, self.deps.ledger.log_delivery(&self.connection, &delivery)).await;
@@ -143,4 +144,20 @@ impl<'a> Receipt<'a> {
         }
         respond(&answer)
     }
+}
+
+/// Each system's messages have one function that takes them in.
+fn count(deps: &Deps, connection: &Connection, outcome: Outcome) {
+    let function = match connection.system {
+        System::Mycashflow => Function::MycashflowOrder,
+        System::Manu => Function::ManuListener,
+    };
+    let counted = match outcome {
+        Outcome::Recorded => Metric::Recorded,
+        Outcome::Duplicate => Metric::Duplicate,
+        Outcome::Stale => Metric::Stale,
+        Outcome::Quarantined => Metric::Quarantined,
+        Outcome::Rejected => Metric::Rejected,
+    };
+    deps.metrics.record(function, Some(connection), &[(Metric::Received, 1), (counted, 1)]);
 }

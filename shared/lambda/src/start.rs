@@ -14,7 +14,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::{ConnectionSource, ConnectionStore, Deps, StoreError, system_clock};
+use crate::{ConnectionSource, ConnectionStore, Deps, Metrics, StoreError, system_clock};
 
 /// The product's own crates: the only ones whose logs go below warnings. Others log requests at their lower levels,
 /// and with them keys, names and addresses.
@@ -104,7 +104,7 @@ impl Starter {
             },
         };
         let connections = Arc::new(ConnectionStore::open(source).await?);
-        Ok(Deps { ledger, connections, clock: system_clock() })
+        Ok(Deps { ledger, connections, clock: system_clock(), metrics: Metrics::from_environment() })
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::config::retry::{RetryPartition, TokenBucket};
 use jiff::Timestamp;
-use lambda::{Clock, ConnectionSource, ConnectionStore, Connections, Deps, Secret, ShopConnection};
+use lambda::{Clock, ConnectionSource, ConnectionStore, Connections, Deps, Metrics, Secret, ShopConnection};
 use ledger::{Ledger, Retention};
 use sandbox::embedded::Embedded;
 use sandbox::in_process::{InProcess, SharedShop};
@@ -71,6 +71,7 @@ impl World {
             ledger: Ledger::new(client, TABLE, Retention::default()),
             connections: Arc::new(connections),
             clock: clock.clone(),
+            metrics: Metrics::off(),
         };
         trace.note(|| format!("{plan:?}"));
         Self {

@@ -35,6 +35,7 @@ impl Relay {
             bus_name: BUS.to_owned(),
             dead_letters,
             limits: Limits::default(),
+            metrics: bench.deps.metrics.clone(),
         };
         Self { reader: StreamReader::new(bench.embedded.clone(), TABLE, None), bench, messaging, deps }
     }

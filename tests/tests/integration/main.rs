@@ -9,6 +9,7 @@ mod invariants;
 mod ledger_contract;
 mod ledger_faults;
 mod manu_listener;
+mod metrics;
 mod mycashflow_order;
 mod one_order_every_way;
 mod poll_of_a_changing_shop;

@@ -1,14 +1,12 @@
-//! Secrets and personal data stay out of the logs at every level, out of the answers and out of the delivery log.
-
-use std::io::Write;
-use std::sync::{Arc, Mutex};
+//! Secrets and personal data stay out of the logs at every level, out of the metrics, the
+//! answers and the delivery log.
 
 use changes_poller::Event;
 use http::Method;
 use lambda_http::Request;
 use sandbox::embedded::CallFault;
 use sandbox::shop::{Breakage, Fault, Via};
-use tests::{CONNECTIONS, MANU_SECRET, PUSH_KEY, SHOP_KEY, ShopBench, post, shop_config, signed};
+use tests::{CONNECTIONS, Captured, MANU_SECRET, PUSH_KEY, SHOP_KEY, ShopBench, post, shop_config, signed};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::SubscriberExt;
@@ -43,33 +41,13 @@ const ORDER: &str = r#"<Order id="58"><OrderedAt timestamp="1772438400">2026-03-
 
 const MESSAGE: &str = r#"{"id":1,"customer":"Lumivälke-Planted Oy","email":"maija.planted@example.com"}"#;
 
-/// Where the subscriber of a test writes.
-#[derive(Clone, Default)]
-struct Captured(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Captured {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Captured {
-    /// Captures the logs of this thread as the functions write them with `LOG_LEVEL=trace`.
-    fn logs() -> (Self, tracing::subscriber::DefaultGuard) {
-        let captured = Self::default();
-        let writer = captured.clone();
-        let layer = tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(move || writer.clone());
-        let layer = layer.with_filter(lambda::log_targets(LevelFilter::TRACE));
-        (captured, tracing::subscriber::set_default(tracing_subscriber::registry().with(layer)))
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
+/// Captures the logs of this thread as the functions write them with `LOG_LEVEL=trace`.
+fn capture_logs() -> (Captured, tracing::subscriber::DefaultGuard) {
+    let captured = Captured::default();
+    let writer = captured.clone();
+    let layer = tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(move || writer.clone());
+    let layer = layer.with_filter(lambda::log_targets(LevelFilter::TRACE));
+    (captured, tracing::subscriber::set_default(tracing_subscriber::registry().with(layer)))
 }
 
 fn assert_holds_nothing_planted(what: &str, text: &str) {
@@ -160,9 +138,16 @@ fn assert_items_hold_nothing_planted(world: &ShopBench) {
     }
 }
 
+/// Asserts the same of the metrics' lines, which go to standard output beside the logs.
+fn assert_counted_holds_nothing_planted(world: &ShopBench, told: &str) {
+    let counted = world.bench.counted();
+    assert!(counted.contains(told), "the metrics were not captured: {told}");
+    assert_holds_nothing_planted("a metric", &counted);
+}
+
 #[tokio::test(start_paused = true)]
 async fn of_pushed_orders_and_signed_messages() {
-    let (captured, _guard) = Captured::logs();
+    let (captured, _guard) = capture_logs();
     let world = ShopBench::new().await;
     for fault in [None, Some(CallFault::Failed), Some(CallFault::NotSent)] {
         world.bench.heal();
@@ -184,11 +169,12 @@ async fn of_pushed_orders_and_signed_messages() {
         assert!(logs.contains(told), "the logs were not captured: {told}");
     }
     assert_holds_nothing_planted("a log", &logs);
+    assert_counted_holds_nothing_planted(&world, "Quarantined");
 }
 
 #[tokio::test(start_paused = true)]
 async fn of_polled_orders() {
-    let (captured, _guard) = Captured::logs();
+    let (captured, _guard) = capture_logs();
     let mut order = mycashflow::read_page(ORDER.as_bytes(), &mycashflow::Limits::default()).unwrap().entries.remove(0);
     let order = order.order.as_mut().unwrap().clone();
     let world = ShopBench::new().await;
@@ -230,6 +216,7 @@ async fn of_polled_orders() {
         assert!(logs.contains(told), "the logs were not captured: {told}");
     }
     assert_holds_nothing_planted("a log", &logs);
+    assert_counted_holds_nothing_planted(&world, "Quarantined");
 }
 
 #[test]

@@ -1,0 +1,154 @@
+//! What the functions count: each documented metric is counted by a function that is documented to, and no other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use changes_poller::Event;
+use lambda::{Function, Metric};
+use ledger::{ContentHash, DocumentKey, Evidence, NewRevision, Source};
+use sandbox::embedded::CallFault;
+use sandbox::functions::Functions;
+use sandbox::messaging::{ACTIONS, Messaging};
+use sandbox::shop::{Breakage, Fault};
+use serde_json::{Value, json};
+use tests::{METRICS_NAMESPACE, SHOP_KEY, ShopBench, post, signed};
+
+/// Function and metric, each with the sum of its values.
+type Sums = BTreeMap<(String, String), u64>;
+
+/// The lines that were written, each checked to be what CloudWatch takes and nothing else.
+fn sums(counted: &str) -> Sums {
+    let mut sums = Sums::new();
+    for line in counted.lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let directive = &line["_aws"]["CloudWatchMetrics"][0];
+        assert_eq!(directive["Namespace"], METRICS_NAMESPACE);
+        assert_eq!(directive["Dimensions"], json!([["Function"]]), "every dimension set costs as much as the first");
+        let function = line["Function"].as_str().unwrap().to_owned();
+        let metrics: Vec<&str> =
+            directive["Metrics"].as_array().unwrap().iter().map(|metric| metric["Name"].as_str().unwrap()).collect();
+        let fields: BTreeSet<&str> = line.as_object().unwrap().keys().map(String::as_str).collect();
+        let expected = metrics.iter().copied().chain(["_aws", "Function"]).collect::<BTreeSet<_>>();
+        assert!(fields.difference(&expected).all(|field| *field == "Connection"), "{line}");
+        for metric in metrics {
+            *sums.entry((function.clone(), metric.to_owned())).or_default() += line[metric].as_u64().unwrap();
+        }
+    }
+    sums
+}
+
+fn sum(sums: &Sums, function: Function, metric: Metric) -> Option<u64> {
+    sums.get(&(function.name().to_owned(), metric.name().to_owned())).copied()
+}
+
+/// The rows of the table in `docs/metrics.md`: metric and unit, and the functions that count it.
+fn documented() -> BTreeMap<(String, String), BTreeSet<String>> {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/metrics.md")).unwrap();
+    let rows = page.lines().filter(|line| line.starts_with("| `"));
+    let rows = rows.map(|row| {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let functions = cells[2].split(", ").map(|name| name.trim_matches('`').to_owned()).collect();
+        ((cells[0].trim_matches('`').to_owned(), cells[1].to_owned()), functions)
+    });
+    rows.collect()
+}
+
+/// Records a state of an order that was asked for a minute after whatever the functions see of it.
+async fn observed_later(world: &ShopBench, order: u64, body: &str) {
+    let now = world.bench.now();
+    let new = NewRevision {
+        document: &DocumentKey::order("acme", order),
+        source: Source::Poll,
+        observed_at: now + Duration::from_secs(60),
+        evidence: Evidence::Asked,
+        hash: ContentHash::of(body.as_bytes()),
+        body: body.as_bytes(),
+        content_type: "application/xml",
+        now,
+    };
+    world.bench.ledger.append(&new).await.unwrap();
+}
+
+#[test]
+fn the_documentation_lists_every_metric_with_its_unit_and_functions() {
+    let mut in_code: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
+    for function in Function::ALL {
+        for metric in function.metrics() {
+            let row = (metric.name().to_owned(), metric.unit().name().to_owned());
+            in_code.entry(row).or_default().insert(function.name().to_owned());
+        }
+    }
+    assert_eq!(documented(), in_code);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_poll_counts_its_run_its_lag_and_its_gaps() {
+    let world = ShopBench::new().await;
+    let orders = world.orders(3);
+    world.shop().poison(orders[1]);
+    world.poll().await;
+    let after_one = sums(&world.bench.counted());
+    let of = |metric| sum(&after_one, Function::ChangesPoller, metric);
+    assert_eq!((of(Metric::PollRuns), of(Metric::PollFailures)), (Some(1), None), "a count of 0 is not sent");
+    assert!(of(Metric::LagSeconds) < Some(60), "it is measured anew after the last page: {after_one:?}");
+    assert_eq!(of(Metric::GapsOpen), Some(world.state().await.gaps.len() as u64));
+    assert!(of(Metric::GapsOpen) > Some(0));
+    assert_eq!(of(Metric::Recorded), Some(2));
+    assert!(of(Metric::Polled) >= Some(2));
+
+    world.shop().fail_next(Fault::Html, 1000);
+    world.poll().await;
+    world.only(&Event::Refresh { shop: "acme".to_owned(), orders }).await;
+    let of = |metric| sum(&sums(&world.bench.counted()), Function::ChangesPoller, metric);
+    assert_eq!((of(Metric::PollRuns), of(Metric::PollFailures)), (Some(2), Some(1)), "a refresh is no run of the poll");
+    assert!(of(Metric::LagSeconds) > Some(0), "a failed run tells how far behind it is");
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_documented_metric_is_counted_by_the_functions_documented_and_by_no_other() {
+    let world = ShopBench::new().await;
+    let messaging = Messaging::new(world.deps.base.clock.clone());
+    let functions = Functions::new(world.deps.clone(), &messaging);
+    let path = format!("/mycashflow/acme/orders?key={SHOP_KEY}");
+    let order = |number: &str| format!(r#"<Order id="58"><OrderNumber>{number}</OrderNumber></Order>"#);
+    for body in [order("1"), order("1"), "<Order".to_owned()] {
+        world.bench.order(post(&path, &[], body)).await;
+    }
+    world.bench.order(post("/mycashflow/acme/orders?key=wrong", &[], order("1"))).await;
+    observed_later(&world, 57, "<Order").await;
+    world.bench.order(post(&path, &[], order("1").replace("58", "57"))).await;
+    for body in [r#"{"id":1}"#, r#"{"id":1}"#, "{"] {
+        world.bench.manu(signed("item-save", body)).await;
+    }
+    world.bench.manu(post("/manu/acme/item-save", &[], "{}")).await;
+
+    let orders = world.orders(4);
+    world.shop().unreadable(orders[0], Breakage::Value);
+    observed_later(&world, orders[3], "<Order").await;
+    world.poll().await;
+    world.bench.fail("*", CallFault::Failed, 1000);
+    world.poll().await;
+    world.bench.heal();
+
+    let act = async |message: Value| {
+        functions.invoke("shop-actions", &message.to_string()).await.unwrap();
+    };
+    act(json!({ "shop": "acme", "action": "deliver", "order": orders[1] })).await;
+    act(json!({ "shop": "acme", "action": "deliver", "order": 999_999 })).await;
+    world.shop().fail_next(Fault::Status(503), 1000);
+    act(json!({ "shop": "acme", "action": "deliver", "order": orders[2] })).await;
+    assert!(messaging.messages(ACTIONS).is_empty(), "they were invoked directly");
+    // The last order's first revision cannot be read.
+    for order in [orders[1], orders[3]] {
+        let republish = json!({ "republish": { "document": format!("mycashflow/acme/order/{order}") } });
+        functions.invoke("event-relay", &republish.to_string()).await.unwrap();
+    }
+
+    let mut counted: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (function, metric) in sums(&world.bench.counted()).into_keys() {
+        counted.entry(metric).or_default().insert(function);
+    }
+    let expected: BTreeMap<String, BTreeSet<String>> =
+        documented().into_iter().map(|((metric, _), functions)| (metric, functions)).collect();
+    assert_eq!(counted, expected);
+}
