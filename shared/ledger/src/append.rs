@@ -7,6 +7,7 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 use jiff::Timestamp;
 
+use crate::condition::first_that_did_not_hold;
 use crate::document::head_from;
 use crate::item::{blob, compress, expires_at, key, ms, n, s};
 use crate::{ContentHash, DocumentKey, Head, Ledger, LedgerError};
@@ -210,7 +211,7 @@ impl Ledger {
                 let Some(reasons) = cancellation_reasons(&error) else {
                     return Err(LedgerError::unavailable("TransactWriteItems")(error));
                 };
-                if let Some(lost) = reasons.iter().find(|reason| reason.code() == Some("ConditionalCheckFailed")) {
+                if let Some((_, lost)) = first_that_did_not_hold(reasons) {
                     return Ok(Attempt::Lost(lost.item().map(head_from).transpose()?));
                 }
                 let passing = |reason: &CancellationReason| {

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use crate::condition::was_made;
 use crate::item::{Attributes, Item, blob, compress, expires_at, key, ms, n, s};
 use crate::{Connection, ContentHash, Ledger, LedgerError};
 
@@ -174,13 +175,7 @@ impl Ledger {
             .condition_expression("attribute_not_exists(pk)")
             .send()
             .await;
-        match answer {
-            Ok(_) => Ok(true),
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
-                Ok(false)
-            }
-            Err(error) => Err(LedgerError::unavailable("PutItem")(error)),
-        }
+        was_made(answer, "PutItem")
     }
 
     /// Reads a connection's quarantine, first seen first.

@@ -4,9 +4,14 @@
 //! knows whether the action was done. So it is handed to the next one together with that doubt ([`Begun::Interrupted`]),
 //! never as if it were new.
 
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 use jiff::Timestamp;
 
+use crate::condition::was_made;
 use crate::item::{Attributes, Item, expires_at, key, ms, s};
 use crate::{Connection, ContentHash, Ledger, LedgerError};
 
@@ -19,7 +24,7 @@ pub struct Claim<'a> {
     pub key: &'a str,
     /// The hash of what is to be done, so that a key used for something else is found out.
     pub fingerprint: ContentHash,
-    /// Who works on it: unlike any other owner.
+    /// Who works on it: a name of this one try, unlike any other. A try whose answer was lost is known by it.
     pub owner: &'a str,
 }
 
@@ -60,6 +65,19 @@ impl Settled {
     }
 }
 
+/// The condition that an action is under way and that `:owner` works on it.
+const STARTED_BY_OWNER: &str = "#state = :started AND #owner = :owner";
+
+/// The names in [`STARTED_BY_OWNER`].
+fn started_by_owner_names() -> HashMap<String, String> {
+    [("#state", "state"), ("#owner", "owner")].map(|(name, stands_for)| (name.to_owned(), stands_for.to_owned())).into()
+}
+
+/// The values in [`STARTED_BY_OWNER`].
+fn started_by_owner_values(owner: &str) -> Item {
+    Item::from([(":started".to_owned(), s("started")), (":owner".to_owned(), s(owner))])
+}
+
 impl Ledger {
     /// Begins an action: writes that `claim.owner` works on it until `until`, unless it is over or somebody else does.
     ///
@@ -85,19 +103,20 @@ impl Ledger {
             let put = match &before {
                 None => put.condition_expression("attribute_not_exists(pk)"),
                 Some((owner, _)) => put
-                    .condition_expression("#state = :started AND #owner = :owner")
-                    .expression_attribute_names("#state", "state")
-                    .expression_attribute_names("#owner", "owner")
-                    .expression_attribute_values(":started", s("started"))
-                    .expression_attribute_values(":owner", s(owner)),
+                    .condition_expression(STARTED_BY_OWNER)
+                    .set_expression_attribute_names(Some(started_by_owner_names()))
+                    .set_expression_attribute_values(Some(started_by_owner_values(owner))),
             };
-            let Err(error) = put.send().await else {
-                return Ok(if before.is_some() { Begun::Interrupted } else { Begun::First });
-            };
-            let Some(failed) = conditional_failure(&error) else {
+            let begun = if before.is_some() { Begun::Interrupted } else { Begun::First };
+            let Err(error) = put.send().await else { return Ok(begun) };
+            let Some(met) = met_item(&error) else {
+                if before.is_none() {
+                    // It may be written nonetheless. Nothing was done, so the next one must not find a doubt.
+                    drop(self.release_action(claim).await);
+                }
                 return Err(LedgerError::unavailable("PutItem")(error));
             };
-            let record = match failed {
+            let record = match met {
                 Some(item) => Some(item.clone()),
                 None => self.action_item(claim).await?,
             };
@@ -112,7 +131,11 @@ impl Ledger {
             }
             let held_until = attributes.instant("until")?;
             let owner = attributes.string("owner")?.to_owned();
-            if held_until > now && owner != claim.owner {
+            if owner == claim.owner {
+                // The SDK sent the put again because its first answer was lost, and it met itself.
+                return Ok(begun);
+            }
+            if held_until > now {
                 return Ok(Begun::Running { until: held_until });
             }
             before = Some((owner, held_until));
@@ -138,18 +161,12 @@ impl Ledger {
             .put_item()
             .table_name(&self.table)
             .set_item(Some(item))
-            .condition_expression("#state = :started AND #owner = :owner")
-            .expression_attribute_names("#state", "state")
-            .expression_attribute_names("#owner", "owner")
-            .expression_attribute_values(":started", s("started"))
-            .expression_attribute_values(":owner", s(claim.owner))
+            .condition_expression(STARTED_BY_OWNER)
+            .set_expression_attribute_names(Some(started_by_owner_names()))
+            .set_expression_attribute_values(Some(started_by_owner_values(claim.owner)))
             .send()
             .await;
-        match answer {
-            Ok(_) => Ok(true),
-            Err(error) if conditional_failure(&error).is_some() => Ok(false),
-            Err(error) => Err(LedgerError::unavailable("PutItem")(error)),
-        }
+        was_made(answer, "PutItem")
     }
 
     /// Takes back that an action was begun, when it is certain that it was not done.
@@ -162,18 +179,12 @@ impl Ledger {
             .delete_item()
             .table_name(&self.table)
             .set_key(Some(key(action_pk(claim.connection), claim.key)))
-            .condition_expression("#state = :started AND #owner = :owner")
-            .expression_attribute_names("#state", "state")
-            .expression_attribute_names("#owner", "owner")
-            .expression_attribute_values(":started", s("started"))
-            .expression_attribute_values(":owner", s(claim.owner))
+            .condition_expression(STARTED_BY_OWNER)
+            .set_expression_attribute_names(Some(started_by_owner_names()))
+            .set_expression_attribute_values(Some(started_by_owner_values(claim.owner)))
             .send()
             .await;
-        match answer {
-            Ok(_) => Ok(()),
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => Ok(()),
-            Err(error) => Err(LedgerError::unavailable("DeleteItem")(error)),
-        }
+        was_made(answer, "DeleteItem").map(drop)
     }
 
     /// How an action ended; none when it did not, or was never begun.
@@ -208,7 +219,7 @@ impl Ledger {
             ("owner".to_owned(), s(claim.owner)),
             ("fingerprint".to_owned(), s(claim.fingerprint.to_string())),
             ("at".to_owned(), ms(now)),
-            ("expires_at".to_owned(), expires_at(now, self.retention.log)),
+            ("expires_at".to_owned(), expires_at(now, self.retention.actions())),
         ]);
         item
     }
@@ -218,11 +229,8 @@ fn action_pk(connection: &Connection) -> String {
     format!("action#{connection}")
 }
 
-/// Of a put that met its condition: the item that it met, when DynamoDB sent it along.
-fn conditional_failure<R>(
-    error: &aws_sdk_dynamodb::error::SdkError<aws_sdk_dynamodb::operation::put_item::PutItemError, R>,
-) -> Option<Option<&Item>> {
-    use aws_sdk_dynamodb::operation::put_item::PutItemError;
+/// Of a put whose condition did not hold: the item that it met, when DynamoDB sent it along.
+fn met_item<R>(error: &SdkError<PutItemError, R>) -> Option<Option<&Item>> {
     match error.as_service_error()? {
         PutItemError::ConditionalCheckFailedException(failed) => Some(failed.item()),
         _ => None,

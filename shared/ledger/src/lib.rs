@@ -3,11 +3,13 @@
 //! A *document* (an order of a shop, a document of the ERP) has a head item and one item a revision. [`Ledger::append`]
 //! writes both in one transaction, so any number of writers that bring the same version make one revision. Beside the
 //! documents the table keeps what the poll needs to lose nothing ([`Ledger::shop_state`]: cursors, gaps, refreshes, the
-//! lease), what was asked to be done once ([`Ledger::begin_action`]), and what people need to see what happened (the delivery log and the quarantine).
+//! lease), what was asked to be done once ([`Ledger::begin_action`]), and what people need to see what happened (the
+//! delivery log and the quarantine).
 //!
 //! Nothing here knows of the two vendors' protocols: documents come in as bytes with their [`ContentHash`].
 
 mod append;
+mod condition;
 mod delivery;
 mod document;
 mod error;
@@ -53,6 +55,18 @@ pub struct Retention {
     pub revisions: Duration,
     /// The delivery log and the quarantine.
     pub log: Duration,
+}
+
+/// The least time for which the record of an action is kept. A message can come again for as long as it lies in the two
+/// queues, 14 days in each, and a person may move it back once more; meanwhile nothing of it may be done twice.
+const ACTIONS_AT_LEAST: Duration = Duration::from_secs(60 * 24 * 60 * 60);
+
+impl Retention {
+    /// How long the record of an action is kept: as long as the delivery log, and 60 days at least. It holds no personal
+    /// data.
+    pub fn actions(&self) -> Duration {
+        self.log.max(ACTIONS_AT_LEAST)
+    }
 }
 
 impl Default for Retention {

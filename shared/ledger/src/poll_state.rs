@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::{CancellationReason, ConditionCheck, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{ConditionCheck, Put, TransactWriteItem};
 use jiff::Timestamp;
 
 use crate::append::{cancellation_reasons, transact_put};
+use crate::condition::{first_that_did_not_hold, was_made};
 use crate::gap::gap_from;
 use crate::item::{Attributes, Item, expires_at, key, ms, n, s};
 use crate::{Connection, DocumentKey, Gap, Ledger, LedgerError};
@@ -197,11 +198,7 @@ impl Ledger {
             .expression_attribute_values(":owner", s(&*lease.owner))
             .send()
             .await;
-        match answer {
-            Ok(_) => Ok(()),
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => Ok(()),
-            Err(error) => Err(LedgerError::unavailable("DeleteItem")(error)),
-        }
+        was_made(answer, "DeleteItem").map(drop)
     }
 
     /// Moves a cursor from where this run knows it to be (`None`: it does not exist) to where `to` says.
@@ -255,11 +252,10 @@ impl Ledger {
                 return Ok(None);
             };
             let reasons = cancellation_reasons(&error).unwrap_or_default();
-            let is = |code: &'static str| move |reason: &CancellationReason| reason.code() == Some(code);
-            if let Some(failed) = reasons.iter().position(is("ConditionalCheckFailed")) {
+            if let Some((failed, _)) = first_that_did_not_hold(reasons) {
                 return Ok(Some(failed));
             }
-            if attempt == WRITE_TRIES || !reasons.iter().any(is("TransactionConflict")) {
+            if attempt == WRITE_TRIES || !reasons.iter().any(|reason| reason.code() == Some("TransactionConflict")) {
                 return Err(LedgerError::unavailable("TransactWriteItems")(error));
             }
             tokio::time::sleep(Duration::from_millis(fastrand::u64(1..=20 << attempt))).await;
@@ -296,11 +292,7 @@ impl Ledger {
             .expression_attribute_values(":marked_at", ms(marked_at))
             .send()
             .await;
-        match answer {
-            Ok(_) => Ok(()),
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => Ok(()),
-            Err(error) => Err(LedgerError::unavailable("DeleteItem")(error)),
-        }
+        was_made(answer, "DeleteItem").map(drop)
     }
 }
 

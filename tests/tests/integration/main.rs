@@ -6,6 +6,7 @@ mod changes_poller;
 mod event_relay;
 mod events;
 mod invariants;
+mod ledger_actions;
 mod ledger_contract;
 mod ledger_faults;
 mod manu_listener;
