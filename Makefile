@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo simulate mutations backfill-test test test-rust validate lint fmt build clean
+.PHONY: help demo simulate mutations backfill-test bench test test-rust validate lint fmt build clean
 
 # The pinned tools come first, so that SAM finds the cargo-lambda and the zig of the same installation.
 WITH_TOOLS := tools/install && PATH="$$PWD/.tools/bin:$$PATH" SAM_CLI_TELEMETRY=0
@@ -23,6 +23,9 @@ mutations: ## Break each rule of the poll in turn, and find the world that notic
 
 backfill-test: ## Read 100,000 orders of a make-believe shop, killed twice on the way
 	@tests/backfill-100k.sh
+
+bench: ## Measure against other ways of doing the same, and write bench/RESULTS.md
+	@bench/run
 
 test: test-rust simulate validate ## Run every test: the Rust tests and examples, 2,000 simulated worlds, the checks of the template
 
