@@ -139,8 +139,8 @@ impl<'a> Walk<'a> {
             };
             match event {
                 Event::Open(tag) => self.open(&tag, page)?,
-                Event::Close(name) if self.open.pop() == Some(name) => {}
-                Event::Close(_) => return Err(self.malformed(start, "an end tag that does not match its start tag")),
+                Event::Close { name, .. } if self.open.pop() == Some(name) => {}
+                Event::Close { start, .. } => return Err(self.malformed(start, source::MISMATCH)),
                 Event::Text(text) => self.text(start, &text)?,
                 Event::Declaration if self.root.is_none() => {}
                 Event::Declaration => return Err(self.malformed(start, source::STRAY_DECLARATION)),

@@ -51,7 +51,20 @@ pub(super) struct Tag<'a> {
     name_bytes: usize,
 }
 
-impl Tag<'_> {
+impl<'a> Tag<'a> {
+    /// The name as it is written, where `name` may be another spelling of it.
+    fn own_name(&self) -> &'a str {
+        &self.content[..self.name_bytes]
+    }
+
+    /// The only attribute, if the tag has one and its value stands for itself.
+    fn only_attribute(&self) -> Option<(&'a str, &'a str)> {
+        let (name, value) = self.content[self.name_bytes..].strip_prefix(' ')?.split_once('=')?;
+        let value = value.strip_prefix('"')?.strip_suffix('"')?;
+        let is_plain = |b: u8| b >= b' ' && !matches!(b, b'"' | b'<' | b'&');
+        (is_name(name) && value.bytes().all(is_plain)).then_some((name, value))
+    }
+
     /// The same tag under the name that it is another spelling of.
     pub(super) fn spelled(self, name: &'static str) -> Self {
         Self { name, ..self }
@@ -73,8 +86,11 @@ impl Tag<'_> {
 /// One event of the document. Comments and processing instructions are not reported.
 pub(super) enum Event<'a> {
     Open(Tag<'a>),
-    /// An end tag, by its name.
-    Close(&'a str),
+    /// An end tag, and the offset of its `<`.
+    Close {
+        name: &'a str,
+        start: usize,
+    },
     /// Character data, a CDATA section or a resolved reference.
     Text(Cow<'a, str>),
     Declaration,
@@ -112,11 +128,14 @@ impl Rest {
 }
 
 /// A pull reader over the decoded text.
+///
+/// What orders are made of, it finds by itself: tags, text, and references. Everything else (comments, CDATA sections,
+/// instructions, and whatever is wrong) it leaves to quick-xml, one event at a time. So the common case is a few
+/// searches for a byte, and there is one judge of what is well-formed.
 pub(super) struct Source<'a> {
     text: &'a str,
-    reader: Reader<&'a [u8]>,
-    /// Where in `text` the reader was started.
-    base: usize,
+    /// How far `text` has been read: always at a character's start.
+    at: usize,
     /// The number of elements now open.
     depth: usize,
     depth_limit: usize,
@@ -128,25 +147,12 @@ pub(super) struct Source<'a> {
 impl<'a> Source<'a> {
     /// A source of the events of `text`, which must not begin with a byte order mark.
     pub(super) fn new(text: &'a str, depth_limit: usize) -> Self {
-        let mut source = Self {
-            text,
-            reader: Reader::from_str(""),
-            base: 0,
-            depth: 0,
-            depth_limit,
-            path: Vec::new(),
-            warnings: Vec::new(),
-        };
-        source.resume(0, 0);
-        source
+        Self { text, at: 0, depth: 0, depth_limit, path: Vec::new(), warnings: Vec::new() }
     }
 
-    /// Starts anew at `offset`, where a `<` stands (or the text begins), with `depth` elements open.
+    /// Goes on at `offset`, where a `<` stands, with `depth` elements open.
     pub(super) fn resume(&mut self, offset: usize, depth: usize) {
-        self.reader = Reader::from_str(&self.text[offset..]);
-        // The reader has not seen the start tags before `offset`; the page compares their names itself.
-        self.reader.config_mut().allow_unmatched_ends = true;
-        self.base = offset;
+        self.at = offset;
         self.depth = depth;
     }
 
@@ -159,58 +165,132 @@ impl<'a> Source<'a> {
 
     /// How far the text has been read.
     pub(super) fn offset(&self) -> usize {
-        // The reader counts in u64 for the sake of streams; here it counts within a slice.
-        self.base + usize::try_from(self.reader.buffer_position()).unwrap_or(usize::MAX)
+        self.at
     }
 
-    /// The next event.
+    /// The next event. An end tag is reported whichever element it ends.
     #[inline]
     pub(super) fn next(&mut self) -> Result<Event<'a>, Fault> {
         loop {
-            let start = self.offset();
-            let (content_bytes, name_bytes, empty) = match self.reader.read_event() {
-                Ok(XmlEvent::Start(tag)) => (tag.len(), tag.name().as_ref().len(), false),
-                Ok(XmlEvent::Empty(tag)) => (tag.len(), tag.name().as_ref().len(), true),
-                Ok(XmlEvent::End(tag)) => {
-                    let name_bytes = tag.name().as_ref().len();
-                    self.depth = self.depth.saturating_sub(1);
-                    return Ok(Event::Close(&self.text[start + 2..start + 2 + name_bytes]));
-                }
-                Ok(XmlEvent::Text(_)) => return Ok(Event::Text(self.character_data(start))),
-                Ok(XmlEvent::CData(text)) => return Ok(Event::Text(text.xml10_content())),
-                Ok(XmlEvent::GeneralRef(name)) => {
-                    return resolve(&name).map(Event::Text).ok_or_else(|| self.fault(start, UNDECLARED_ENTITY));
-                }
-                Ok(XmlEvent::Comment(_) | XmlEvent::PI(_)) => continue,
-                Ok(XmlEvent::Decl(_)) => return Ok(Event::Declaration),
-                Ok(XmlEvent::DocType(_)) => return Err(Fault::Document { offset: start, refusal: Refusal::Dtd }),
-                Ok(XmlEvent::Eof) => return Ok(Event::End),
-                Err(error) => return Err(self.markup_fault(start, &error)),
+            let event = match self.text.as_bytes()[self.at..] {
+                [] => return Ok(Event::End),
+                [b'<', b'/', ..] => self.end_tag(),
+                [b'<', ..] => match self.start_tag() {
+                    Some(tag) => return self.opened(tag),
+                    None => None,
+                },
+                [b'&', ..] => self.reference(),
+                _ => Some(self.character_data()),
             };
-            let content = &self.text[start + 1..start + 1 + content_bytes];
-            if self.depth == self.depth_limit {
-                return Err(Fault::Document { offset: start, refusal: Refusal::Depth });
+            if let Some(event) = event {
+                return Ok(event);
             }
-            self.depth += usize::from(!empty);
-            return Ok(Event::Open(Tag {
-                name: &content[..name_bytes],
-                start,
-                end: self.offset(),
-                content,
-                name_bytes,
-            }));
+            if let Some(event) = self.next_of_quick_xml()? {
+                return Ok(event);
+            }
         }
     }
 
-    /// The character data from `start` up to where the text has been read, with line ends as XML wants them.
-    ///
-    /// Taken from the text by its place, which is faster than to move it out of the reader's event.
-    fn character_data(&self, start: usize) -> Cow<'a, str> {
-        let raw = &self.text[start..self.offset()];
-        match memchr::memchr(b'\r', raw.as_bytes()) {
+    /// The tag that begins here, if there is nothing unusual about it.
+    #[inline]
+    fn start_tag(&mut self) -> Option<Tag<'a>> {
+        let start = self.at;
+        let content = &self.text[start + 1..];
+        let bytes = content.as_bytes();
+        if !bytes.first().is_some_and(u8::is_ascii_alphabetic) {
+            return None;
+        }
+        let name_bytes = bytes.iter().position(|b| ends_name(*b))?;
+        let close = match bytes[name_bytes] {
+            b'>' => name_bytes,
+            b'/' if bytes.get(name_bytes + 1) == Some(&b'>') => name_bytes + 1,
+            b'/' | b'\'' | b'"' => return None,
+            _ => name_bytes + tag_end(&bytes[name_bytes..])?,
+        };
+        let content_bytes = if bytes[close - 1] == b'/' { close - 1 } else { close };
+        let content = &content[..content_bytes];
+        self.at = start + "<".len() + close + ">".len();
+        Some(Tag { name: &content[..name_bytes], start, end: self.at, content, name_bytes })
+    }
+
+    /// Counts the element as open.
+    #[inline]
+    fn opened(&mut self, tag: Tag<'a>) -> Result<Event<'a>, Fault> {
+        if self.depth == self.depth_limit {
+            return Err(Fault::Document { offset: tag.start, refusal: Refusal::Depth });
+        }
+        self.depth += usize::from(!tag.is_empty());
+        Ok(Event::Open(tag))
+    }
+
+    /// The end tag that begins here, if there is nothing in it but a name.
+    #[inline]
+    fn end_tag(&mut self) -> Option<Event<'a>> {
+        let start = self.at;
+        let content = &self.text[start + "</".len()..];
+        let name_bytes = content.bytes().position(ends_name)?;
+        (content.as_bytes()[name_bytes] == b'>').then(|| self.closed(start, &content[..name_bytes], 1))
+    }
+
+    /// Counts an element as closed: its end tag begins at `start`, and ends `more_bytes` behind its name.
+    #[inline]
+    fn closed(&mut self, start: usize, name: &'a str, more_bytes: usize) -> Event<'a> {
+        self.at = start + "</".len() + name.len() + more_bytes;
+        self.depth = self.depth.saturating_sub(1);
+        Event::Close { name, start }
+    }
+
+    /// What the reference that begins here stands for, if anything.
+    fn reference(&mut self) -> Option<Event<'a>> {
+        let rest = &self.text[self.at + "&".len()..];
+        let name_bytes = rest.bytes().position(|b| matches!(b, b';' | b'&' | b'<'))?;
+        let resolved = if rest.as_bytes()[name_bytes] == b';' { resolve(&rest[..name_bytes]) } else { None }?;
+        self.at += "&".len() + name_bytes + ";".len();
+        Some(Event::Text(resolved))
+    }
+
+    /// The character data that begins here, with line ends as XML wants them.
+    #[inline]
+    fn character_data(&mut self) -> Event<'a> {
+        let rest = &self.text[self.at..];
+        let raw = &rest[..memchr::memchr2(b'<', b'&', rest.as_bytes()).unwrap_or(rest.len())];
+        self.at += raw.len();
+        Event::Text(match memchr::memchr(b'\r', raw.as_bytes()) {
             None => Cow::Borrowed(raw),
             Some(_) => Cow::Owned(raw.replace("\r\n", "\n").replace('\r', "\n")),
-        }
+        })
+    }
+
+    /// The event that begins here, as quick-xml has it: what is rare, and what is wrong. Of a comment or a processing
+    /// instruction there is nothing to tell.
+    #[cold]
+    fn next_of_quick_xml(&mut self) -> Result<Option<Event<'a>>, Fault> {
+        let start = self.at;
+        let rest = &self.text[start..];
+        let mut reader = Reader::from_str(rest);
+        // This reader has seen no start tag; whether names match is for the one who reads the element to see.
+        reader.config_mut().allow_unmatched_ends = true;
+        let event = reader.read_event();
+        // The reader counts in u64 for the sake of streams; here it counts within a slice.
+        let event_bytes = usize::try_from(reader.buffer_position()).unwrap_or(rest.len());
+        self.at += event_bytes;
+        let (content_bytes, name_bytes) = match event {
+            Ok(XmlEvent::Start(tag) | XmlEvent::Empty(tag)) => (tag.len(), tag.name().as_ref().len()),
+            Ok(XmlEvent::End(tag)) => {
+                let name = &rest["</".len()..][..tag.name().as_ref().len()];
+                return Ok(Some(self.closed(start, name, event_bytes - "</".len() - name.len())));
+            }
+            Ok(XmlEvent::Text(text)) => return Ok(Some(Event::Text(text.xml10_content()))),
+            Ok(XmlEvent::CData(text)) => return Ok(Some(Event::Text(text.xml10_content()))),
+            Ok(XmlEvent::GeneralRef(_)) => return Err(self.fault(start, UNDECLARED_ENTITY)),
+            Ok(XmlEvent::Comment(_) | XmlEvent::PI(_)) => return Ok(None),
+            Ok(XmlEvent::Decl(_)) => return Ok(Some(Event::Declaration)),
+            Ok(XmlEvent::DocType(_)) => return Err(Fault::Document { offset: start, refusal: Refusal::Dtd }),
+            Ok(XmlEvent::Eof) => return Ok(Some(Event::End)),
+            Err(error) => return Err(self.markup_fault(start, &error)),
+        };
+        let content = &rest["<".len()..][..content_bytes];
+        self.opened(Tag { name: &content[..name_bytes], start, end: self.at, content, name_bytes }).map(Some)
     }
 
     /// The next element inside the container of `tag`; none at its end. Text among them is kept in `rest`.
@@ -240,7 +320,8 @@ impl<'a> Source<'a> {
         match self.next()? {
             Event::Open(child) => Ok(Some(Inside::Element(child))),
             Event::Text(text) => Ok(Some(Inside::Text(text))),
-            Event::Close(_) => Ok(None),
+            Event::Close { name, .. } if name == tag.own_name() => Ok(None),
+            Event::Close { start, .. } => Err(self.fault(start, MISMATCH)),
             Event::Declaration => Err(self.fault(self.offset(), STRAY_DECLARATION)),
             Event::End => Err(self.fault(self.offset(), UNENDED)),
         }
@@ -256,6 +337,9 @@ impl<'a> Source<'a> {
         rest: &mut Rest,
     ) -> Result<(Value<'a>, [Value<'a>; N]), Fault> {
         let attributes = self.attributes(tag, names, rest).map_err(|fault| fault.inside(tag.name))?;
+        if let Some(text) = self.plain_text(tag) {
+            return Ok((present(Cow::Borrowed(text)), attributes));
+        }
         let mut value = Cow::Borrowed("");
         while let Some(inside) = self.inside(tag).map_err(|fault| fault.inside(tag.name))? {
             match inside {
@@ -267,7 +351,21 @@ impl<'a> Source<'a> {
                 }
             }
         }
-        Ok((Some(trim(value)).filter(|value| !value.is_empty()), attributes))
+        Ok((present(value), attributes))
+    }
+
+    /// The text of an element, if that and the end tag are all that is left of it. Most elements are like this.
+    #[inline]
+    fn plain_text(&mut self, tag: &Tag<'a>) -> Option<&'a str> {
+        if tag.is_empty() {
+            return None;
+        }
+        let rest = &self.text[self.at..];
+        let text = &rest[..memchr::memchr3(b'<', b'&', b'\r', rest.as_bytes())?];
+        let name = tag.own_name();
+        rest[text.len()..].strip_prefix("</")?.strip_prefix(name)?.strip_prefix('>')?;
+        self.closed(self.at + text.len(), name, ">".len());
+        Some(text)
     }
 
     /// The named attributes of a tag; the others are kept in `rest` as `ELEMENT/@ATTRIBUTE`.
@@ -278,11 +376,20 @@ impl<'a> Source<'a> {
         rest: &mut Rest,
     ) -> Result<[Value<'a>; N], Fault> {
         let mut values = [const { None }; N];
+        if tag.content.len() == tag.name_bytes {
+            return Ok(values);
+        }
+        if let Some((name, value)) = tag.only_attribute()
+            && let Some(index) = names.iter().position(|known| *known == name)
+        {
+            values[index] = present(Cow::Borrowed(value));
+            return Ok(values);
+        }
         let kept_before = rest.extra.len();
         for (name, value) in self.each_attribute(tag) {
             let value = value?;
             match names.iter().position(|known| *known == name) {
-                Some(index) => values[index] = Some(trim(value)).filter(|value| !value.is_empty()),
+                Some(index) => values[index] = present(value),
                 None => {
                     let name = format!("{}{}/@{name}", rest.prefix, tag.name);
                     rest.extra.push(Extra { name, text: non_empty(value), ..Extra::default() });
@@ -404,9 +511,6 @@ impl<'a> Source<'a> {
             XmlError::Syntax(_) if memchr::memchr(b'>', &self.text.as_bytes()[start..]).is_none() => UNENDED,
             XmlError::Syntax(SyntaxError::InvalidBangMarkup) => "neither a comment nor a CDATA section after <!",
             XmlError::Syntax(_) => "a tag without its end",
-            XmlError::IllFormed(IllFormedError::MismatchedEndTag { .. } | IllFormedError::UnmatchedEndTag(_)) => {
-                "an end tag that does not match its start tag"
-            }
             XmlError::IllFormed(IllFormedError::UnclosedReference) => "an ampersand that begins no reference",
             _ => "not well-formed",
         };
@@ -414,8 +518,35 @@ impl<'a> Source<'a> {
     }
 }
 
+/// Whether a tag's name ends before this byte.
+#[inline]
+fn ends_name(byte: u8) -> bool {
+    matches!(byte, b'>' | b'/' | b' ' | b'\t' | b'\r' | b'\n' | b'\'' | b'"')
+}
+
+/// Where the `>` is that ends a tag: the first one outside of quotes.
+#[inline]
+fn tag_end(bytes: &[u8]) -> Option<usize> {
+    let mut quote = None;
+    bytes.iter().position(|byte| {
+        match quote {
+            Some(open) if open == *byte => quote = None,
+            None if matches!(byte, b'\'' | b'"') => quote = Some(*byte),
+            _ => {}
+        }
+        quote.is_none() && *byte == b'>'
+    })
+}
+
+/// A value without the white space around it, unless nothing is left.
+#[inline]
+fn present(value: Cow<'_, str>) -> Value<'_> {
+    Some(trim(value)).filter(|value| !value.is_empty())
+}
+
 /// The reason of a fault where the text ends before the element.
 pub(super) const UNENDED: &str = "an element without its end tag";
 pub(super) const STRAY_DECLARATION: &str = "an XML declaration inside the document";
+pub(super) const MISMATCH: &str = "an end tag that does not match its start tag";
 pub(super) const UNDECLARED_ENTITY: &str = "a reference to an entity that is not declared";
 pub(super) const BAD_ATTRIBUTE: &str = "a malformed or repeated attribute";

@@ -19,16 +19,25 @@ pub(super) fn attribute_value<'a>(attribute: &Attribute<'a>, name: &str) -> Resu
 /// What `&name;` stands for: a character, one of XML's own five entities or, because PHP shops let them slip through,
 /// one of HTML's, such as `&auml;`. Documents cannot declare any others.
 pub(super) fn resolve(name: &str) -> Option<Cow<'static, str>> {
-    if let Some(number) = name.strip_prefix('#') {
-        let code = match number.strip_prefix('x') {
-            Some(digits) if digits.bytes().all(|b| b.is_ascii_hexdigit()) => u32::from_str_radix(digits, 16),
-            None if number.bytes().all(|b| b.is_ascii_digit()) => number.parse(),
-            _ => return None,
-        };
-        let character = char::from_u32(code.ok()?).filter(|c| *c != '\0')?;
-        return Some(Cow::Owned(character.into()));
+    match (name, name.strip_prefix('#')) {
+        // First the few that are in every order: the table of HTML's is a long one.
+        ("amp", _) => Some(Cow::Borrowed("&")),
+        ("lt", _) => Some(Cow::Borrowed("<")),
+        ("gt", _) => Some(Cow::Borrowed(">")),
+        ("quot", _) => Some(Cow::Borrowed("\"")),
+        (_, Some(number)) => numbered(number).map(|character| Cow::Owned(character.into())),
+        _ => html_entity(name).map(Cow::Borrowed),
     }
-    html_entity(name).map(Cow::Borrowed)
+}
+
+/// The character of a number, which is hexadecimal behind an `x`.
+fn numbered(number: &str) -> Option<char> {
+    let code = match number.strip_prefix('x') {
+        Some(digits) if digits.bytes().all(|b| b.is_ascii_hexdigit()) => u32::from_str_radix(digits, 16),
+        None if number.bytes().all(|b| b.is_ascii_digit()) => number.parse(),
+        _ => return None,
+    };
+    char::from_u32(code.ok()?).filter(|c| *c != '\0')
 }
 
 fn html_entity(name: &str) -> Option<&'static str> {
@@ -56,11 +65,20 @@ pub(super) fn join<'a>(text: &mut Cow<'a, str>, more: Cow<'a, str>) {
     }
 }
 
+fn trim_str(text: &str) -> &str {
+    match text.as_bytes() {
+        // Mostly there is none, which the bytes at the ends tell sooner than the characters.
+        [first, .., last] if *first > b' ' && *last > b' ' => text,
+        _ => text.trim_matches(is_xml_space),
+    }
+}
+
 /// Takes the white space off both ends.
+#[inline]
 pub(super) fn trim(value: Cow<'_, str>) -> Cow<'_, str> {
     match value {
-        Cow::Borrowed(text) => Cow::Borrowed(text.trim_matches(is_xml_space)),
-        Cow::Owned(text) => match text.trim_matches(is_xml_space) {
+        Cow::Borrowed(text) => Cow::Borrowed(trim_str(text)),
+        Cow::Owned(text) => match trim_str(&text) {
             trimmed if trimmed.len() == text.len() => Cow::Owned(text),
             trimmed => Cow::Owned(trimmed.to_owned()),
         },
