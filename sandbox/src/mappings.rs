@@ -16,7 +16,7 @@ use crate::messaging::{ACTIONS, Messaging};
 /// Records in a batch of the stream, as in `template.yaml`.
 pub const STREAM_BATCH: usize = 100;
 /// Messages in a batch of the queue, as in `template.yaml`.
-pub const QUEUE_BATCH: usize = 5;
+pub const QUEUE_BATCH: usize = 1;
 
 /// Reads a table's stream as Lambda's event source mapping does, with the filter of `template.yaml`.
 #[derive(Clone, Debug)]

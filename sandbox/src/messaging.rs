@@ -26,8 +26,8 @@ pub const EVENT_DEAD_LETTERS: &str = "tilaussilta-event-dead-letters";
 
 /// How long a message that was received stays hidden, as in `template.yaml`.
 const VISIBILITY: SignedDuration = SignedDuration::from_secs(720);
-/// How often a message is received before it goes to the dead letters, as in `template.yaml`.
-const MAX_RECEIVES: u32 = 5;
+/// How often a message is received before SQS itself moves it to the dead letters, as in `template.yaml`.
+pub const MAX_RECEIVES: u32 = 8;
 /// What a request may hold, by the AWS Compute Blog's "More room to build" (2026-01-29).
 const MAX_REQUEST_BYTES: usize = 1024 * 1024;
 

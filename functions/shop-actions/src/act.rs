@@ -3,6 +3,9 @@
 //! The record in the ledger is written before the shop is called and again after. Between the two lies the one moment at
 //! which nobody knows what happened: the answer is lost, or this function killed. Then a delivery is looked up in the
 //! shop before it is tried again; a comment cannot be looked up, so it is not tried again.
+//!
+//! Messages with different ids can want the same delivery. So each delivery also takes its order's own claim, and one
+//! waits until what another one sent has certainly arrived, or never will.
 
 use std::time::Duration;
 
@@ -22,15 +25,15 @@ use crate::report::Outcome;
 const SHIPPED: &str = "Shipped";
 /// The content type of an order that was cut out of an answer.
 const SLICE_CONTENT_TYPE: &str = "application/xml; charset=utf-8";
-/// How long after the invocation's deadline its claims last: an answer may still be on its way then.
-const CLAIM_MARGIN: SignedDuration = SignedDuration::from_secs(30);
+/// How long after the deadline of its requests a claim lasts: what was sent may still be on its way then.
+const CLAIM_MARGIN: SignedDuration = SignedDuration::from_secs(90);
 
 /// Works on the orders of one shop.
 pub(crate) struct Actor<'a> {
     pub(crate) deps: &'a ActionsDeps,
     pub(crate) client: ShopClient,
     pub(crate) connection: Connection,
-    /// This invocation's name: unlike any other's.
+    /// The name of this invocation and message: unlike any other's.
     pub(crate) owner: &'a str,
     pub(crate) deadline: Instant,
 }
@@ -51,11 +54,10 @@ impl Actor<'_> {
                 _ => self.resend(order).await,
             };
         };
-        let claim = Claim { connection: &self.connection, key: &key, fingerprint, owner: self.owner };
-        let now = self.now();
-        let left =
-            SignedDuration::try_from(self.deadline.saturating_duration_since(Instant::now())).unwrap_or_default();
-        let doubt = match self.deps.base.ledger.begin_action(&claim, now, now + left + CLAIM_MARGIN).await {
+        // Unlike the name of any other try, so that a record of this name can only be this try's.
+        let owner = format!("{}#{:016x}", self.owner, fastrand::u64(..));
+        let claim = Claim { connection: &self.connection, key: &key, fingerprint, owner: &owner };
+        let doubt = match self.begin(&claim).await {
             Ok(Begun::First) => Doubt::No,
             Ok(Begun::Interrupted) => Doubt::Yes,
             Ok(Begun::Running { .. }) => {
@@ -68,7 +70,7 @@ impl Actor<'_> {
         };
         let outcome = match &message.action {
             Action::Deliver { send_email, tracking_code } => {
-                self.deliver(order, *send_email, tracking_code.as_deref(), doubt).await
+                self.deliver_alone(&owner, order, *send_email, tracking_code.as_deref(), doubt).await
             }
             Action::AddComment { message, public_message } => {
                 self.comment(order, message, *public_message, doubt).await
@@ -77,6 +79,20 @@ impl Actor<'_> {
             Action::Refresh => Attempted::certain(self.refresh(order).await),
         };
         self.write_down(&claim, outcome, doubt).await
+    }
+
+    async fn begin(&self, claim: &Claim<'_>) -> Result<Begun, LedgerError> {
+        let now = self.now();
+        let left =
+            SignedDuration::try_from(self.deadline.saturating_duration_since(Instant::now())).unwrap_or_default();
+        self.deps.base.ledger.begin_action(claim, now, now + left + CLAIM_MARGIN).await
+    }
+
+    /// Takes back a claim on what was certainly not done, or is certainly over.
+    async fn release(&self, claim: &Claim<'_>) {
+        if let Err(error) = self.deps.base.ledger.release_action(claim).await {
+            tracing::warn!(%error, "a claim could not be released; it ends by its time");
+        }
     }
 
     /// Writes down what came of an action, as far as that is certain.
@@ -89,9 +105,7 @@ impl Actor<'_> {
             // What is in doubt stays in doubt: the record goes on saying that it was begun.
             _ if may_have_happened || doubt == Doubt::Yes => return outcome,
             _ => {
-                if let Err(error) = ledger.release_action(claim).await {
-                    tracing::warn!(%error, "an action that was not done could not be released; its claim ends by its time");
-                }
+                self.release(claim).await;
                 return outcome;
             }
         };
@@ -102,6 +116,37 @@ impl Actor<'_> {
             Err(error) => tracing::warn!(%error, "the outcome of an action could not be written down"),
         }
         outcome
+    }
+
+    /// Delivers under the order's own claim. Whether a message with another id delivers it at this moment, or sent a
+    /// request that may still arrive, cannot be seen in the shop.
+    async fn deliver_alone(
+        &self,
+        owner: &str,
+        order: u64,
+        send_email: bool,
+        tracking_code: Option<&str>,
+        doubt: Doubt,
+    ) -> Attempted {
+        // A message's own key ends in a number sign and the order, so none can be equal to this one.
+        let key = format!("deliver-lock#order/{order}");
+        let fingerprint = ContentHash::of(b"deliver-lock");
+        let lock = Claim { connection: &self.connection, key: &key, fingerprint, owner };
+        match self.begin(&lock).await {
+            // Whether somebody else was interrupted makes no difference: the order is looked at in any case.
+            Ok(Begun::First | Begun::Interrupted) => {}
+            // It is never settled, nor written with another fingerprint.
+            Ok(Begun::Running { .. } | Begun::Settled(_) | Begun::Mismatch) => {
+                let reason = "another message delivers the order, or its answer may still be on its way";
+                return Attempted::certain(Outcome::Later(reason.to_owned()));
+            }
+            Err(error) => return Attempted::certain(ledger_fails(&error)),
+        }
+        let attempted = self.deliver(order, send_email, tracking_code, doubt).await;
+        if !attempted.may_have_happened {
+            self.release(&lock).await;
+        }
+        attempted
     }
 
     /// Looks at the order first: it must exist, and one that is delivered is not delivered again, whoever did it. That

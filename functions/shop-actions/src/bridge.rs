@@ -2,23 +2,39 @@
 
 use std::collections::BTreeSet;
 
+use jiff::{SignedDuration, Timestamp};
 use lambda::{Bridge, Deps};
-use ledger::{Connection, DocumentKey, LedgerError, RevisionKey};
+use ledger::{Connection, DocumentKey, LedgerError, RevisionKey, System};
 use manu::WebhookType;
 use serde_json::Value;
 
 use crate::message::{Action, MAX_ORDERS, Message};
 use crate::report::{Outcome, Report};
 
+/// The longest after it was recorded that a dispatch delivers by itself. An older one was published again, or lay in a
+/// queue for long: the bridge may have been off or on a dry run at its time, and a mail about it would puzzle a customer.
+const MAX_AGE: SignedDuration = SignedDuration::from_hours(3 * 24);
+
 /// What a dispatch asks for.
 #[derive(Debug)]
 pub(crate) enum Crossing {
     /// Nothing: the account has no bridge, or the document names no order.
     Nothing(&'static str),
-    /// To deliver the orders of a message, if any; what else it names is reported.
-    Deliver { message: Option<Message>, unknown: Report, dry_run: bool },
+    /// To deliver the orders of a message, perhaps none; what else it names is reported.
+    Orders { message: Message, unknown: Report, mode: Mode },
     /// The event is not one of ours.
     Rejected(&'static str),
+}
+
+/// What is done with the orders that a dispatch names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// They are delivered.
+    Deliver,
+    /// What would be done is logged.
+    DryRun,
+    /// Those that were delivered at its time are passed over, and the others reported.
+    TooOld,
 }
 
 /// Whether a message is an event of the bus, as the rule in `template.yaml` sends it here.
@@ -35,45 +51,58 @@ pub(crate) async fn cross(deps: &Deps, event: &Value) -> Result<Crossing, Ledger
         return Ok(Crossing::Rejected("the event is not of a sales dispatch"));
     }
     let detail = &event["detail"];
-    let Some(key) = detail["id"].as_str().and_then(RevisionKey::parse) else {
-        return Ok(Crossing::Rejected("the event has no id of a revision"));
+    let key = detail["id"].as_str().and_then(RevisionKey::parse).filter(|key| {
+        key.document.connection.system == System::Manu && key.document.kind == WebhookType::SalesDispatchActivate.slug()
+    });
+    let Some(key) = key else {
+        return Ok(Crossing::Rejected("the event has no id of a sales dispatch's revision"));
+    };
+    let Some(recorded_at) = detail["recorded_at"].as_str().and_then(|text| text.parse::<Timestamp>().ok()) else {
+        return Ok(Crossing::Rejected("the event does not say when its dispatch was recorded"));
     };
     let connections = deps.connections.current();
     let account = &key.document.connection.name;
     let Some(bridge) = connections.manu.get(account).and_then(|account| account.bridge.as_ref()) else {
         return Ok(Crossing::Nothing("the account has no bridge"));
     };
+    let mode = match bridge.dry_run {
+        true => Mode::DryRun,
+        false if (deps.clock)().duration_since(recorded_at) > MAX_AGE => Mode::TooOld,
+        false => Mode::Deliver,
+    };
     match detail.get("document") {
-        Some(document) => read(deps, bridge, &key, document).await,
+        Some(document) => read(deps, bridge, &key, document, mode).await,
         None => {
             let Some(revision) = deps.ledger.revision(&key).await? else {
                 return Ok(Crossing::Rejected("the event is without its document, which the ledger no longer has"));
             };
-            match serde_json::from_slice(&revision.body) {
-                Ok(document) => read(deps, bridge, &key, &document).await,
-                Err(_) => Ok(Crossing::Rejected("the document is not JSON")),
+            let document = manu::read_document(&revision.body).ok();
+            match document.and_then(|document| serde_json::from_slice(&document.canonical).ok()) {
+                Some(document) => read(deps, bridge, &key, &document, mode).await,
+                None => Ok(Crossing::Rejected("the document in the ledger cannot be read")),
             }
         }
     }
 }
 
-async fn read(deps: &Deps, bridge: &Bridge, key: &RevisionKey, document: &Value) -> Result<Crossing, LedgerError> {
-    let named = bridge.orders.query(document).all();
-    if named.is_empty() {
+async fn read(
+    deps: &Deps,
+    bridge: &Bridge,
+    key: &RevisionKey,
+    document: &Value,
+    mode: Mode,
+) -> Result<Crossing, LedgerError> {
+    let named = named_orders(&bridge.orders.query(document).all());
+    if named.orders.is_empty() && named.complaint.is_none() {
         return Ok(Crossing::Nothing("the dispatch names no order of the shop"));
     }
-    let mut unknown = Report::default();
-    let mut orders = BTreeSet::new();
-    for (index, value) in named.iter().enumerate() {
-        match order_id(value) {
-            Some(order) => drop(orders.insert(order)),
-            // The value is not repeated: a path that misses can point at a person's name.
-            None => unknown.add(None, Outcome::Rejected(format!("value {} of the path is not an order id", index + 1))),
-        }
-    }
-    // A dispatch names an order once for each of its rows.
+    let mut orders = named.orders;
     if orders.len() > MAX_ORDERS {
         return Ok(Crossing::Rejected("the dispatch names more than 50 orders"));
+    }
+    let mut unknown = Report::default();
+    if let Some(complaint) = named.complaint {
+        unknown.add(None, Outcome::Rejected(complaint));
     }
     let keys: Vec<DocumentKey> = orders.iter().map(|order| DocumentKey::order(&*bridge.shop, *order)).collect();
     let heads = deps.ledger.heads(&keys).await?;
@@ -89,13 +118,43 @@ async fn read(deps: &Deps, bridge: &Bridge, key: &RevisionKey, document: &Value)
         Value::Number(code) => Some(code.to_string()),
         _ => None,
     });
-    let message = (!orders.is_empty()).then(|| Message {
+    let message = Message {
         id: Some(key.event_id()),
         shop: bridge.shop.clone(),
         orders,
         action: Action::Deliver { send_email: bridge.send_email, tracking_code },
-    });
-    Ok(Crossing::Deliver { message, unknown, dry_run: bridge.dry_run })
+    };
+    Ok(Crossing::Orders { message, unknown, mode })
+}
+
+/// The orders that a path found.
+#[derive(Debug, PartialEq, Eq)]
+struct Named {
+    /// Each once: a dispatch names an order once for each of its rows.
+    orders: BTreeSet<u64>,
+    /// What is wrong with the other values, all of them in one sentence.
+    complaint: Option<String>,
+}
+
+/// Tells order ids from other values. A row without an order names none, which is no fault.
+fn named_orders(values: &[&Value]) -> Named {
+    let mut orders = BTreeSet::new();
+    let (mut bad, mut first_bad) = (0_usize, 0);
+    for (index, value) in values.iter().enumerate() {
+        match (value, order_id(value)) {
+            (_, Some(order)) => drop(orders.insert(order)),
+            (Value::Null, None) => {}
+            (Value::String(text), None) if text.trim().is_empty() => {}
+            (_, None) => {
+                bad += 1;
+                first_bad = if bad == 1 { index + 1 } else { first_bad };
+            }
+        }
+    }
+    // No value is repeated: a path that misses can point at a person's name.
+    let all = values.len();
+    let complaint = format!("{bad} of the {all} values of the path are not order ids, the first is value {first_bad}");
+    Named { orders, complaint: (bad > 0).then_some(complaint) }
 }
 
 /// An order id: a whole number, or a string of digits. Nothing else is guessed at.

@@ -12,10 +12,10 @@ mod report;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_sqs::types::MessageAttributeValue;
-use lambda::{Deps, Function};
-use ledger::{Connection, sdk_reason};
+use lambda::{Deps, Function, OPERATION_TIMEOUT};
+use ledger::{Connection, Settled, sdk_reason};
 use mycashflow::{RetryPolicy, ShopClient, Transport};
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -24,10 +24,15 @@ pub use message::{Action, MAX_ORDERS, Message, MessageError};
 pub use report::{OrderResult, Outcome, Report};
 
 use crate::act::{Actor, ORDER_TIME};
-use crate::bridge::Crossing;
+use crate::bridge::{Crossing, Mode};
 
-/// Kept free before the deadline, for the records that follow the last answer.
-const RESERVE: Duration = Duration::from_secs(5);
+/// Kept free before the deadline for what follows the shop's last answer: the outcome is written down, the order's claim
+/// released, the message perhaps put into the dead letters.
+const RESERVE: Duration = OPERATION_TIMEOUT.saturating_mul(3);
+
+/// How often a message is worked on. The queue's own limit is higher, because SQS moves a message without a reason: what
+/// is left to it are messages whose every invocation was killed.
+pub const MAX_RECEIVES: u32 = 5;
 
 /// What the function works with.
 #[derive(Clone)]
@@ -71,16 +76,22 @@ async fn batch(deps: &ActionsDeps, event: &SqsEvent, invocation: &str, deadline:
             Ok(message) => one(deps, &message, &format!("{invocation}#{index}"), deadline).await,
             Err(_) => Report::of(Outcome::Rejected("the message is not JSON".to_owned())),
         };
-        let over = !report.is_unfinished()
-            && match report.complaint() {
-                None => true,
-                Some(reason) => bury(deps, &id, body, &reason).await,
-            };
+        let comes_again = report.is_unfinished() && receives(record) < MAX_RECEIVES;
+        let over = match report.complaint(comes_again) {
+            _ if comes_again => false,
+            None => true,
+            Some(reason) => bury(deps, &id, body, &reason).await,
+        };
         if !over {
             response.add_failure(id);
         }
     }
     response
+}
+
+/// How often a message has been received, this time included.
+fn receives(record: &SqsMessage) -> u32 {
+    record.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1)
 }
 
 /// Works on one message.
@@ -93,11 +104,11 @@ async fn one(deps: &ActionsDeps, message: &Value, owner: &str, deadline: Instant
                 tracing::info!(reason, "a dispatch delivers nothing");
                 Report::default()
             }
-            Ok(Crossing::Deliver { message, unknown, dry_run }) => {
-                let mut report = match message {
-                    None => Report::default(),
-                    Some(message) if dry_run => rehearse(&message),
-                    Some(message) => act_all(deps, &message, owner, deadline).await,
+            Ok(Crossing::Orders { message, unknown, mode }) => {
+                let mut report = match mode {
+                    Mode::Deliver => act_all(deps, &message, owner, deadline).await,
+                    Mode::DryRun => rehearse(&message),
+                    Mode::TooOld => look_up(deps, &message).await,
                 };
                 report.results.extend(unknown.results);
                 report
@@ -139,6 +150,24 @@ async fn act_all(deps: &ActionsDeps, message: &Message, owner: &str, deadline: I
         };
         let (name, reason) = outcome.parts();
         tracing::info!(shop = message.shop, order, action = message.action.name(), outcome = name, reason, "action");
+        report.add(Some(*order), outcome);
+    }
+    report
+}
+
+/// Says which orders of a dispatch that is too old were delivered at its time. The others are left to a person.
+async fn look_up(deps: &ActionsDeps, message: &Message) -> Report {
+    const TOO_OLD: &str = "the dispatch is older than 3 days, and delivers nothing by itself any more";
+    let connection = Connection::shop(&*message.shop);
+    let mut report = Report::default();
+    for order in &message.orders {
+        let Some((key, _)) = message.key(*order) else { continue };
+        let outcome = match deps.base.ledger.settled_action(&connection, &key).await {
+            Ok(Some(Settled::Done(how))) => Outcome::DoneBefore(how),
+            Ok(Some(Settled::Unknown(reason))) => Outcome::Unknown(reason),
+            Ok(None) => Outcome::Rejected(TOO_OLD.to_owned()),
+            Err(error) => Outcome::Later(error.to_string()),
+        };
         report.add(Some(*order), outcome);
     }
     report

@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 
 /// The most orders that one message may name: so many get done before the function's time is over.
 pub const MAX_ORDERS: usize = 50;
-/// The most characters an id may have.
-const MAX_ID_CHARS: usize = 300;
+/// The most bytes an id may have in UTF-8. It becomes a part of a sort key, which holds 1024.
+const MAX_ID_BYTES: usize = 300;
 
 /// What is to be done at a shop.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,8 +106,8 @@ impl Message {
         }
         let id = match fields.get("id") {
             None => None,
-            Some(Value::String(id)) if !id.is_empty() && id.chars().count() <= MAX_ID_CHARS => Some(id.clone()),
-            Some(_) => return Err(MessageError("id is not a string of 1 to 300 characters")),
+            Some(Value::String(id)) if (1..=MAX_ID_BYTES).contains(&id.len()) => Some(id.clone()),
+            Some(_) => return Err(MessageError("id is not a string of 1 to 300 bytes in UTF-8")),
         };
         let shop = fields.get("shop").and_then(Value::as_str).ok_or(MessageError("shop is missing"))?.to_owned();
         Ok(Self { id, shop, orders: orders(fields)?, action })
@@ -197,6 +197,9 @@ mod tests {
             error(json!({ "shop": "acme", "action": "deliver", "order": 1, "sendemail": true })),
             "it has a field that is not known for its action"
         );
+        let with_id = |id: String| json!({ "id": id, "shop": "acme", "action": "deliver", "order": 1 });
+        assert!(Message::read(&with_id("ä".repeat(150))).is_ok());
+        assert_eq!(error(with_id("ä".repeat(151))), "id is not a string of 1 to 300 bytes in UTF-8");
         assert_eq!(error(json!({ "action": "deliver", "order": 1 })), "shop is missing");
         assert_eq!(error(json!([])), "it is not an object");
     }

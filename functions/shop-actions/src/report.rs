@@ -79,14 +79,19 @@ impl Report {
         self.results.iter().any(|result| matches!(result.outcome, Outcome::Later(_)))
     }
 
-    /// Why a person should look at the message; none when all is well.
-    pub fn complaint(&self) -> Option<String> {
-        let complaints = self.results.iter().filter_map(|result| match &result.outcome {
-            Outcome::Rejected(reason) | Outcome::Unknown(reason) => Some(match result.order {
+    /// Why a person should look at the message; none when all is well. For a message that will not come again, what is
+    /// unfinished is a reason too.
+    pub fn complaint(&self, comes_again: bool) -> Option<String> {
+        let complaints = self.results.iter().filter_map(|result| {
+            let reason = match &result.outcome {
+                Outcome::Rejected(reason) | Outcome::Unknown(reason) => reason.clone(),
+                Outcome::Later(reason) if !comes_again => format!("not finished in time: {reason}"),
+                Outcome::Later(_) | Outcome::Done(_) | Outcome::DoneBefore(_) | Outcome::DryRun(_) => return None,
+            };
+            Some(match result.order {
                 Some(order) => format!("order {order}: {reason}"),
-                None => reason.clone(),
-            }),
-            Outcome::Done(_) | Outcome::DoneBefore(_) | Outcome::DryRun(_) | Outcome::Later(_) => None,
+                None => reason,
+            })
         });
         let complaints: Vec<String> = complaints.collect();
         (!complaints.is_empty()).then(|| complaints.join("; "))

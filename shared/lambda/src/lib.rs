@@ -17,7 +17,7 @@ pub use connections::{Bridge, Connections, ConnectionsError, ManuConnection, Sec
 pub use http::{Answer, MAX_BODY_BYTES, content_type, path, respond};
 pub use metrics::{Function, Metric, Metrics};
 pub use receipt::{Closing, Receipt};
-pub use start::{StartError, Starter, dynamodb_settings, init_logs, log_targets, variable};
+pub use start::{OPERATION_TIMEOUT, StartError, Starter, dynamodb_settings, init_logs, log_targets, variable};
 pub use store::{ConnectionSource, ConnectionStore, StoreError};
 
 /// Tells the time. A function passed in, so that a simulation can have its own.

@@ -31,6 +31,9 @@ const OWN_CRATES: [&str; 10] = [
     "shop_actions",
 ];
 
+/// The longest that a call of an AWS service takes, the SDK's repeats included.
+pub const OPERATION_TIMEOUT: Duration = Duration::from_secs(8);
+
 /// Why a function could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -119,7 +122,7 @@ fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(2))
         .operation_attempt_timeout(Duration::from_secs(3))
-        .operation_timeout(Duration::from_secs(8))
+        .operation_timeout(OPERATION_TIMEOUT)
         .build()
 }
 
