@@ -25,11 +25,13 @@ pub const ACTIONS_DEAD_LETTERS: &str = "tilaussilta-actions-dead-letters";
 pub const EVENT_DEAD_LETTERS: &str = "tilaussilta-event-dead-letters";
 
 /// How long a message that was received stays hidden, as in `template.yaml`.
-const VISIBILITY: SignedDuration = SignedDuration::from_secs(720);
+pub const VISIBILITY: SignedDuration = SignedDuration::from_secs(720);
 /// How often a message is received before SQS itself moves it to the dead letters, as in `template.yaml`.
 pub const MAX_RECEIVES: u32 = 8;
-/// What a request may hold, by the AWS Compute Blog's "More room to build" (2026-01-29).
+/// What the entries of a request may take, by the AWS Compute Blog's "More room to build" (2026-01-29).
 const MAX_REQUEST_BYTES: usize = 1024 * 1024;
+/// The servers over which SQS spreads a queue. A short poll asks some of them, here one after the other.
+const SERVERS: u64 = 2;
 
 /// The bus and the queues. Clones share them.
 #[derive(Clone)]
@@ -46,8 +48,11 @@ struct State {
     events: Vec<Value>,
     file: Option<File>,
     refuse: Option<Refuse>,
+    request_limit_bytes: Option<usize>,
+    request_refusal: Option<&'static str>,
     queues: BTreeMap<String, VecDeque<Message>>,
     numbers: u64,
+    short_polls: u64,
 }
 
 /// A message in a queue.
@@ -61,6 +66,7 @@ pub struct Message {
     pub attributes: Map<String, Value>,
     visible_at: Timestamp,
     receives: u32,
+    server: u64,
 }
 
 impl Message {
@@ -86,9 +92,20 @@ impl Messaging {
         self.lock().refuse = Some(Box::new(refuse));
     }
 
-    /// Refuses no entry any more.
+    /// Refuses every request whose entries take more than this, as EventBridge counts them.
+    pub fn limit_requests(&self, bytes: usize) {
+        self.lock().request_limit_bytes = Some(bytes);
+    }
+
+    /// Refuses every request to the bus as a whole, with this error code.
+    pub fn refuse_requests(&self, code: &'static str) {
+        self.lock().request_refusal = Some(code);
+    }
+
+    /// Refuses nothing any more that the real bus takes.
     pub fn heal(&self) {
-        self.lock().refuse = None;
+        let mut state = self.lock();
+        (state.refuse, state.request_limit_bytes, state.request_refusal) = (None, None, None);
     }
 
     /// The events published so far, unless they go to a file.
@@ -109,7 +126,7 @@ impl Messaging {
 
     /// What Lambda would hand to a function from a queue: up to `most` visible messages as an SQS event.
     pub fn receive_event(&self, queue: &str, most: usize) -> Option<Value> {
-        let messages = self.receive(queue, most, VISIBILITY);
+        let messages = self.receive(queue, most, VISIBILITY, None);
         let records = messages.iter().map(|message| {
             json!({
                 "messageId": message.id, "receiptHandle": message.id, "body": message.body,
@@ -164,7 +181,7 @@ impl Messaging {
         };
         let queue = request["QueueUrl"].as_str().and_then(|url| url.rsplit('/').next()).unwrap_or_default().to_owned();
         match operation {
-            "PutEvents" => self.put_events(&request, body.len()),
+            "PutEvents" => self.put_events(&request),
             _ if !operation.starts_with("GetQueueUrl") && !KNOWN_QUEUES.contains(&queue.as_str()) => {
                 refused("QueueDoesNotExist", "the sandbox has no such queue")
             }
@@ -178,7 +195,8 @@ impl Messaging {
             "ReceiveMessage" => {
                 let most = request["MaxNumberOfMessages"].as_u64().unwrap_or(1) as usize;
                 let hidden = request["VisibilityTimeout"].as_i64().map_or(VISIBILITY, SignedDuration::from_secs);
-                let messages = self.receive(&queue, most, hidden).into_iter().map(|message| {
+                let server = (request["WaitTimeSeconds"].as_i64().unwrap_or(0) == 0).then(|| self.lock().short_poll());
+                let messages = self.receive(&queue, most, hidden, server).into_iter().map(|message| {
                     json!({
                         "MessageId": message.id, "ReceiptHandle": message.id, "Body": message.body,
                         "MessageAttributes": message.attributes,
@@ -196,25 +214,31 @@ impl Messaging {
         }
     }
 
-    fn put_events(&self, request: &Value, size_bytes: usize) -> (u16, String) {
+    fn put_events(&self, request: &Value) -> (u16, String) {
         let entries = request["Entries"].as_array().map(Vec::as_slice).unwrap_or_default();
-        if entries.is_empty() || entries.len() > 10 || size_bytes > 2 * MAX_REQUEST_BYTES {
-            return refused("ValidationException", "1 to 10 entries, and 1 MB in all");
-        }
         let now = (self.clock)();
         let mut state = self.lock();
+        if let Some(code) = state.request_refusal {
+            return refused(code, "refused by the sandbox");
+        }
+        let limit = state.request_limit_bytes.unwrap_or(MAX_REQUEST_BYTES);
+        if entries.is_empty() || entries.len() > 10 || entries.iter().map(entry_bytes).sum::<usize>() > limit {
+            return refused("ValidationException", "1 to 10 entries, and no more in all than the bus takes");
+        }
         let results: Vec<Value> = entries.iter().map(|entry| state.publish(entry, now)).collect();
         let failed = results.iter().filter(|result| result.get("ErrorCode").is_some()).count();
         (200, json!({ "FailedEntryCount": failed, "Entries": results }).to_string())
     }
 
-    fn receive(&self, queue: &str, most: usize, hidden: SignedDuration) -> Vec<Message> {
+    /// Takes visible messages, of one server or of all.
+    fn receive(&self, queue: &str, most: usize, hidden: SignedDuration, server: Option<u64>) -> Vec<Message> {
         let now = (self.clock)();
         let mut state = self.lock();
         let mut received = Vec::new();
         let mut worn_out = Vec::new();
         if let Some(messages) = state.queues.get_mut(queue) {
-            for message in messages.iter_mut().filter(|message| message.visible_at <= now) {
+            let asked = |message: &Message| server.is_none_or(|server| message.server == server);
+            for message in messages.iter_mut().filter(|message| message.visible_at <= now && asked(message)) {
                 if queue == ACTIONS && message.receives >= MAX_RECEIVES {
                     worn_out.push(message.clone());
                 } else if received.len() < most {
@@ -260,7 +284,7 @@ impl State {
             "account": "000000000000", "time": time.to_string(), "region": "eu-north-1", "resources": [],
             "detail": detail,
         });
-        // The one rule of `template.yaml`: an activated dispatch goes to the actions.
+        // The one rule of `template.yaml`: an activated dispatch goes to the actions. Nothing is replayed here.
         if event["source"] == "tilaussilta.manu" && event["detail-type"] == "sales-dispatch-activate" {
             self.send(ACTIONS, event.to_string(), Map::new(), now);
         }
@@ -272,13 +296,25 @@ impl State {
         json!({ "EventId": id })
     }
 
+    /// The server that the next short poll asks.
+    fn short_poll(&mut self) -> u64 {
+        self.short_polls += 1;
+        self.short_polls % SERVERS
+    }
+
     fn send(&mut self, queue: &str, body: String, attributes: Map<String, Value>, now: Timestamp) -> String {
         self.numbers += 1;
         let id = format!("{:08x}-0000-4000-9000-000000000000", self.numbers);
-        let message = Message { id: id.clone(), body, attributes, visible_at: now, receives: 0 };
+        let server = self.numbers % SERVERS;
+        let message = Message { id: id.clone(), body, attributes, visible_at: now, receives: 0, server };
         self.queues.entry(queue.to_owned()).or_default().push_back(message);
         id
     }
+}
+
+/// The size of an entry as EventBridge counts it: 14 bytes for the time, and those of source, detail-type and detail.
+fn entry_bytes(entry: &Value) -> usize {
+    14 + ["Source", "DetailType", "Detail"].iter().filter_map(|name| entry[*name].as_str()).map(str::len).sum::<usize>()
 }
 
 /// The URL of a queue. The SDK sends its calls to its endpoint, so only the last part is ever read.

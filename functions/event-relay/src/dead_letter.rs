@@ -2,13 +2,15 @@
 
 use aws_sdk_sqs::types::Message;
 use jiff::Timestamp;
-use ledger::RevisionKey;
-use ledger::sdk_reason;
+use ledger::{RevisionKey, sdk_reason};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// How long a letter that was taken out stays hidden from others, in seconds: as long as the function may run.
 const VISIBILITY_SECONDS: i32 = 120;
+/// How long SQS looks for letters, in seconds. It asks all its servers only when it is given time, and without that may
+/// say that a queue with letters has none. It stays well below the time-out of an attempt.
+const WAIT_SECONDS: i32 = 1;
 
 /// The queue.
 #[derive(Clone, Debug)]
@@ -68,10 +70,11 @@ impl DeadLetters {
         send.send().await.map(drop).map_err(|error| sdk_reason(&error))
     }
 
-    /// Takes some letters out of sight; they come back unless they are removed.
+    /// Takes some letters out of sight; they come back unless they are removed. None means that there are none.
     pub(crate) async fn take(&self) -> Result<Vec<Message>, String> {
         let receive = self.client.receive_message().queue_url(&self.queue_url).max_number_of_messages(10);
-        let answer = receive.visibility_timeout(VISIBILITY_SECONDS).send().await.map_err(|error| sdk_reason(&error))?;
+        let receive = receive.visibility_timeout(VISIBILITY_SECONDS).wait_time_seconds(WAIT_SECONDS);
+        let answer = receive.send().await.map_err(|error| sdk_reason(&error))?;
         Ok(answer.messages.unwrap_or_default())
     }
 

@@ -29,7 +29,9 @@ pub struct Event {
     pub detail_type: String,
     /// The JSON of the detail.
     pub detail: String,
-    /// Whether the document was left out, because with it the event is too large.
+    /// The JSON of the detail without the document, and marked so.
+    pub bare_detail: String,
+    /// Whether `detail` is that too, because with the document the event is too large.
     pub truncated: bool,
 }
 
@@ -125,7 +127,8 @@ pub fn event(key: &RevisionKey, revision: &Revision, limit_bytes: usize) -> Resu
         time: revision.recorded_at,
         source: source(&key.document.connection),
         detail_type,
-        detail: if truncated { bare } else { whole },
+        detail: if truncated { bare.clone() } else { whole },
+        bare_detail: bare,
         truncated,
     })
 }

@@ -6,18 +6,20 @@
 
 mod dead_letter;
 mod detail;
+mod portion;
 mod publish;
 mod republish;
 mod request;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::pin::Pin;
 
 use aws_lambda_events::dynamodb::EventRecord;
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
-use lambda::{Function, Metric, Metrics};
-use ledger::{DocumentKey, Item, Ledger, Revision, RevisionKey};
+use lambda::Metrics;
+use ledger::{Item, Ledger, RevisionKey};
 use tokio::time::Instant;
 
 pub use dead_letter::DeadLetters;
@@ -26,8 +28,8 @@ pub use publish::Limits;
 pub use republish::{RepublishError, Republished};
 pub use request::{Republish, Request, RequestError};
 
-use crate::dead_letter::DeadLetter;
-use crate::publish::{Outcome, publish};
+use crate::portion::publish_all;
+use crate::republish::republish;
 
 /// What the relay works with.
 #[derive(Clone, Debug)]
@@ -55,12 +57,21 @@ pub async fn handle(
     request: Request,
     deadline: Instant,
 ) -> Result<serde_json::Value, RepublishError> {
-    let answer = match request {
-        Request::Stream(event) => serde_json::to_value(relay(deps, &event.records, deadline).await),
-        Request::Republish(wish) => serde_json::to_value(republish::republish(deps, &wish, deadline).await?),
-    };
-    Ok(answer.unwrap_or_default())
+    // The futures' types are left out here: with all of the SDK's that they nest, they are deeper than the compiler goes.
+    match request {
+        Request::Stream(event) => {
+            let relaying: Boxed<'_, DynamoDbEventResponse> = Box::pin(relay(deps, &event.records, deadline));
+            Ok(serde_json::to_value(relaying.await).unwrap_or_default())
+        }
+        Request::Republish(wish) => {
+            let again: Boxed<'_, Result<Republished, RepublishError>> = Box::pin(republish(deps, &wish, deadline));
+            Ok(serde_json::to_value(again.await?).unwrap_or_default())
+        }
+    }
 }
+
+/// A future of a type that is not told.
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Publishes the revisions among a batch of the stream's records, and reports those that were not.
 ///
@@ -88,93 +99,6 @@ async fn relay(deps: &RelayDeps, records: &[EventRecord], deadline: Instant) -> 
         response.batch_item_failures.push(failure);
     }
     response
-}
-
-/// What became of some revisions.
-#[derive(Debug, Default)]
-struct Done {
-    published: usize,
-    truncated: usize,
-    dead_lettered: usize,
-    /// Those that were not published and may be later, each with the reason.
-    failed: Vec<(RevisionKey, String)>,
-}
-
-impl Done {
-    fn log(&self, act: &str, records: usize) {
-        let Self { published, truncated, dead_lettered, failed } = self;
-        match failed.first() {
-            None => tracing::info!(act, records, published, truncated, dead_lettered, "published"),
-            Some((key, reason)) => {
-                let failed = failed.len();
-                tracing::error!(
-                    act,
-                    records,
-                    published,
-                    truncated,
-                    dead_lettered,
-                    failed,
-                    first = key.event_id(),
-                    reason,
-                    "published in part"
-                );
-            }
-        }
-    }
-}
-
-/// Publishes revisions, in their order for each document. What can never be published goes to the dead-letter queue.
-async fn publish_all(
-    deps: &RelayDeps,
-    revisions: Vec<(RevisionKey, Result<Revision, String>)>,
-    deadline: Instant,
-) -> Done {
-    let mut events: Vec<Event> = Vec::with_capacity(revisions.len());
-    let mut done = Done::default();
-    let mut stuck: HashSet<DocumentKey> = HashSet::new();
-    // A letter that cannot be put into the queue holds up its document: without it, the gap would be silent.
-    let bury = async |done: &mut Done, stuck: &mut HashSet<DocumentKey>, key: RevisionKey, reason: String| match deps
-        .dead_letters
-        .put(&DeadLetter::new(&key, &reason))
-        .await
-    {
-        Ok(()) => {
-            tracing::error!(id = key.event_id(), reason, "a revision cannot be published: it is a dead letter");
-            done.dead_lettered += 1;
-        }
-        Err(error) => {
-            stuck.insert(key.document.clone());
-            done.failed.push((key, format!("the dead-letter queue: {error}")));
-        }
-    };
-    for (key, revision) in revisions {
-        if stuck.contains(&key.document) {
-            done.failed.push((key, "an earlier revision of the document failed".to_owned()));
-            continue;
-        }
-        let made = revision
-            .and_then(|revision| event(&key, &revision, deps.limits.request_bytes).map_err(|error| error.to_string()));
-        match made {
-            Ok(event) => events.push(event),
-            Err(reason) => bury(&mut done, &mut stuck, key, reason).await,
-        }
-    }
-    let outcomes = publish(deps, &events, deadline).await;
-    for (event, outcome) in events.into_iter().zip(outcomes) {
-        match outcome {
-            Outcome::Published => {
-                done.published += 1;
-                done.truncated += usize::from(event.truncated);
-            }
-            Outcome::Failed(reason) => done.failed.push((event.key, reason)),
-            Outcome::Refused(reason) => {
-                bury(&mut done, &mut stuck, event.key, format!("the event bus refuses it: {reason}")).await;
-            }
-        }
-    }
-    let counted = [(Metric::Published, done.published as u64), (Metric::DeadLettered, done.dead_lettered as u64)];
-    deps.metrics.record(Function::EventRelay, None, &counted);
-    done
 }
 
 /// The record's new image as the ledger reads items. Attributes of types that no revision has are left out.

@@ -3,13 +3,13 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use event_relay::{DeadLetters, Limits, RelayDeps, Request, handle};
-use lambda::{Metrics, Starter, variable};
+use lambda::{Metrics, OPERATION_TIMEOUT, Starter, variable};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::Value;
 use tokio::time::Instant;
 
-/// Kept free before Lambda's deadline, for the answer that says what was not published.
-const RESERVE: Duration = Duration::from_secs(3);
+/// Kept free before Lambda's deadline: for a call that began before, and the answer that says what was not published.
+const RESERVE: Duration = OPERATION_TIMEOUT.saturating_add(Duration::from_secs(2));
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {

@@ -3,10 +3,12 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use aws_sdk_eventbridge::config::http::HttpResponse;
+use aws_sdk_eventbridge::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_eventbridge::operation::put_events::PutEventsError;
 use aws_sdk_eventbridge::primitives::DateTime;
 use aws_sdk_eventbridge::types::{PutEventsRequestEntry, PutEventsResultEntry};
-use ledger::DocumentKey;
-use ledger::sdk_reason;
+use ledger::{DocumentKey, sdk_reason};
 use tokio::time::Instant;
 
 use crate::{Event, RelayDeps};
@@ -22,6 +24,13 @@ const REFUSALS: [&str; 5] = [
     "NotAuthorizedForSourceException",
     "RedactionFailure",
 ];
+
+/// What `PutEvents` says of a whole request that it will not take for what it holds, for its size for example. The API
+/// reference lists no errors of this kind, so these are the ones that any call of an AWS service can answer ("Common Error
+/// Types"). Others, of a role that may not publish or a bus that is not there, are no fault of the events.
+const CONTENT_REFUSALS: [&str; 3] = ["ValidationException", "ValidationError", "SerializationException"];
+/// The HTTP status of a request that is too large.
+const CONTENT_TOO_LARGE: u16 = 413;
 
 /// How patiently, and in what portions, events are published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,57 +57,102 @@ impl Default for Limits {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// EventBridge has it.
-    Published,
+    Published {
+        /// Whether without its document.
+        truncated: bool,
+    },
     /// It was not published, and may be later: the error code, or why it was not tried.
     Failed(String),
     /// EventBridge will never take it: the error code.
     Refused(String),
+    /// It was not tried, because an earlier revision of its document was not published.
+    Held,
 }
 
 struct Pending<'a> {
     index: usize,
     event: &'a Event,
     attempts: u32,
+    /// It is sent in a request of its own.
+    alone: bool,
+    /// It is sent without its document.
+    bare: bool,
+}
+
+impl Pending<'_> {
+    fn detail(&self) -> &str {
+        if self.bare { &self.event.bare_detail } else { &self.event.detail }
+    }
+
+    /// The size of an entry as EventBridge counts it (EventBridge user guide, "Calculating PutEvents event entry size"):
+    /// 14 bytes for the time, and the UTF-8 bytes of source, detail-type and detail.
+    fn bytes(&self) -> usize {
+        14 + self.event.source.len() + self.event.detail_type.len() + self.detail().len()
+    }
 }
 
 /// Publishes events in their order; answers what became of each.
 ///
 /// A request holds no more than one revision of a document, since of two in one request the earlier may fail while the
-/// later succeeds. Once an event has failed for good, later ones of its document are not tried.
-pub(crate) async fn publish(deps: &RelayDeps, events: &[Event], deadline: Instant) -> Vec<Outcome> {
-    let mut outcomes = vec![Outcome::Failed("it was not tried".to_owned()); events.len()];
-    let mut pending: Vec<Pending<'_>> =
-        events.iter().enumerate().map(|(index, event)| Pending { index, event, attempts: 0 }).collect();
-    let mut failed: HashSet<&DocumentKey> = HashSet::new();
+/// later succeeds. Once an event has failed for good or is refused, later ones of its document are not tried.
+///
+/// A request that is refused for what it holds says nothing of its entries, so each is sent by itself, then without its
+/// document, and only then it is refused itself.
+pub(crate) async fn publish(deps: &RelayDeps, events: &[&Event], deadline: Instant) -> Vec<Outcome> {
+    let mut outcomes = vec![Outcome::Held; events.len()];
+    let new = |(index, event)| Pending { index, event, attempts: 0, alone: false, bare: event.truncated };
+    let mut pending: Vec<Pending<'_>> = events.iter().copied().enumerate().map(new).collect();
+    let mut held: HashSet<&DocumentKey> = HashSet::new();
     let mut failures_in_a_row = 0;
-    while !pending.is_empty() && Instant::now() < deadline {
-        let batch = take_batch(&mut pending, deps.limits.request_bytes);
-        let results = put(deps, &batch).await;
+    while !pending.is_empty() {
+        if Instant::now() >= deadline {
+            for one in pending {
+                outcomes[one.index] = Outcome::Failed("no time was left".to_owned());
+            }
+            break;
+        }
+        let mut batch = take_batch(&mut pending, deps.limits.request_bytes);
         let mut again = Vec::new();
-        for (mut tried, result) in batch.into_iter().zip(results) {
-            tried.attempts += 1;
-            match result {
-                Outcome::Failed(reason) if tried.attempts >= deps.limits.attempts => {
-                    failed.insert(&tried.event.key.document);
-                    outcomes[tried.index] = Outcome::Failed(reason);
+        match put(deps, &batch).await {
+            Err(reason) => match &mut batch[..] {
+                [one] if one.bare => {
+                    held.insert(&one.event.key.document);
+                    outcomes[one.index] = Outcome::Refused(reason);
                 }
-                Outcome::Failed(reason) => {
-                    outcomes[tried.index] = Outcome::Failed(reason);
-                    again.push(tried);
+                [one] => {
+                    one.bare = true;
+                    again = batch;
                 }
-                over => outcomes[tried.index] = over,
+                _ => {
+                    batch.iter_mut().for_each(|one| one.alone = true);
+                    again = batch;
+                }
+            },
+            Ok(results) => {
+                let mut failures = false;
+                for (mut tried, result) in batch.into_iter().zip(results) {
+                    tried.attempts += 1;
+                    let failed = matches!(result, Outcome::Failed(_));
+                    if failed && tried.attempts < deps.limits.attempts {
+                        failures = true;
+                        again.push(tried);
+                        continue;
+                    }
+                    if !matches!(result, Outcome::Published { .. }) {
+                        held.insert(&tried.event.key.document);
+                    }
+                    outcomes[tried.index] = result;
+                }
+                failures_in_a_row = if failures { failures_in_a_row + 1 } else { 0 };
             }
         }
-        pending.retain(|one| !failed.contains(&one.event.key.document));
-        if again.is_empty() {
-            failures_in_a_row = 0;
-            continue;
-        }
+        pending.retain(|one| !held.contains(&one.event.key.document));
         // They go to the front again: they are the oldest of their documents.
         again.append(&mut pending);
         pending = again;
-        failures_in_a_row += 1;
-        pause(deps.limits.base_delay, failures_in_a_row, deadline).await;
+        if failures_in_a_row > 0 {
+            pause(deps.limits.base_delay, failures_in_a_row, deadline).await;
+        }
     }
     outcomes
 }
@@ -106,13 +160,16 @@ pub(crate) async fn publish(deps: &RelayDeps, events: &[Event], deadline: Instan
 /// Takes the next events out of the queue: the oldest of each document, as many as a request holds.
 fn take_batch<'a>(pending: &mut Vec<Pending<'a>>, request_bytes: usize) -> Vec<Pending<'a>> {
     let mut documents = HashSet::new();
-    let (mut batch, mut rest) = (Vec::new(), Vec::new());
+    let (mut batch, mut rest): (Vec<Pending<'a>>, _) = (Vec::new(), Vec::new());
     let mut bytes = 0;
     for one in pending.drain(..) {
         let first = documents.insert(&one.event.key.document);
-        let fits = batch.is_empty() || bytes + entry_bytes(one.event) <= request_bytes;
-        if first && fits && batch.len() < BATCH_ENTRIES {
-            bytes += entry_bytes(one.event);
+        let room = match batch.first() {
+            None => true,
+            Some(taken) => !taken.alone && !one.alone && bytes + one.bytes() <= request_bytes,
+        };
+        if first && room && batch.len() < BATCH_ENTRIES {
+            bytes += one.bytes();
             batch.push(one);
         } else {
             rest.push(one);
@@ -122,20 +179,15 @@ fn take_batch<'a>(pending: &mut Vec<Pending<'a>>, request_bytes: usize) -> Vec<P
     batch
 }
 
-/// The size of an entry as EventBridge counts it (EventBridge user guide, "Calculating PutEvents event entry size"): 14
-/// bytes for the time, and the UTF-8 bytes of source, detail-type and detail.
-pub(crate) fn entry_bytes(event: &Event) -> usize {
-    14 + event.source.len() + event.detail_type.len() + event.detail.len()
-}
-
-async fn put(deps: &RelayDeps, batch: &[Pending<'_>]) -> Vec<Outcome> {
+/// Sends a request; answers what became of each entry, or why the request as a whole was refused for what it holds.
+async fn put(deps: &RelayDeps, batch: &[Pending<'_>]) -> Result<Vec<Outcome>, String> {
     let entries = batch.iter().map(|pending| {
         PutEventsRequestEntry::builder()
             .event_bus_name(&deps.bus_name)
             .time(DateTime::from_secs(pending.event.time.as_second()))
             .source(pending.event.source)
             .detail_type(&pending.event.detail_type)
-            .detail(&pending.event.detail)
+            .detail(pending.detail())
             .build()
     });
     let results = match deps.bus.put_events().set_entries(Some(entries.collect())).send().await {
@@ -143,17 +195,27 @@ async fn put(deps: &RelayDeps, batch: &[Pending<'_>]) -> Vec<Outcome> {
         Err(error) => {
             let reason = sdk_reason(&error);
             tracing::warn!(reason, entries = batch.len(), "PutEvents failed");
-            return vec![Outcome::Failed(reason); batch.len()];
+            if refuses_contents(&error) {
+                return Err(reason);
+            }
+            return Ok(vec![Outcome::Failed(reason); batch.len()]);
         }
     };
     // An answer that is too short says nothing of the last entries, so they are not known to be published.
     let missing = || Outcome::Failed("no result".to_owned());
-    results.iter().map(outcome).chain(std::iter::repeat_with(missing)).take(batch.len()).collect()
+    let outcomes = batch.iter().zip(&results).map(|(pending, result)| outcome(pending, result));
+    Ok(outcomes.chain(std::iter::repeat_with(missing)).take(batch.len()).collect())
 }
 
-fn outcome(result: &PutEventsResultEntry) -> Outcome {
+fn refuses_contents(error: &SdkError<PutEventsError, HttpResponse>) -> bool {
+    let status = error.raw_response().map(|response| response.status().as_u16());
+    let code = error.as_service_error().and_then(ProvideErrorMetadata::code);
+    status == Some(CONTENT_TOO_LARGE) || code.is_some_and(|code| CONTENT_REFUSALS.contains(&code))
+}
+
+fn outcome(pending: &Pending<'_>, result: &PutEventsResultEntry) -> Outcome {
     match result.error_code() {
-        None if result.event_id().is_some() => Outcome::Published,
+        None if result.event_id().is_some() => Outcome::Published { truncated: pending.bare },
         None => Outcome::Failed("no result".to_owned()),
         Some(code) if REFUSALS.contains(&code) => Outcome::Refused(code.to_owned()),
         Some(code) => Outcome::Failed(code.to_owned()),

@@ -1,15 +1,18 @@
 //! Publishing again: a document, a time, or what is in the dead-letter queue.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
-use ledger::{Connection, LedgerError, RevisionKey, ScanPosition};
+use lambda::{Function, Metric};
+use ledger::{Connection, LedgerError, Revision, RevisionKey, ScanPosition};
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::dead_letter::Subject;
-use crate::{Done, RelayDeps, Republish, publish_all};
+use crate::portion::{Done, publish_all};
+use crate::publish::{Outcome, publish};
+use crate::{RelayDeps, Republish, event};
 
 /// A revision is in the stream a little after it was recorded, by a clock that is not ours.
 const CLOCKS: SignedDuration = SignedDuration::from_secs(60);
@@ -21,12 +24,12 @@ pub struct Republished {
     pub published: usize,
     /// Of these, how many were too large for their document.
     pub truncated: usize,
-    /// Revisions that cannot be published, and are in the dead-letter queue now.
+    /// Revisions that cannot be published, and are in the dead-letter queue.
     pub dead_lettered: usize,
     /// Ids of the revisions that were not published and may be later.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub failed: Vec<String>,
-    /// Dead letters whose revision has expired, or that are not understood. They stay in the queue.
+    /// Dead letters whose revision has expired, or that are not understood. They stay in the queue too.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub left: Vec<String>,
     /// Not everything was looked at: call again, for a time with this as `after`.
@@ -66,17 +69,15 @@ pub(crate) async fn republish(
     let mut report = Republished::default();
     match wish {
         Republish::Document(document) => {
-            let revisions = deps.ledger.revisions(document).await?;
+            let revisions = deps.ledger.find_document(document).await?;
             if revisions.is_empty() {
                 return Err(RepublishError::NotFound(document.to_string()));
             }
-            let keyed = revisions.into_iter().map(|revision| {
-                (RevisionKey { document: document.clone(), revision: revision.revision }, Ok(revision))
-            });
-            report.add(publish_all(deps, keyed.collect(), deadline).await);
+            report.add(publish_all(deps, revisions, deadline).await);
         }
         Republish::Time { connection, from, until, after } => {
-            let next = time(deps, connection.as_ref(), *from, *until, after.clone(), deadline, &mut report).await?;
+            let times = [(*from, *until)];
+            let next = recorded(deps, connection.as_ref(), &times, after.clone(), deadline, &mut report).await?;
             report.next = next.map(|next| json!({ "pk": next.pk, "sk": next.sk }));
         }
         Republish::DeadLetters => dead_letters(deps, deadline, &mut report).await?,
@@ -84,18 +85,28 @@ pub(crate) async fn republish(
     Ok(report)
 }
 
-/// Publishes what was recorded in a time; answers where it stopped, if it did before the end.
-async fn time(
+/// Publishes what was recorded in some times, each from its first instant on and before its second; answers where it
+/// stopped, if it did before the end.
+async fn recorded(
     deps: &RelayDeps,
     connection: Option<&Connection>,
-    from: Timestamp,
-    until: Timestamp,
+    times: &[(Timestamp, Timestamp)],
     mut after: Option<ScanPosition>,
     deadline: Instant,
     report: &mut Republished,
 ) -> Result<Option<ScanPosition>, RepublishError> {
+    let (Some(from), Some(until)) = (times.iter().map(|time| time.0).min(), times.iter().map(|time| time.1).max())
+    else {
+        return Ok(None);
+    };
+    // Of an item that cannot be read nobody knows the time more exactly.
+    let wanted = |revision: &Result<Revision, String>| match revision {
+        Ok(revision) => times.iter().any(|(from, until)| (*from..*until).contains(&revision.recorded_at)),
+        Err(_) => true,
+    };
     loop {
-        let found = deps.ledger.find_revisions(connection, from, until, after.as_ref()).await?;
+        let mut found = deps.ledger.find_revisions(connection, from, until, after.as_ref()).await?;
+        found.revisions.retain(|(_, revision)| wanted(revision));
         let failed_before = report.failed.len();
         report.add(publish_all(deps, found.revisions, deadline).await);
         // A page that was not published whole is where the next call begins again.
@@ -110,48 +121,96 @@ async fn time(
     }
 }
 
+/// Publishes what the dead letters are about, and removes those that are dealt with. The others stay as they are.
 async fn dead_letters(deps: &RelayDeps, deadline: Instant, report: &mut Republished) -> Result<(), RepublishError> {
-    // A revision that still cannot be published makes a new letter like the old one, which must not go round for ever.
-    let mut seen = HashSet::new();
-    while Instant::now() < deadline {
-        let mut letters = deps.dead_letters.take().await.map_err(RepublishError::DeadLetters)?;
-        letters.retain(|letter| seen.insert(letter.body().unwrap_or_default().to_owned()));
-        if letters.is_empty() {
+    let failed = RepublishError::DeadLetters;
+    // The id of the first letter of each text: one revision can have many, when Lambda handed it over again and again.
+    let mut first: HashMap<String, String> = HashMap::new();
+    let (mut batches, mut times) = (Vec::new(), Vec::new());
+    loop {
+        if Instant::now() >= deadline {
+            report.next = Some(json!("dead-letters"));
             return Ok(());
         }
+        let letters = deps.dead_letters.take().await.map_err(failed)?;
+        if letters.is_empty() {
+            break;
+        }
         for letter in letters {
-            let failed_before = report.failed.len();
-            let dealt_with = match Subject::of(letter.body().unwrap_or_default()) {
-                Subject::Revision(key) => match deps.ledger.revision(&key).await {
-                    Ok(None) => {
-                        report.left.push(key.event_id());
-                        false
+            let (body, id) = (letter.body().unwrap_or_default(), letter.message_id().unwrap_or_default());
+            match first.get(body) {
+                // SQS may hand over one message twice. It is dealt with, or stays.
+                Some(known) if known == id => continue,
+                Some(_) => {
+                    deps.dead_letters.remove(&letter).await.map_err(failed)?;
+                    continue;
+                }
+                None => drop(first.insert(body.to_owned(), id.to_owned())),
+            }
+            match Subject::of(body) {
+                Subject::Revision(key) => {
+                    if one(deps, key, deadline, report).await? {
+                        deps.dead_letters.remove(&letter).await.map_err(failed)?;
                     }
-                    // Should it be unreadable still, publishing writes a new letter in place of this one.
-                    Ok(Some(revision)) => {
-                        report.add(publish_all(deps, vec![(key, Ok(revision))], deadline).await);
-                        report.failed.len() == failed_before
-                    }
-                    Err(LedgerError::Corrupt { .. }) => {
-                        report.left.push(key.event_id());
-                        false
-                    }
-                    Err(error) => return Err(error.into()),
-                },
+                }
                 Subject::Time(first, last) => {
-                    let stopped = time(deps, None, first - CLOCKS, last + CLOCKS, None, deadline, report).await?;
-                    stopped.is_none() && report.failed.len() == failed_before
+                    times.push((first - CLOCKS, last + CLOCKS));
+                    batches.push(letter);
                 }
-                Subject::Unknown => {
-                    report.left.push(format!("message {}", letter.message_id().unwrap_or("without an id")));
-                    false
-                }
-            };
-            if dealt_with {
-                deps.dead_letters.remove(&letter).await.map_err(RepublishError::DeadLetters)?;
+                Subject::Unknown => report.left.push(format!("message {id}")),
             }
         }
     }
-    report.next = Some(json!("dead-letters"));
+    // However many batches Lambda gave up, the table is read once.
+    let failed_before = report.failed.len();
+    let stopped = recorded(deps, None, &times, None, deadline, report).await?;
+    if stopped.is_some() || report.failed.len() > failed_before {
+        report.next = Some(json!("dead-letters"));
+        return Ok(());
+    }
+    for letter in &batches {
+        deps.dead_letters.remove(letter).await.map_err(failed)?;
+    }
     Ok(())
+}
+
+/// Publishes the revision of a dead letter; answers whether its letter is dealt with.
+async fn one(
+    deps: &RelayDeps,
+    key: RevisionKey,
+    deadline: Instant,
+    report: &mut Republished,
+) -> Result<bool, RepublishError> {
+    let id = key.event_id();
+    let event = match deps.ledger.revision(&key).await {
+        Ok(Some(revision)) => event(&key, &revision, deps.limits.request_bytes).map_err(|error| error.to_string()),
+        Ok(None) => {
+            report.left.push(id);
+            return Ok(false);
+        }
+        Err(error @ LedgerError::Corrupt { .. }) => Err(error.to_string()),
+        Err(error) => return Err(error.into()),
+    };
+    let outcome = match &event {
+        Ok(event) => publish(deps, &[event], deadline).await.pop().unwrap_or(Outcome::Held),
+        Err(reason) => Outcome::Refused(reason.clone()),
+    };
+    match outcome {
+        Outcome::Published { truncated } => {
+            report.published += 1;
+            report.truncated += usize::from(truncated);
+            deps.metrics.record(Function::EventRelay, None, &[(Metric::Published, 1)]);
+            Ok(true)
+        }
+        // Its letter stays, with the first reason; another one would say no more.
+        Outcome::Refused(reason) => {
+            tracing::error!(id, reason, "a revision still cannot be published: its dead letter stays");
+            report.dead_lettered += 1;
+            Ok(false)
+        }
+        Outcome::Failed(_) | Outcome::Held => {
+            report.failed.push(id);
+            Ok(false)
+        }
+    }
 }

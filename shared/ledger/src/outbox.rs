@@ -85,6 +85,18 @@ impl Ledger {
         answer.item().map(revision_from).transpose()
     }
 
+    /// Finds a document's revisions, oldest first; with each, what is wrong with its item, if something is.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unavailable`].
+    pub async fn find_document(
+        &self,
+        document: &DocumentKey,
+    ) -> Result<Vec<(RevisionKey, Result<Revision, String>)>, LedgerError> {
+        let items = self.query(document.pk(), Some("rev#")).await?;
+        Ok(items.iter().filter_map(found).collect())
+    }
+
     /// Finds a connection's revisions (without one, all) by when they were recorded: from `from` on, and before `until`.
     ///
     /// The table has no index by time, because nothing but this rare act would use it. So one call reads one megabyte of
@@ -119,9 +131,7 @@ impl Ledger {
             .send()
             .await
             .map_err(LedgerError::unavailable("Scan"))?;
-        let revisions = answer.items().iter().filter_map(|item| {
-            Some((RevisionKey::of_item(item)?, revision_from(item).map_err(|error| error.to_string())))
-        });
+        let revisions = answer.items().iter().filter_map(found);
         let text =
             |item: &Item, name: &str| item.get(name).and_then(|value: &AttributeValue| value.as_s().ok().cloned());
         let next = answer
@@ -129,6 +139,11 @@ impl Ledger {
             .and_then(|last| Some(ScanPosition { pk: text(last, "pk")?, sk: text(last, "sk")? }));
         Ok(FoundRevisions { revisions: revisions.collect(), next })
     }
+}
+
+/// An item as a search finds it; none when it is no revision.
+fn found(item: &Item) -> Option<(RevisionKey, Result<Revision, String>)> {
+    Some((RevisionKey::of_item(item)?, revision_from(item).map_err(|error| error.to_string())))
 }
 
 #[cfg(test)]

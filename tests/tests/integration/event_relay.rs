@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use event_relay::{DeadLetters, Limits, RelayDeps, Request};
-use ledger::{Connection, ContentHash, DocumentKey, Evidence, NewRevision, RevisionKey, Source};
+use ledger::{Connection, ContentHash, DocumentKey, Evidence, Ledger, NewRevision, Retention, RevisionKey, Source};
 use manu::WebhookType;
 use sandbox::embedded::{CallFault, CallPlan};
 use sandbox::erp::made_up_document;
@@ -72,6 +73,18 @@ impl Relay {
             self.reader.settle(&event, last, &answer);
         }
         panic!("the stream does not come to its end");
+    }
+
+    /// Leaves of a revision's body something that is none.
+    fn corrupt(&self, document: &DocumentKey, revision: u32) {
+        let pk = format!("manu#acme#item-save#{}", document.id);
+        let key = json!({ "pk": { "S": pk }, "sk": { "S": format!("rev#{revision:08}") } });
+        let update = json!({
+            "TableName": TABLE, "Key": key, "UpdateExpression": "SET body = :broken",
+            "ExpressionAttributeValues": { ":broken": { "B": "AAAA" } },
+        });
+        let (status, answer) = self.bench.embedded.answer("UpdateItem", &update.to_string());
+        assert_eq!(status, 200, "{answer}");
     }
 
     fn ids(&self) -> Vec<String> {
@@ -233,18 +246,188 @@ async fn what_the_bus_refuses_is_a_dead_letter_that_can_be_published_later() {
     assert_eq!(relay.messaging.messages(EVENT_DEAD_LETTERS), []);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_batch_that_lambda_gave_up_is_published_from_its_time() {
-    let relay = Relay::new().await;
-    relay.append(&item("a"), "{}").await;
-    let now = relay.bench.now();
+/// A letter of Lambda about a batch that it gave up.
+fn given_up(at: jiff::Timestamp, shard: u32) -> String {
     let batch = json!({ "DDBStreamBatchInfo": {
-        "approximateArrivalOfFirstRecord": now.to_string(), "approximateArrivalOfLastRecord": now.to_string(),
+        "shardId": format!("shardId-{shard:08}"),
+        "approximateArrivalOfFirstRecord": at.to_string(), "approximateArrivalOfLastRecord": at.to_string(),
     } });
-    relay.messaging.send(EVENT_DEAD_LETTERS, batch.to_string());
-    assert_eq!(relay.republish(json!("dead-letters")).await["published"], 1);
-    assert_eq!(relay.ids(), ["manu/acme/item-save/a/1"]);
+    batch.to_string()
+}
+
+#[tokio::test(start_paused = true)]
+async fn batches_that_lambda_gave_up_are_published_from_their_times_by_one_reading_of_the_table() {
+    let mut relay = Relay::new().await;
+    relay.append(&item("a"), "{}").await;
+    for shard in 1..=25 {
+        relay.messaging.send(EVENT_DEAD_LETTERS, given_up(relay.bench.now(), shard));
+    }
+    tokio::time::advance(Duration::from_secs(3_600)).await;
+    relay.append(&item("between"), "{}").await;
+    tokio::time::advance(Duration::from_secs(3_600)).await;
+    relay.append(&item("b"), "{}").await;
+    relay.messaging.send(EVENT_DEAD_LETTERS, given_up(relay.bench.now(), 26));
+
+    let scans = Arc::new(AtomicUsize::new(0));
+    let counted = scans.clone();
+    let client = relay.bench.embedded.client_with(Arc::new(move |operation| {
+        counted.fetch_add(usize::from(operation == "Scan"), Ordering::Relaxed);
+        CallPlan::default()
+    }));
+    relay.deps.ledger = Ledger::new(client, TABLE, Retention::default());
+    assert_eq!(
+        relay.republish(json!("dead-letters")).await,
+        json!({ "published": 2, "truncated": 0, "dead_lettered": 0 })
+    );
+    let published: BTreeSet<String> = relay.ids().into_iter().collect();
+    assert_eq!(published, ["manu/acme/item-save/a/1", "manu/acme/item-save/b/1"].map(str::to_owned).into());
+    assert_eq!(scans.load(Ordering::Relaxed), 1);
     assert_eq!(relay.messaging.messages(EVENT_DEAD_LETTERS), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_dead_letter_is_dealt_with_and_repeats_of_one_go_with_it() {
+    let relay = Relay::new().await;
+    let mut expected = BTreeSet::new();
+    for name in 0..12 {
+        relay.append(&item(&name.to_string()), "{}").await;
+        let id = format!("manu/acme/item-save/{name}/1");
+        // More than a receive holds, so that one receive brings nothing but repeats.
+        for _ in 0..25 {
+            relay.messaging.send(EVENT_DEAD_LETTERS, json!({ "id": id, "reason": "r" }).to_string());
+        }
+        expected.insert(id);
+    }
+    relay.append(&DocumentKey::order("acme", 58), "<Order id='58'><OrderStatus>").await;
+    let unreadable = json!({ "id": "mycashflow/acme/order/58/1", "reason": "r" }).to_string();
+    for _ in 0..3 {
+        relay.messaging.send(EVENT_DEAD_LETTERS, unreadable.clone());
+    }
+    relay.messaging.send(EVENT_DEAD_LETTERS, "not one of ours");
+    let answer = relay.republish(json!("dead-letters")).await;
+    assert_eq!((&answer["published"], &answer["dead_lettered"]), (&json!(12), &json!(1)), "{answer}");
+    assert_eq!((answer["left"].as_array().unwrap().len(), answer.get("next")), (1, None), "{answer}");
+    assert_eq!(relay.ids().len(), 12, "each once, however many letters it had");
+    assert_eq!(relay.ids().into_iter().collect::<BTreeSet<_>>(), expected);
+    let left: Vec<String> =
+        relay.messaging.messages(EVENT_DEAD_LETTERS).into_iter().map(|letter| letter.body).collect();
+    assert_eq!(left, [unreadable, "not one of ours".to_owned()]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn behind_a_failure_nothing_becomes_a_dead_letter_over_and_over() {
+    let mut relay = Relay::new().await;
+    relay.append(&DocumentKey::order("acme", 1), "<Order id='1'><OrderStatus>").await;
+    relay.append(&item("a"), "{}").await;
+    relay.append(&DocumentKey::order("acme", 2), "<Order id='2'><OrderStatus>").await;
+    relay.messaging.refuse(|_| Some("InternalFailure"));
+    let letters = |relay: &Relay| relay.messaging.messages(EVENT_DEAD_LETTERS).len();
+    for _ in 0..3 {
+        let (event, last) = relay.reader.next_batch(100).unwrap();
+        let answer = relay.invoke(event.clone()).await;
+        relay.reader.settle(&event, last, &answer);
+        assert_eq!(letters(&relay), 1, "only what stands before the failure");
+    }
+    relay.messaging.heal();
+    relay.drain(100).await;
+    assert_eq!((letters(&relay), relay.ids()), (2, vec!["manu/acme/item-save/a/1".to_owned()]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_revision_holds_up_its_document_until_it_is_a_dead_letter() {
+    let mut relay = Relay::new().await;
+    for version in 1..=3 {
+        relay.append(&item("a"), &format!(r#"{{"version":{version}}}"#)).await;
+    }
+    relay.messaging.refuse(|entry| entry["Detail"].as_str().unwrap().contains("a/1\"").then_some("MalformedDetail"));
+    let fault = Some(CallFault::Failed);
+    relay.deps.dead_letters.client =
+        relay.messaging.sqs_with(Arc::new(move |_| CallPlan { fault, ..CallPlan::default() }));
+    let (event, last) = relay.reader.next_batch(100).unwrap();
+    let answer = relay.invoke(event.clone()).await;
+    assert_eq!((relay.ids(), answer["batchItemFailures"].as_array().unwrap().len()), (vec![], 3));
+    relay.reader.settle(&event, last, &answer);
+
+    relay.deps.dead_letters.client = relay.messaging.sqs();
+    relay.drain(100).await;
+    assert_eq!(relay.ids(), ["manu/acme/item-save/a/2", "manu/acme/item-save/a/3"]);
+    assert_eq!(relay.messaging.messages(EVENT_DEAD_LETTERS).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn letters_are_written_while_there_is_time_and_no_longer() {
+    let mut relay = Relay::new().await;
+    for order in 1..=40 {
+        relay.append(&DocumentKey::order("acme", order), &format!("<Order id='{order}'><OrderStatus>")).await;
+    }
+    let latency = Duration::from_secs(5);
+    relay.deps.dead_letters.client = relay.messaging.sqs_with(Arc::new(move |_| CallPlan { latency, fault: None }));
+    let (event, _) = relay.reader.next_batch(100).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let answer = event_relay::handle(&relay.deps, Request::read(event).unwrap(), deadline).await.unwrap();
+    assert!(deadline.elapsed() <= latency, "only a call that began in time goes on after it");
+    assert_eq!(answer["batchItemFailures"].as_array().unwrap().len(), 40 - 6);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_the_bus_refuses_for_its_size_holds_up_nothing() {
+    let mut relay = Relay::new().await;
+    let note = |length: usize| json!({ "note": "x".repeat(length) }).to_string();
+    for (name, length) in [("a", 10), ("b", 700), ("c", 3_000), ("d", 700)] {
+        relay.append(&item(name), &note(length)).await;
+    }
+    // A bus that takes less than the relay believes.
+    relay.messaging.limit_requests(2_000);
+    relay.drain(100).await;
+    let events = relay.messaging.events();
+    let whole: BTreeMap<&str, bool> = events
+        .iter()
+        .map(|event| (event["detail"]["id"].as_str().unwrap(), event["detail"].get("document").is_some()))
+        .collect();
+    let id = |name: &str| format!("manu/acme/item-save/{name}/1");
+    let expected = [("a", true), ("b", true), ("c", false), ("d", true)].map(|(name, whole)| (id(name), whole));
+    assert_eq!(whole, expected.iter().map(|(id, whole)| (id.as_str(), *whole)).collect());
+    events.iter().for_each(assert_valid);
+    assert_eq!(relay.messaging.messages(EVENT_DEAD_LETTERS), []);
+
+    // One that takes not even that: each is a dead letter, and the stream goes on.
+    relay.messaging.limit_requests(100);
+    relay.append(&item("a"), &note(20)).await;
+    relay.drain(100).await;
+    let letters = relay.messaging.messages(EVENT_DEAD_LETTERS);
+    let reason = "the event bus refuses it: ValidationException";
+    assert_eq!(letters[0].body, json!({ "id": "manu/acme/item-save/a/2", "reason": reason }).to_string());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_wrong_with_the_role_or_the_bus_is_no_fault_of_the_revisions() {
+    for code in ["AccessDeniedException", "ResourceNotFoundException", "ThrottlingException"] {
+        let mut relay = Relay::new().await;
+        relay.append(&item("a"), "{}").await;
+        relay.messaging.refuse_requests(code);
+        let (event, last) = relay.reader.next_batch(100).unwrap();
+        let answer = relay.invoke(event.clone()).await;
+        assert_eq!(answer["batchItemFailures"].as_array().unwrap().len(), 1, "{code}");
+        assert_eq!(relay.messaging.messages(EVENT_DEAD_LETTERS), []);
+        relay.messaging.heal();
+        relay.reader.settle(&event, last, &answer);
+        relay.drain(100).await;
+        assert_eq!(relay.messaging.events()[0]["detail"]["truncated"], false);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_corrupt_revision_does_not_keep_the_others_from_being_published_again() {
+    let relay = Relay::new().await;
+    for version in 1..=3 {
+        relay.append(&item("a"), &format!(r#"{{"version":{version}}}"#)).await;
+    }
+    relay.corrupt(&item("a"), 2);
+    let answer = relay.republish(json!({ "document": "manu/acme/item-save/a" })).await;
+    assert_eq!((&answer["published"], &answer["dead_lettered"]), (&json!(2), &json!(1)), "{answer}");
+    assert_eq!(relay.ids(), ["manu/acme/item-save/a/1", "manu/acme/item-save/a/3"]);
+    let letter = &relay.messaging.messages(EVENT_DEAD_LETTERS)[0].body;
+    assert!(letter.contains("item rev#00000002 of the ledger: attribute body is missing or malformed"), "{letter}");
 }
 
 #[tokio::test(start_paused = true)]
