@@ -37,10 +37,12 @@ test-rust: ## Run the Rust tests only
 	    cargo test --workspace --locked; \
 	fi
 
-validate: ## Check template.yaml: SAM's own check, cfn-lint, and the policies against the code
+validate: ## Check template.yaml: SAM's own check, cfn-lint, checkov, the policies against the code, the metrics
 	@$(WITH_TOOLS) AWS_DEFAULT_REGION=eu-north-1 AWS_EC2_METADATA_DISABLED=true sam validate --lint
 	@$(WITH_TOOLS) cfn-lint template.yaml
 	@$(WITH_TOOLS) python tools/check-policies.py
+	@$(WITH_TOOLS) python tools/check-metrics.py
+	@tools/install checkov && .tools/checkov/bin/checkov --config-file .checkov.yaml --file template.yaml
 
 lint: ## Check the formatting, and deny warnings of clippy and rustdoc
 	@cargo fmt --all --check

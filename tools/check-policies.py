@@ -8,11 +8,8 @@ beyond what the ledger's code calls.
 
 import re
 import sys
-from pathlib import Path
 
-import yaml
-
-ROOT = Path(__file__).resolve().parent.parent
+from template import ROOT, load_template
 
 # How the SDK spells each action, as a call of its own and as a part of a transaction, which IAM authorises alike.
 CALLS = {
@@ -34,21 +31,6 @@ MODULES = {"EventRelayFunction": ["outbox.rs"], "ShopActionsFunction": ["idempot
 STREAM = {f"dynamodb:{action}" for action in ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")}
 
 
-class Template(yaml.SafeLoader):
-    """Reads CloudFormation's short tags (!Ref, !Sub) as their plain values: no action is written with one."""
-
-
-def plain(loader, _suffix, node):
-    if isinstance(node, yaml.ScalarNode):
-        return loader.construct_scalar(node)
-    if isinstance(node, yaml.SequenceNode):
-        return loader.construct_sequence(node)
-    return loader.construct_mapping(node)
-
-
-Template.add_multi_constructor("!", plain)
-
-
 def called_actions(wanted):
     sources = (ROOT / "shared/ledger/src").rglob("*.rs")
     code = "\n".join(path.read_text() for path in sources if path.name != "tests.rs" and wanted(path.name))
@@ -62,7 +44,7 @@ def allowed_actions(function):
 
 
 def main():
-    template = yaml.load((ROOT / "template.yaml").read_text(), Template)
+    template = load_template()
     called = called_actions(lambda module: True)
     own = [module for modules in MODULES.values() for module in modules]
     needed = {"ChangesPollerFunction": called_actions(lambda module: module not in own)}
