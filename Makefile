@@ -37,12 +37,13 @@ test-rust: ## Run the Rust tests only
 	    cargo test --workspace --locked; \
 	fi
 
-validate: ## Check template.yaml: SAM's own check, cfn-lint, checkov, the policies against the code, the metrics
+validate: ## Check template.yaml: SAM's own check, cfn-lint, checkov, the code's needs; and the workflows
 	@$(WITH_TOOLS) AWS_DEFAULT_REGION=eu-north-1 AWS_EC2_METADATA_DISABLED=true sam validate --lint
 	@$(WITH_TOOLS) cfn-lint template.yaml
 	@$(WITH_TOOLS) python tools/check-policies.py
 	@$(WITH_TOOLS) python tools/check-metrics.py
-	@tools/install checkov && .tools/checkov/bin/checkov --config-file .checkov.yaml --file template.yaml
+	@tools/install policies && .tools/policies/bin/checkov --config-file .checkov.yaml --file template.yaml
+	@.tools/policies/bin/zizmor --offline --quiet .github
 
 lint: ## Check the formatting, and deny warnings of clippy and rustdoc
 	@cargo fmt --all --check
