@@ -8,6 +8,9 @@ SHELL := bash
 # The pinned tools come first, so that SAM finds the cargo-lambda and the zig of the same installation.
 WITH_TOOLS := tools/install && PATH="$$PWD/.tools/bin:$$PATH" SAM_CLI_TELEMETRY=0
 
+# The GLIBC of Amazon Linux 2023, on which the runtime provided.al2023 runs.
+LAMBDA_GLIBC := 2.34
+
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
@@ -56,6 +59,7 @@ fmt: ## Format the code
 build: ## Build the functions for Lambda into .aws-sam
 	@cargo metadata --locked --format-version 1 > /dev/null
 	@$(WITH_TOOLS) sam build
+	@tools/check-glibc $(LAMBDA_GLIBC) .aws-sam/build/*/bootstrap
 
 clean: ## Remove what was built and installed here
 	@cargo clean

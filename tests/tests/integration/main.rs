@@ -5,6 +5,7 @@
 mod changes_poller;
 mod event_relay;
 mod events;
+mod glibc_check;
 mod invariants;
 mod ledger_actions;
 mod ledger_contract;
