@@ -21,6 +21,8 @@ enum Command {
     Demo(commands::demo::Options),
     /// Serve the functions, the database and a make-believe shop and ERP on one port.
     Serve(commands::serve::Options),
+    /// Serve a make-believe shop and ERP only, for functions that run elsewhere.
+    World(commands::world::Options),
     /// Print the verify code with which Manu Online would sign the message on standard input.
     Sign(commands::people::SignOptions),
     /// Print a document's revisions.
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         match Arguments::parse().command {
             Command::Demo(options) => commands::demo::run(options).await,
             Command::Serve(options) => commands::serve::run(options).await,
+            Command::World(options) => commands::world::run(options).await,
             Command::Sign(options) => commands::people::sign(&options),
             Command::Show(options) => commands::people::show(options).await,
             Command::Log(options) => commands::people::log(options).await,

@@ -18,7 +18,7 @@ use crate::embedded::Embedded;
 use crate::erp::{SignedMessage, made_up_document};
 use crate::functions::{FunctionsThread, InvokeError};
 use crate::messaging::Messaging;
-use crate::shop::{Breakage, Fault, Shop, ShopResponse, Via};
+use crate::shop::{Breakage, Fault, Mail, MailKind, Shop, ShopResponse, Via};
 use crate::world::World;
 
 /// No request here is larger; the functions' own limits are lower.
@@ -36,8 +36,10 @@ pub struct Server {
     pub messaging: Option<Messaging>,
     /// The make-believe shops and ERPs.
     pub world: Option<World>,
-    /// Where the make-believe world sends its messages: the functions' address.
-    pub functions_url: String,
+    /// Where the make-believe shops send their orders: the address of `mycashflow-order`.
+    pub orders_url: String,
+    /// Where the make-believe ERPs send their messages: the address of `manu-listener`.
+    pub messages_url: String,
     /// The key that the make-believe shops put into the address of their orders.
     pub push_keys: std::collections::BTreeMap<String, String>,
 }
@@ -84,15 +86,15 @@ impl Server {
             if let Some(answer) = world.answer(parts.method.as_str(), &path, &query, content_type, &body) {
                 return act_out(answer).await;
             }
-            if parts.method == Method::POST || path.ends_with("/log") {
-                return self.control(world, &path, &query).await;
+            if parts.method == Method::POST || path.ends_with("/log") || path.ends_with("/mails") {
+                return self.control(world, &path, &query, &body).await;
             }
         }
         (StatusCode::NOT_FOUND, "nothing is served here\n").into_response()
     }
 
     /// What people do in the make-believe world: order, change an order, act in the ERP.
-    async fn control(&self, world: &World, path: &str, query: &str) -> Response {
+    async fn control(&self, world: &World, path: &str, query: &str, body: &[u8]) -> Response {
         let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
         let parameter = |name: &str| {
             let pairs = url::form_urlencoded::parse(query.as_bytes());
@@ -102,8 +104,13 @@ impl Server {
             ["shops", shop, "orders"] => {
                 let via = if parameter("via").as_deref() == Some("api") { Via::Api } else { Via::Web };
                 let count = parameter("count").and_then(|count| count.parse().ok()).unwrap_or(1);
-                self.order(world, shop, via, count).await
+                let at = parameter("at").and_then(|at| at.parse().ok()).unwrap_or_else(|| (world.clock)());
+                self.order(world, shop, via, count, at).await
             }
+            ["shops", shop, "mails"] => match world.shop(shop) {
+                Some(shop) => Json(shop.mails().iter().map(mail_entry).collect::<Vec<_>>()).into_response(),
+                None => unknown("shop"),
+            },
             ["shops", shop, "orders", id] => {
                 let done = id.parse().ok().zip(world.shop(shop)).is_some_and(|(id, mut shop)| {
                     shop.order(id).is_some() && change_order(&mut shop, (world.clock)(), id, &parameter)
@@ -137,7 +144,12 @@ impl Server {
                     let id =
                         parameter("id").and_then(|id| id.parse().ok()).unwrap_or_else(|| fastrand::u64(1000..10_000));
                     let seed = parameter("seed").and_then(|seed| seed.parse().ok()).unwrap_or(id);
-                    Some(world.erp(account)?.event((world.clock)(), webhook, made_up_document(webhook, id, seed)))
+                    // A body is the document itself, for whoever cares what it says.
+                    let document = match body {
+                        b"" => made_up_document(webhook, id, seed),
+                        body => serde_json::from_slice(body).ok()?,
+                    };
+                    Some(world.erp(account)?.event((world.clock)(), webhook, document))
                 });
                 self.send(world, account, message).await
             }
@@ -145,11 +157,10 @@ impl Server {
         }
     }
 
-    async fn order(&self, world: &World, shop: &str, via: Via, count: u32) -> Response {
-        let now = (world.clock)();
+    async fn order(&self, world: &World, shop: &str, via: Via, count: u32, at: Timestamp) -> Response {
         let made: Option<Vec<u64>> = world
             .shop(shop)
-            .map(|mut shop| (0..count).map(|_| shop.add_made_up(now, fastrand::u64(..), via)).collect());
+            .map(|mut shop| (0..count).map(|_| shop.add_made_up(at, fastrand::u64(..), via)).collect());
         let Some(made) = made else { return unknown("shop") };
         let posted = self.post_outbox(world, shop).await;
         Json(json!({ "made": made, "posted": posted })).into_response()
@@ -159,7 +170,7 @@ impl Server {
     pub async fn post_outbox(&self, world: &World, shop: &str) -> Vec<(u64, Option<u16>)> {
         let posts = world.shop(shop).map(|mut shop| shop.take_outbox()).unwrap_or_default();
         let key = self.push_keys.get(shop).map(String::as_str).unwrap_or_default();
-        let address = format!("{}/mycashflow/{shop}/orders?{}", self.functions_url, encoded("key", key));
+        let address = format!("{}/mycashflow/{shop}/orders?{}", self.orders_url, encoded("key", key));
         let sends = posts.into_iter().map(|post| {
             let headers = [("content-type", post.content_type.to_owned())];
             let address = address.clone();
@@ -170,7 +181,7 @@ impl Server {
 
     async fn send(&self, world: &World, account: &str, message: Option<SignedMessage>) -> Response {
         let Some(message) = message else {
-            return unknown("account, webhook type or message");
+            return unknown("account, webhook type or message, or the document is not JSON");
         };
         let (status, text) = self.send_message(world, account, &message).await;
         Json(json!({ "message": message.id, "status": status, "shown_to_the_user": text })).into_response()
@@ -178,7 +189,7 @@ impl Server {
 
     /// Sends a signed message once, and writes the ERP's log.
     pub async fn send_message(&self, world: &World, account: &str, message: &SignedMessage) -> (Option<u16>, String) {
-        let address = format!("{}/manu/{account}/{}", self.functions_url, message.webhook.slug());
+        let address = format!("{}/manu/{account}/{}", self.messages_url, message.webhook.slug());
         let headers = [("content-type", "application/json".to_owned()), (manu::HEADER, message.verify_code.clone())];
         let answer = send(&address, &headers, message.body.clone()).await;
         let now = (world.clock)();
@@ -303,4 +314,12 @@ fn log_entry(entry: &crate::erp::LogEntry) -> Value {
         "status": entry.status,
         "answer": entry.answer,
     })
+}
+
+fn mail_entry(mail: &Mail) -> Value {
+    let kind = match mail.kind {
+        MailKind::DeliveryConfirmation => "delivery_confirmation",
+        MailKind::Comment => "comment",
+    };
+    json!({ "order": mail.order, "kind": kind, "at": mail.at.to_string() })
 }

@@ -4,6 +4,7 @@ pub(crate) mod backfill;
 pub(crate) mod demo;
 pub(crate) mod people;
 pub(crate) mod serve;
+pub(crate) mod world;
 
 use std::path::PathBuf;
 use std::time::Duration;

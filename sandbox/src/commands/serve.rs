@@ -1,5 +1,6 @@
 //! `sandbox serve`: everything on one port, until it is stopped.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use sandbox::server::{Server, encoded};
 use sandbox::shop::{Bound, ShopConfig, Via};
 use sandbox::world::{World, shop_url};
 use serde_json::json;
+use tokio::net::TcpListener;
 use url::Url;
 
 use super::{Problem, TABLE, policy};
@@ -68,7 +70,7 @@ enum BoundSwitch {
 }
 
 pub(crate) async fn run(options: Options) -> Result<(), Problem> {
-    let listener = tokio::net::TcpListener::bind(("127.0.0.1", options.port)).await?;
+    let listener = TcpListener::bind(("127.0.0.1", options.port)).await?;
     let base = Url::parse(&format!("http://{}", listener.local_addr()?))?;
     if !options.connections.exists() {
         write_connections(&options.connections, &base)?;
@@ -113,25 +115,41 @@ pub(crate) async fn run(options: Options) -> Result<(), Problem> {
         tokio::spawn(schedule(functions.clone(), Duration::from_secs(options.every), options.json));
     }
     if options.with_parent {
-        // Whoever started this process holds the other end: when that process ends, however it ends, so does this one.
-        std::thread::spawn(|| {
-            let _ = std::io::stdin().read_to_end(&mut Vec::new());
-            std::process::exit(0);
-        });
+        end_with_parent();
     }
-    let push_keys = connections.shops.iter().map(|(name, shop)| (name.clone(), push_key(shop).to_owned())).collect();
+    let functions_url = base.as_str().trim_end_matches('/').to_owned();
     let server = Server {
         functions: Some(functions),
         embedded: Some(embedded),
         messaging: Some(messaging),
         world: Some(world),
-        functions_url: base.as_str().trim_end_matches('/').to_owned(),
-        push_keys,
+        orders_url: functions_url.clone(),
+        messages_url: functions_url,
+        push_keys: push_keys(&connections),
     };
+    until_stopped(server, listener).await
+}
+
+/// Serves until Ctrl-C.
+pub(crate) async fn until_stopped(server: Server, listener: TcpListener) -> Result<(), Problem> {
     tokio::select! {
         result = server.serve(listener) => Ok(result?),
         result = tokio::signal::ctrl_c() => Ok(result?),
     }
+}
+
+/// Ends this process when its standard input ends: whoever started it holds the other end, so it ends with them,
+/// however they do.
+pub(crate) fn end_with_parent() {
+    std::thread::spawn(|| {
+        let _ = std::io::stdin().read_to_end(&mut Vec::new());
+        std::process::exit(0);
+    });
+}
+
+/// The key that each shop puts into the address of its orders.
+pub(crate) fn push_keys(connections: &Connections) -> BTreeMap<String, String> {
+    connections.shops.iter().map(|(name, shop)| (name.clone(), push_key(shop).to_owned())).collect()
 }
 
 /// The key for a shop's address: one of ours where there is one, so that the API key stands in no address.
@@ -160,7 +178,8 @@ pub(crate) fn made_up_connections(base: &Url) -> Result<serde_json::Value, Probl
     }))
 }
 
-fn write_connections(path: &Path, base: &Url) -> Result<(), Problem> {
+/// Writes [`made_up_connections`].
+pub(crate) fn write_connections(path: &Path, base: &Url) -> Result<(), Problem> {
     let text = serde_json::to_string_pretty(&made_up_connections(base)?)?;
     std::fs::write(path, text + "\n").map_err(|error| Problem(format!("{} cannot be written: {error}", path.display())))
 }

@@ -8,7 +8,6 @@
 mod check;
 mod steps;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -25,7 +24,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use url::Url;
 
-use super::serve::{made_up_connections, push_key};
+use super::serve::{made_up_connections, push_keys};
 use super::{Problem, TABLE};
 
 /// The shop's and the account's name.
@@ -128,9 +127,8 @@ impl Demo {
         let connections = Connections::parse(&document)?;
         std::fs::write(folder.join("connections.json"), &document)?;
         let world = World::new(&connections, &base, &ShopConfig::default(), system_clock());
-        let push_keys: BTreeMap<String, String> =
-            connections.shops.iter().map(|(name, shop)| (name.clone(), push_key(shop).to_owned())).collect();
-        let outside = Server { world: Some(world.clone()), push_keys, ..Server::default() };
+        let outside =
+            Server { world: Some(world.clone()), push_keys: push_keys(&connections), ..Server::default() };
         tokio::spawn(outside.clone().serve(listener));
         let (functions, functions_url) = start_functions(&folder).await?;
         let mut demo = Self {
@@ -164,7 +162,8 @@ impl Demo {
     }
 
     fn point_world_at_functions(&mut self) {
-        self.outside.functions_url = self.functions_url.clone();
+        self.outside.orders_url = self.functions_url.clone();
+        self.outside.messages_url = self.functions_url.clone();
     }
 
     /// Polls as the schedule does, and gives the shop's report.

@@ -1,0 +1,66 @@
+//! `sandbox world`: the make-believe shop and ERP alone, for functions that run elsewhere.
+
+use std::path::PathBuf;
+
+use lambda::{ConnectionSource, ConnectionStore, system_clock};
+use sandbox::server::Server;
+use sandbox::shop::ShopConfig;
+use sandbox::world::World;
+use serde_json::json;
+use tokio::net::TcpListener;
+use url::Url;
+
+use super::Problem;
+use super::serve::{end_with_parent, push_keys, until_stopped, write_connections};
+
+/// `sandbox world`.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// The port on 127.0.0.1; 0 takes any that is free.
+    #[arg(long, default_value_t = 8788)]
+    port: u16,
+    /// The connections document. Made, with a shop and an account that the sandbox plays, when there is none.
+    #[arg(long, value_name = "FILE", default_value = "sandbox-connections.json")]
+    connections: PathBuf,
+    /// Where the shops POST their orders: what stands before `/mycashflow/SHOP/orders`.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8787")]
+    orders_to: String,
+    /// Where the ERP sends its messages: what stands before `/manu/ACCOUNT/WEBHOOK`.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8787")]
+    messages_to: String,
+    /// Print the address as JSON, for programs.
+    #[arg(long)]
+    json: bool,
+    /// End when standard input does.
+    #[arg(long, hide = true)]
+    with_parent: bool,
+}
+
+pub(crate) async fn run(options: Options) -> Result<(), Problem> {
+    let listener = TcpListener::bind(("127.0.0.1", options.port)).await?;
+    let base = Url::parse(&format!("http://{}", listener.local_addr()?))?;
+    if !options.connections.exists() {
+        write_connections(&options.connections, &base)?;
+    }
+    let connections = ConnectionStore::open(ConnectionSource::File(options.connections.clone())).await?.current();
+    let world = World::new(&connections, &base, &ShopConfig::default(), system_clock());
+    let url = base.as_str().trim_end_matches('/');
+    if options.json {
+        println!("{}", json!({ "url": url }));
+    } else {
+        println!("A make-believe shop and ERP: {url}    (Ctrl-C stops it)");
+        println!("orders go to {}, messages to {}", options.orders_to, options.messages_to);
+        println!("connections {}", options.connections.display());
+    }
+    if options.with_parent {
+        end_with_parent();
+    }
+    let server = Server {
+        world: Some(world),
+        orders_url: options.orders_to.trim_end_matches('/').to_owned(),
+        messages_url: options.messages_to.trim_end_matches('/').to_owned(),
+        push_keys: push_keys(&connections),
+        ..Server::default()
+    };
+    until_stopped(server, listener).await
+}
