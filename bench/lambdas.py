@@ -1,0 +1,168 @@
+"""What the parts about functions share: building them, the make-believe cloud, and AWS's runtime interface emulator."""
+
+import http.client
+import json
+import os
+import socket
+import ssl
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.request import urlopen
+
+ROOT = Path(__file__).resolve().parent.parent
+PEERS = ROOT / "bench/peers"
+TOOLS = ROOT / ".tools/bin"
+FUNCTIONS = ["mycashflow-order", "manu-listener", "changes-poller", "event-relay", "shop-actions"]
+INVOCATIONS = "/2015-03-31/functions/function/invocations"
+
+
+def run(*command: str | Path, **more: object) -> str:
+    """Runs a program to its end, and gives what it printed."""
+    return subprocess.run([str(part) for part in command], check=True, stdout=subprocess.PIPE, text=True, **more).stdout
+
+
+def build() -> None:
+    """Builds the functions as `sam build` does, the empty one likewise, and what stands around them."""
+    run(ROOT / "tools/install")
+    run(PEERS / "install")
+    path = {**os.environ, "PATH": f"{TOOLS}:{os.environ['PATH']}"}
+    for name in [*FUNCTIONS, "bench-empty"]:
+        lambda_build = ["cargo", "lambda", "build", "--release", "--locked", "--quiet", "--skip-target-check"]
+        run(*lambda_build, "--package", name, cwd=ROOT, env=path)
+    run("cargo", "build", "--release", "--locked", "--quiet", "--package", "bench-cloud", cwd=ROOT)
+    bundle = ["--bundle", "--minify", "--platform=node", "--target=node20", "--format=cjs", "--log-level=warning"]
+    outfile = f"--outfile={PEERS / 'node_modules/listener.cjs'}"
+    run(PEERS / "node_modules/.bin/esbuild", PEERS / "node/listener.mjs", *bundle, outfile)
+    run(PEERS / ".venv/bin/python", "-m", "compileall", "-q", PEERS / "python", PEERS / ".venv/lib")
+
+
+def bootstrap(name: str) -> Path:
+    """Where the build puts a function."""
+    return ROOT / "target/lambda" / name / "bootstrap"
+
+
+def rie() -> Path:
+    """AWS's runtime interface emulator, as it comes with the pinned SAM."""
+    return next((ROOT / ".tools").glob("lib/python*/site-packages/samcli/local/rapid/aws-lambda-rie-x86_64"))
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Cloud:
+    """A running bench-cloud: its address, its files, and the environment of a function that uses it."""
+
+    def __init__(self, folder: Path, process: subprocess.Popen) -> None:
+        assert process.stdout is not None
+        addresses = json.loads(process.stdout.readline())
+        self.url = addresses["url"]
+        self.process = process
+        self.connections = json.loads((folder / "connections.json").read_text())
+        # As many certificates as a function finds in AWS, and the one of the cloud.
+        self.roots = folder / "roots.pem"
+        system = Path(ssl.get_default_verify_paths().cafile or "/etc/ssl/certs/ca-certificates.crt").read_text()
+        authority = folder / "authority.pem"
+        self.roots.write_text(system + authority.read_text())
+        self.trust = ssl.create_default_context(cafile=str(authority))
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "TZ": ":UTC",
+            "AWS_REGION": "eu-north-1",
+            "AWS_DEFAULT_REGION": "eu-north-1",
+            "AWS_ACCESS_KEY_ID": "made-up",
+            "AWS_SECRET_ACCESS_KEY": "made-up",
+            "AWS_SESSION_TOKEN": "made-up",
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ENDPOINT_URL_SECRETS_MANAGER": addresses["secrets_url"],
+            "AWS_LAMBDA_FUNCTION_NAME": "function",
+            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
+            "AWS_LAMBDA_FUNCTION_TIMEOUT": "3600",
+            "SSL_CERT_FILE": str(self.roots),
+            "AWS_CA_BUNDLE": str(self.roots),
+            "NODE_EXTRA_CA_CERTS": str(authority),
+            "TABLE_NAME": "tilaussilta",
+            "CONNECTIONS_SECRET": "connections",
+            "EVENT_BUS_NAME": "tilaussilta",
+            "DEAD_LETTER_QUEUE_URL": f"{self.url}/000000000000/tilaussilta-actions-dead-letters",
+        }
+
+    def get(self, path: str) -> bytes:
+        """Asks the cloud itself, or its shop."""
+        with urlopen(self.url + path, context=self.trust) as answer:
+            return answer.read()
+
+    def seen(self, record: bool = False) -> dict:
+        """What was asked of the cloud since the last time."""
+        return json.loads(self.get("/seen?record" if record else "/seen"))
+
+
+@contextmanager
+def cloud(*options: str) -> Iterator[Cloud]:
+    """Runs a make-believe cloud in a folder of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [str(ROOT / "target/release/bench-cloud"), "--folder", folder, *options]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                yield Cloud(Path(folder), process)
+            finally:
+                process.kill()
+
+
+class Emulated:
+    """A function under the emulator, which starts the function's own process at the first invocation."""
+
+    def __init__(self, port: int, process: subprocess.Popen) -> None:
+        self.process = process
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=3600)
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                self.connection.connect()
+                return
+            except ConnectionRefusedError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.002)
+
+    def invoke(self, event: object) -> tuple[float, dict]:
+        """The milliseconds from the event's last byte out to the answer's last byte in, and the answer."""
+        body = json.dumps(event).encode()
+        begun = time.perf_counter()
+        self.connection.request("POST", INVOCATIONS, body)
+        text = self.connection.getresponse().read()
+        took = (time.perf_counter() - begun) * 1000
+        answer = json.loads(text)
+        if answer.get("errorMessage") or answer.get("statusCode", 200) != 200 or answer.get("batchItemFailures"):
+            raise RuntimeError(f"the function failed: {text.decode()}")
+        return took, answer
+
+    def peak_memory_mib(self) -> float:
+        """The most memory that the function's process has held so far (VmHWM)."""
+        children = Path(f"/proc/{self.process.pid}/task").glob("*/children")
+        function = next(child for task in children for child in task.read_text().split())
+        status = Path(f"/proc/{function}/status").read_text()
+        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024
+
+
+@contextmanager
+def emulated(command: list[str], environment: dict[str, str], folder: Path = ROOT) -> Iterator[Emulated]:
+    """Runs a function's command under the emulator."""
+    port = free_port()
+    addresses = ["--runtime-interface-emulator-address", f"127.0.0.1:{port}"]
+    addresses += ["--runtime-api-address", f"127.0.0.1:{free_port()}"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
+    with subprocess.Popen([str(rie()), *addresses, *command], env=environment, cwd=folder, **quiet) as process:
+        try:
+            yield Emulated(port, process)
+        finally:
+            os.killpg(process.pid, 9)
