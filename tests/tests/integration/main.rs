@@ -18,3 +18,4 @@ mod poll_of_a_changing_shop;
 mod secrets_stay_out_of_logs;
 mod shop_actions;
 mod simulation;
+mod template;

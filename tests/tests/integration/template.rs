@@ -1,0 +1,54 @@
+//! What `template.yaml` sets and the code takes for granted, or plays in the sandbox.
+
+use std::path::Path;
+
+use sandbox::mappings::{QUEUE_BATCH, STREAM_BATCH};
+use sandbox::messaging::{MAX_RECEIVES, VISIBILITY};
+
+/// The lines of a resource, without those of the next.
+fn resource(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml");
+    let template = std::fs::read_to_string(path).unwrap();
+    let lines = template.lines().skip_while(|line| *line != format!("  {name}:")).skip(1);
+    let own: Vec<&str> = lines.take_while(|line| line.is_empty() || line.starts_with("    ")).collect();
+    assert!(!own.is_empty(), "there is no resource {name}");
+    own.join("\n")
+}
+
+/// A setting that a resource has once.
+fn setting(name: &str, setting: &str) -> String {
+    let resource = resource(name);
+    let values: Vec<&str> =
+        resource.lines().filter_map(|line| line.trim().strip_prefix(setting)?.strip_prefix(": ")).collect();
+    assert_eq!(values.len(), 1, "{setting} of {name}");
+    values[0].to_owned()
+}
+
+fn number(name: &str, of: &str) -> i64 {
+    setting(name, of).parse().unwrap()
+}
+
+#[test]
+fn the_sandbox_hands_over_as_the_deployment_does() {
+    assert_eq!(number("LedgerStreamMapping", "BatchSize"), STREAM_BATCH as i64);
+    assert_eq!(number("ActionsMapping", "BatchSize"), QUEUE_BATCH as i64);
+    assert_eq!(number("Actions", "VisibilityTimeout"), VISIBILITY.as_secs());
+    assert_eq!(number("Actions", "maxReceiveCount"), i64::from(MAX_RECEIVES));
+}
+
+#[test]
+fn a_message_is_given_up_by_the_function_before_sqs_moves_it_without_a_reason() {
+    assert!(number("Actions", "maxReceiveCount") > i64::from(shop_actions::MAX_RECEIVES));
+    assert!(number("Actions", "VisibilityTimeout") >= 6 * number("ShopActionsFunction", "Timeout"));
+}
+
+#[test]
+fn the_stream_waits_for_the_bus_by_time_and_not_by_tries() {
+    assert_eq!(number("LedgerStreamMapping", "MaximumRetryAttempts"), -1);
+    assert_eq!(number("LedgerStreamMapping", "MaximumRecordAgeInSeconds"), 6 * 60 * 60);
+}
+
+#[test]
+fn a_replay_of_the_archive_delivers_nothing() {
+    assert_eq!(setting("DispatchRule", "replay-name"), "[exists: false]");
+}
