@@ -1,10 +1,14 @@
-"""What every part writes down about where it was run, and the figures of a contender: Python's standard library only."""
+"""What the Python of the parts shares: the machine, versions, processor time and spread. Standard library only."""
 
+import json
 import os
 import platform
 import re
 import statistics
 import subprocess
+from pathlib import Path
+
+BENCH = Path(__file__).resolve().parent
 
 
 def machine() -> dict[str, object]:
@@ -17,13 +21,44 @@ def machine() -> dict[str, object]:
         "cores": len(os.sched_getaffinity(0)),
         "memory_gib": round(memory_bytes / 2**30, 1),
         "system": f"{platform.system()} {platform.release()}",
-        "rustc": version("rustc", "--version"),
     }
 
 
-def version(*command: str) -> str:
-    """The first line that a program prints about itself."""
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[0]
+def rust_version() -> str:
+    """The compiler's version, without its name."""
+    return _output("rustc", "--version").split()[1]
+
+
+def python_version(*packages: str) -> dict[str, str]:
+    """The versions of the peers' Python and of packages installed for it."""
+    ask = f"import platform, importlib.metadata as m; print(platform.python_version(), *map(m.version, {packages!r}))"
+    found = _output(str(BENCH / "peers/.venv/bin/python"), "-c", ask).split()
+    return dict(zip(("Python", *packages), found, strict=True))
+
+
+def node_version(*packages: str) -> dict[str, str]:
+    """The versions of Node and of packages installed for the peers."""
+    installed = BENCH / "peers/node_modules"
+    manifests = {name: json.loads((installed / name / "package.json").read_text(encoding="utf-8")) for name in packages}
+    return {"Node": _output("node", "--version").lstrip("v")} | {name: m["version"] for name, m in manifests.items()}
+
+
+def _output(*command: str) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+class CpuClock:
+    """The time that a process's main thread has spent on a processor, which does not grow while others have it.
+
+    Helper threads, such as those of a garbage collector, are not counted.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._path = Path(f"/proc/{pid}/schedstat")
+
+    def seconds(self) -> float:
+        """The time so far."""
+        return int(self._path.read_text(encoding="ascii").split()[0]) / 1e9
 
 
 def spread(values: list[float]) -> dict[str, float]:

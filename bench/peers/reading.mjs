@@ -1,8 +1,8 @@
 // Reading a page of orders with fast-xml-parser, as one would write it: bench/parts/10-reading drives it.
 //
 // Prints a line of JSON with the digest of what it reads (the lines are those of bench/src/digest.rs); then, for each line with a
-// number on its input, reads the file so many times and prints how many seconds that took. JavaScript has no decimal numbers:
-// money stays the text that it is.
+// number on its input, reads the file so many times and prints "done". JavaScript has no decimal numbers: money stays the
+// text that it is.
 
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -123,7 +123,6 @@ function digest(orders) {
 const document = readFileSync(process.argv[2]);
 console.log(JSON.stringify({ digest: digest(read(document)) }));
 for await (const line of createInterface({ input: process.stdin })) {
-  const start = performance.now();
   for (let left = Number(line); left > 0; left -= 1) read(document);
-  console.log(JSON.stringify({ seconds: (performance.now() - start) / 1000 }));
+  console.log("done");
 }

@@ -1,10 +1,9 @@
 //! `reading CONTENDER FILE`: one contender at reading a page, as `bench/parts/10-reading` drives it.
 //!
 //! Prints a line of JSON with the digest of what it reads; then, for each line with a number on its input, reads the file
-//! so many times and prints how many seconds that took.
+//! so many times and prints `done`.
 
 use std::io::{self, BufRead, Write};
-use std::time::Instant;
 
 use bench::contender::{Contender, Failure};
 use serde_json::json;
@@ -18,11 +17,10 @@ fn main() -> Result<(), Failure> {
     writeln!(out, "{}", json!({ "digest": contender.digest(&bytes)? }))?;
     for line in io::stdin().lock().lines() {
         let times: u32 = line?.trim().parse()?;
-        let start = Instant::now();
         for _ in 0..times {
             contender.read(&bytes)?;
         }
-        writeln!(out, "{}", json!({ "seconds": start.elapsed().as_secs_f64() }))?;
+        writeln!(out, "done")?;
     }
     Ok(())
 }

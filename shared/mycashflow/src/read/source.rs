@@ -6,7 +6,7 @@ use quick_xml::events::Event as XmlEvent;
 use quick_xml::events::attributes::Attributes;
 use quick_xml::{Error as XmlError, Reader};
 
-use super::text::{attribute_value, is_name, is_space, join, non_empty, resolve, trim};
+use super::text::{attribute_value, is_name, is_space, join, non_empty, resolve, trim, trim_str};
 use crate::order::Extra;
 
 /// Why reading stopped.
@@ -59,8 +59,9 @@ impl<'a> Tag<'a> {
 
     /// The only attribute, if the tag has one and its value stands for itself.
     fn only_attribute(&self) -> Option<(&'a str, &'a str)> {
-        let (name, value) = self.content[self.name_bytes..].strip_prefix(' ')?.split_once('=')?;
-        let value = value.strip_prefix('"')?.strip_suffix('"')?;
+        let attribute = self.content[self.name_bytes..].strip_prefix(' ')?;
+        let name = &attribute[..attribute.bytes().position(|b| b == b'=')?];
+        let value = attribute[name.len() + "=".len()..].strip_prefix('"')?.strip_suffix('"')?;
         let is_plain = |b: u8| b >= b' ' && !matches!(b, b'"' | b'<' | b'&');
         (is_name(name) && value.bytes().all(is_plain)).then_some((name, value))
     }
@@ -169,7 +170,7 @@ impl<'a> Source<'a> {
     }
 
     /// The next event. An end tag is reported whichever element it ends.
-    #[inline]
+    #[inline(always)]
     pub(super) fn next(&mut self) -> Result<Event<'a>, Fault> {
         loop {
             let event = match self.text.as_bytes()[self.at..] {
@@ -192,7 +193,7 @@ impl<'a> Source<'a> {
     }
 
     /// The tag that begins here, if there is nothing unusual about it.
-    #[inline]
+    #[inline(always)]
     fn start_tag(&mut self) -> Option<Tag<'a>> {
         let start = self.at;
         let content = &self.text[start + 1..];
@@ -312,7 +313,7 @@ impl<'a> Source<'a> {
     }
 
     /// What comes next inside the element of `tag`; nothing at its end.
-    #[inline]
+    #[inline(always)]
     fn inside(&mut self, tag: &Tag<'a>) -> Result<Option<Inside<'a>>, Fault> {
         if tag.is_empty() {
             return Ok(None);
@@ -338,8 +339,13 @@ impl<'a> Source<'a> {
     ) -> Result<(Value<'a>, [Value<'a>; N]), Fault> {
         let attributes = self.attributes(tag, names, rest).map_err(|fault| fault.inside(tag.name))?;
         if let Some(text) = self.plain_text(tag) {
-            return Ok((present(Cow::Borrowed(text)), attributes));
+            return Ok((present_str(text), attributes));
         }
+        Ok((self.mixed_text(tag, rest)?, attributes))
+    }
+
+    /// The text of an element, in however many pieces it comes.
+    fn mixed_text(&mut self, tag: &Tag<'a>, rest: &mut Rest) -> Result<Value<'a>, Fault> {
         let mut value = Cow::Borrowed("");
         while let Some(inside) = self.inside(tag).map_err(|fault| fault.inside(tag.name))? {
             match inside {
@@ -351,7 +357,7 @@ impl<'a> Source<'a> {
                 }
             }
         }
-        Ok((present(value), attributes))
+        Ok(present(value))
     }
 
     /// The text of an element, if that and the end tag are all that is left of it. Most elements are like this.
@@ -382,7 +388,7 @@ impl<'a> Source<'a> {
         if let Some((name, value)) = tag.only_attribute()
             && let Some(index) = names.iter().position(|known| *known == name)
         {
-            values[index] = present(Cow::Borrowed(value));
+            values[index] = present_str(value);
             return Ok(values);
         }
         let kept_before = rest.extra.len();
@@ -539,9 +545,15 @@ fn tag_end(bytes: &[u8]) -> Option<usize> {
 }
 
 /// A value without the white space around it, unless nothing is left.
-#[inline]
 fn present(value: Cow<'_, str>) -> Value<'_> {
     Some(trim(value)).filter(|value| !value.is_empty())
+}
+
+/// The same of a value that stands in the text as it is.
+#[inline]
+fn present_str(value: &str) -> Value<'_> {
+    let value = trim_str(value);
+    (!value.is_empty()).then_some(Cow::Borrowed(value))
 }
 
 /// The reason of a fault where the text ends before the element.

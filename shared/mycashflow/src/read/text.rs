@@ -65,16 +65,19 @@ pub(super) fn join<'a>(text: &mut Cow<'a, str>, more: Cow<'a, str>) {
     }
 }
 
-fn trim_str(text: &str) -> &str {
-    match text.as_bytes() {
-        // Mostly there is none, which the bytes at the ends tell sooner than the characters.
-        [first, .., last] if *first > b' ' && *last > b' ' => text,
-        _ => text.trim_matches(is_xml_space),
+/// Takes the white space off both ends.
+#[inline]
+pub(super) fn trim_str(text: &str) -> &str {
+    // Mostly there is none, which the bytes at the ends tell sooner than the characters.
+    let may_be_space = |byte: Option<&u8>| byte.is_some_and(|b| *b <= b' ');
+    if may_be_space(text.as_bytes().first()) || may_be_space(text.as_bytes().last()) {
+        text.trim_matches(is_xml_space)
+    } else {
+        text
     }
 }
 
-/// Takes the white space off both ends.
-#[inline]
+/// Takes the white space off both ends, and does not copy the value if there is none.
 pub(super) fn trim(value: Cow<'_, str>) -> Cow<'_, str> {
     match value {
         Cow::Borrowed(text) => Cow::Borrowed(trim_str(text)),

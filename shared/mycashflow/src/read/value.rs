@@ -9,6 +9,9 @@ use rust_decimal::Decimal;
 
 /// A decimal number, exactly as written: digits, with a point and more digits if need be. No exponent, no grouping.
 pub(super) fn decimal(text: &str) -> Result<Decimal, String> {
+    if let Some(number) = short_decimal(text) {
+        return Ok(number);
+    }
     let unsigned = text.strip_prefix('-').unwrap_or(text);
     let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, "0"));
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
@@ -17,6 +20,24 @@ pub(super) fn decimal(text: &str) -> Result<Decimal, String> {
         return Err(format!("not a decimal number such as 82.6446{comma}, but {}", shape(text)));
     }
     Decimal::from_str_exact(text).map_err(|_| format!("more than 28 digits, in {}", shape(text)))
+}
+
+/// A decimal number without a sign, of so few digits that they fit into 64 bits: what nearly every amount is.
+fn short_decimal(text: &str) -> Option<Decimal> {
+    let point = text.bytes().position(|b| b == b'.');
+    let scale = point.map_or(0, |at| text.len() - at - 1);
+    if text.is_empty() || text.len() > 18 || point.is_some_and(|at| at == 0 || scale == 0) {
+        return None;
+    }
+    let mut digits = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        if byte.is_ascii_digit() {
+            digits = digits * 10 + i64::from(byte - b'0');
+        } else if Some(at) != point {
+            return None;
+        }
+    }
+    Some(Decimal::new(digits, u32::try_from(scale).ok()?))
 }
 
 /// A whole number within the bounds of `T`.
