@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo simulate mutations backfill-test bench test test-rust validate lint fmt build clean
+.PHONY: help demo simulate mutations backfill-test bench instructions test test-rust validate lint fmt build clean
 
 # The pinned tools come first, so that SAM finds the cargo-lambda and the zig of the same installation.
 WITH_TOOLS := tools/install && PATH="$$PWD/.tools/bin:$$PATH" SAM_CLI_TELEMETRY=0
@@ -12,7 +12,7 @@ WITH_TOOLS := tools/install && PATH="$$PWD/.tools/bin:$$PATH" SAM_CLI_TELEMETRY=
 LAMBDA_GLIBC := 2.34
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: ## Play a short day against a make-believe shop and ERP, and check the ledger
 	@cargo run --locked --package sandbox -- demo
@@ -29,6 +29,10 @@ backfill-test: ## Read 100,000 orders of a make-believe shop, killed twice on th
 
 bench: ## Measure against other ways of doing the same, and write bench/RESULTS.md
 	@bench/run
+
+UPDATE ?=
+instructions: ## Count the instructions of the hot paths, and compare; UPDATE=1 writes them down
+	@bench/instructions $(if $(UPDATE),--update)
 
 test: test-rust simulate validate ## Run every test: the Rust tests and examples, 2,000 simulated worlds, the checks of the template
 

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use mycashflow::{Order, SpanAttributes, write_order, write_orders};
+use serde_json::json;
 
 use crate::orders::made_up;
 
@@ -21,6 +22,31 @@ pub fn page(count: u64) -> String {
 /// The body of one POST of the shop.
 pub fn push() -> String {
     write_order(&order(58))
+}
+
+/// The body of one message of the ERP: a sales order of six rows, about 1.5 KB.
+pub fn message() -> String {
+    let rows: Vec<_> = (1..=6)
+        .map(|row| {
+            json!({
+                "rowNumber": row,
+                "item": { "id": 100 + row, "code": format!("MALLI-{row:04}"), "name": "Mallimerkki kävelykengät, 42" },
+                "quantity": "1.000",
+                "unitPrice": "89.4000",
+                "vatPercent": 25.5,
+                "note": null,
+            })
+        })
+        .collect();
+    json!({
+        "id": 4711,
+        "documentNumber": "MT-1001",
+        "partner": { "id": 7, "name": "Esimerkki & Höpö Oy", "city": "Näytesaari" },
+        "currency": "EUR",
+        "note": "Käsiteltävä pian – yö on kylmä",
+        "rows": rows,
+    })
+    .to_string()
 }
 
 fn order(id: u64) -> Order {

@@ -50,9 +50,15 @@ fn is_xml_space(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\r' | '\n')
 }
 
+/// The same of a byte.
+#[inline]
+pub(super) fn is_space_byte(byte: u8) -> bool {
+    is_xml_space(char::from(byte))
+}
+
 /// Whether there is nothing but white space.
 pub(super) fn is_space(text: &str) -> bool {
-    text.bytes().all(|b| is_xml_space(char::from(b)))
+    text.bytes().all(is_space_byte)
 }
 
 /// Appends a piece of text; the first piece, mostly the only one, is not copied.
