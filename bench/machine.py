@@ -24,15 +24,20 @@ def machine() -> dict[str, object]:
     }
 
 
+def version(*command: str) -> str:
+    """The first line that a program prints about itself."""
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[0]
+
+
 def rust_version() -> str:
     """The compiler's version, without its name."""
-    return _output("rustc", "--version").split()[1]
+    return version("rustc", "--version").split()[1]
 
 
 def python_version(*packages: str) -> dict[str, str]:
     """The versions of the peers' Python and of packages installed for it."""
     ask = f"import platform, importlib.metadata as m; print(platform.python_version(), *map(m.version, {packages!r}))"
-    found = _output(str(BENCH / "peers/.venv/bin/python"), "-c", ask).split()
+    found = version(str(BENCH / "peers/.venv/bin/python"), "-c", ask).split()
     return dict(zip(("Python", *packages), found, strict=True))
 
 
@@ -40,11 +45,7 @@ def node_version(*packages: str) -> dict[str, str]:
     """The versions of Node and of packages installed for the peers."""
     installed = BENCH / "peers/node_modules"
     manifests = {name: json.loads((installed / name / "package.json").read_text(encoding="utf-8")) for name in packages}
-    return {"Node": _output("node", "--version").lstrip("v")} | {name: m["version"] for name, m in manifests.items()}
-
-
-def _output(*command: str) -> str:
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    return {"Node": version("node", "--version").lstrip("v")} | {name: m["version"] for name, m in manifests.items()}
 
 
 class CpuClock:
