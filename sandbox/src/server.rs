@@ -158,9 +158,8 @@ impl Server {
     }
 
     async fn order(&self, world: &World, shop: &str, via: Via, count: u32, at: Timestamp) -> Response {
-        let made: Option<Vec<u64>> = world
-            .shop(shop)
-            .map(|mut shop| (0..count).map(|_| shop.add_made_up(at, fastrand::u64(..), via)).collect());
+        let made: Option<Vec<u64>> =
+            world.shop(shop).map(|mut shop| (0..count).map(|_| shop.add_made_up(at, fastrand::u64(..), via)).collect());
         let Some(made) = made else { return unknown("shop") };
         let posted = self.post_outbox(world, shop).await;
         Json(json!({ "made": made, "posted": posted })).into_response()

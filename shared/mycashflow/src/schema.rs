@@ -1,5 +1,6 @@
 //! The JSON of an order: its canonical form, which is hashed, and its schema.
 
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::order::Order;
@@ -37,7 +38,7 @@ fn write_canonical(value: &Value, out: &mut Vec<u8>) {
                 if index > 0 {
                     out.push(b',');
                 }
-                out.extend_from_slice(Value::from(name.as_str()).to_string().as_bytes());
+                write_scalar(name, out);
                 out.push(b':');
                 write_canonical(value, out);
             }
@@ -53,8 +54,13 @@ fn write_canonical(value: &Value, out: &mut Vec<u8>) {
             }
             out.push(b']');
         }
-        scalar => out.extend_from_slice(scalar.to_string().as_bytes()),
+        scalar => write_scalar(scalar, out),
     }
+}
+
+fn write_scalar(scalar: &(impl Serialize + ?Sized), out: &mut Vec<u8>) {
+    // Neither a string nor a number can fail to serialise, and a vector takes whatever is written.
+    let _ = serde_json::to_writer(out, scalar);
 }
 
 /// The JSON Schema of an order, as committed in `schema/order.schema.json`.

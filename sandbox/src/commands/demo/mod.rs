@@ -127,8 +127,7 @@ impl Demo {
         let connections = Connections::parse(&document)?;
         std::fs::write(folder.join("connections.json"), &document)?;
         let world = World::new(&connections, &base, &ShopConfig::default(), system_clock());
-        let outside =
-            Server { world: Some(world.clone()), push_keys: push_keys(&connections), ..Server::default() };
+        let outside = Server { world: Some(world.clone()), push_keys: push_keys(&connections), ..Server::default() };
         tokio::spawn(outside.clone().serve(listener));
         let (functions, functions_url) = start_functions(&folder).await?;
         let mut demo = Self {
