@@ -369,3 +369,35 @@ fn computes_a_missing_timestamp() {
     assert_snapshot!(warning, @"Order/OrderedAt: no timestamp, and the local time never occurred: an hour is skipped");
     assert_eq!(warnings("<OrderedAt>eilen</OrderedAt>").0, None);
 }
+
+#[test]
+fn reads_tags_however_they_are_written() {
+    let tags = [
+        "<OrderStatus>Open</OrderStatus>",
+        "<OrderStatus >Open</OrderStatus\n>",
+        "<OrderStatus\n>Open</OrderStatus>",
+        "<OrderStatus>\r\n<!-- a -->Open<?b?>\t</OrderStatus>",
+        "<OrderStatus><![CDATA[Open]]></OrderStatus>",
+        "<OrderStatus>O&#112;en</OrderStatus>",
+    ];
+    for tag in tags {
+        assert_eq!(one(with(tag)), Order { id: 7, status: some("Open"), ..Order::default() }, "{tag}");
+    }
+    for variation in ["id=\"a>b/\"", " \n id='a>b/' ", "id = \"a&gt;b/\"", "id=\"\ta>b/ \""] {
+        let order = one(with(&format!("<Products><Product><Variation {variation}>M</Variation></Product></Products>")));
+        let line = Line { variation_id: some("a>b/"), variation_name: some("M"), ..Line::default() };
+        assert_eq!(order.products, [line], "{variation}");
+    }
+}
+
+#[test]
+fn reads_amounts_of_every_length_alike() {
+    let longest = "99999999999999999.9999999999";
+    for digits in 1..longest.len() {
+        let written = longest[..digits].trim_end_matches('.');
+        let order = one(with(&format!("<ShippingWeight> {written} </ShippingWeight>")));
+        assert_eq!(order.shipments[0].weight, decimal(written));
+        let order = one(with(&format!("<ShippingWeight>-{written}</ShippingWeight>")));
+        assert_eq!(order.shipments[0].weight, decimal(&format!("-{written}")));
+    }
+}

@@ -76,6 +76,7 @@ fn a_broken_start_tag_spoils_one_order() {
 fn names_what_is_wrong_with_a_broken_order() {
     assert_snapshot!(unreadable(with("<Products><Product>\n<City>Oulu</Product></Products>")), @"Order/Products/Product[1] on line 2: an end tag that does not match its start tag");
     assert_snapshot!(unreadable(with("\n<City>a & b</City>")), @"Order on line 2: an ampersand that begins no reference");
+    assert_snapshot!(unreadable(with("<City>Oulu\n<!--\n-->\n</Town>")), @"Order on line 4: an end tag that does not match its start tag");
     assert_snapshot!(unreadable(with("<City>&undeclared;</City>")), @"Order on line 1: a reference to an entity that is not declared");
     assert_snapshot!(unreadable(with("<ShippingAddress><City a='1' a='2'/></ShippingAddress>")), @"Order/ShippingAddress/City on line 1: a malformed or repeated attribute");
     assert_snapshot!(unreadable("<Orders><Order id='1'><Order id='2'></Orders>".replace("<Order id='2'>", "<City>")), @"Order on line 1: an end tag that does not match its start tag");
