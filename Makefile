@@ -4,6 +4,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo simulate mutations backfill-test bench instructions test test-rust validate lint fmt build clean
+.PHONY: invoke-test deployable
 
 # The pinned tools come first, so that SAM finds the cargo-lambda and the zig of the same installation.
 WITH_TOOLS := tools/install && PATH="$$PWD/.tools/bin:$$PATH" SAM_CLI_TELEMETRY=0
@@ -12,7 +13,7 @@ WITH_TOOLS := tools/install && PATH="$$PWD/.tools/bin:$$PATH" SAM_CLI_TELEMETRY=
 LAMBDA_GLIBC := 2.34
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
 
 demo: ## Play a short day against a make-believe shop and ERP, and check the ledger
 	@cargo run --locked --package sandbox -- demo
@@ -64,6 +65,14 @@ build: ## Build the functions for Lambda into .aws-sam
 	@cargo metadata --locked --format-version 1 > /dev/null
 	@$(WITH_TOOLS) sam build
 	@tools/check-glibc $(LAMBDA_GLIBC) .aws-sam/build/*/bootstrap
+
+invoke-test: deployable ## Play every event of events/ through the built functions, as Lambda runs them
+	@.tools/bin/python tests/deploy/invoke.py
+
+# The functions for Lambda, the emulator, and the make-believe shop.
+deployable: build
+	@tools/install emulator
+	@cargo build --locked --quiet --package sandbox
 
 clean: ## Remove what was built and installed here
 	@cargo clean

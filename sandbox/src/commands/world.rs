@@ -1,5 +1,6 @@
 //! `sandbox world`: the make-believe shop and ERP alone, for functions that run elsewhere.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use lambda::{ConnectionSource, ConnectionStore, system_clock};
@@ -16,7 +17,10 @@ use super::serve::{end_with_parent, push_keys, until_stopped, write_connections}
 /// `sandbox world`.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// The port on 127.0.0.1; 0 takes any that is free.
+    /// The address to listen on, of this machine: another one than 127.0.0.1 only in a network of its own.
+    #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
+    host: IpAddr,
+    /// The port; 0 takes any that is free.
     #[arg(long, default_value_t = 8788)]
     port: u16,
     /// The connections document. Made, with a shop and an account that the sandbox plays, when there is none.
@@ -37,7 +41,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) async fn run(options: Options) -> Result<(), Problem> {
-    let listener = TcpListener::bind(("127.0.0.1", options.port)).await?;
+    let listener = TcpListener::bind((options.host, options.port)).await?;
     let base = Url::parse(&format!("http://{}", listener.local_addr()?))?;
     if !options.connections.exists() {
         write_connections(&options.connections, &base)?;
