@@ -5,6 +5,7 @@ SHELL := bash
 .NOTPARALLEL:
 .PHONY: help demo simulate mutations backfill-test bench instructions test test-rust validate lint fmt build clean
 .PHONY: invoke-test deployable
+.PHONY: deploy-test invoke-test deployable
 
 # The pinned tools come first, so that SAM finds the cargo-lambda and the zig of the same installation.
 WITH_TOOLS := tools/install && PATH="$$PWD/.tools/bin:$$PATH" SAM_CLI_TELEMETRY=0
@@ -66,10 +67,13 @@ build: ## Build the functions for Lambda into .aws-sam
 	@$(WITH_TOOLS) sam build
 	@tools/check-glibc $(LAMBDA_GLIBC) .aws-sam/build/*/bootstrap
 
+deploy-test: deployable ## Deploy template.yaml to an emulator of AWS, and use it as the outside world does
+	@.tools/bin/python tests/deploy/deploy.py
+
 invoke-test: deployable ## Play every event of events/ through the built functions, as Lambda runs them
 	@.tools/bin/python tests/deploy/invoke.py
 
-# The functions for Lambda, the emulator, and the make-believe shop.
+# What these need: the functions for Lambda, the emulator, and the make-believe shop.
 deployable: build
 	@tools/install emulator
 	@cargo build --locked --quiet --package sandbox

@@ -40,9 +40,13 @@ struct Serving {
 
 impl Serving {
     fn start(folder: &Path, more: &[&str]) -> Self {
+        Self::spawn(folder, &[&["serve", "--every", "0"], more].concat())
+    }
+
+    fn spawn(folder: &Path, arguments: &[&str]) -> Self {
         let mut child = sandbox(folder)
-            .args(["serve", "--json", "--port", "0", "--every", "0"])
-            .args(more)
+            .args(arguments)
+            .args(["--json", "--port", "0"])
             .stdout(Stdio::piped())
             .process_group(0)
             .spawn()
@@ -141,6 +145,29 @@ fn a_served_sandbox_takes_orders_and_messages_and_shows_them() {
     assert!(refused.contains("401") && !refused.contains("recorded"), "{refused}");
     let all = run(folder.path(), &["log", "mycashflow/acme", "--all", "--json"]);
     assert_eq!(all.lines().count(), 4, "{all}");
+}
+
+#[test]
+fn a_world_of_its_own_sends_to_functions_that_run_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let functions = Serving::start(folder.path(), &[]);
+    let addresses = ["--orders-to", functions.url.as_str(), "--messages-to", functions.url.as_str()];
+    let world =
+        Serving::spawn(folder.path(), &[["world", "--connections", "world.json"].as_slice(), &addresses].concat());
+    let asked = |path: &str, body: &str| -> Value {
+        let (status, text) = world.post(path, &[], body);
+        assert_eq!(status, 200, "{path}: {text}");
+        serde_json::from_str(&text).unwrap()
+    };
+    assert_eq!(asked("/shops/acme/orders?via=web", "")["posted"], serde_json::json!([[1, 200]]));
+    let sent = asked("/erp/acme/item-save", r#"{"id":7,"nimi":"Äyräs"}"#);
+    assert_eq!(sent["shown_to_the_user"], "recorded: item-save/7, revision 1\n");
+
+    assert_eq!(asked("/shops/acme/mails", ""), serde_json::json!([]));
+    let delivery = "/shops/acme/webhooks/process?key=make-believe-api-key&action=deliver&order=1&send_email=1";
+    assert_eq!(world.post(delivery, &[], "").0, 200);
+    let mails = asked("/shops/acme/mails", "");
+    assert_eq!((&mails[0]["order"], &mails[0]["kind"]), (&1.into(), &"delivery_confirmation".into()));
 }
 
 #[test]
