@@ -6,6 +6,7 @@ SHELL := bash
 .PHONY: help demo simulate mutations backfill-test bench instructions test test-rust validate lint fmt build clean
 .PHONY: invoke-test deployable
 .PHONY: deploy-test invoke-test deployable
+.PHONY: deploy-test invoke-test sam-local-test deployable
 
 # The pinned tools come first, so that SAM finds the cargo-lambda and the zig of the same installation.
 WITH_TOOLS := tools/install && PATH="$$PWD/.tools/bin:$$PATH" SAM_CLI_TELEMETRY=0
@@ -73,7 +74,10 @@ deploy-test: deployable ## Deploy template.yaml to an emulator of AWS, and use i
 invoke-test: deployable ## Play every event of events/ through the built functions, as Lambda runs them
 	@.tools/bin/python tests/deploy/invoke.py
 
-# What these need: the functions for Lambda, the emulator, and the make-believe shop.
+sam-local-test: deployable ## The same through `sam local invoke`, in containers
+	@tests/deploy/sam-local
+
+# What these three need: the functions for Lambda, the emulator, and the make-believe shop.
 deployable: build
 	@tools/install emulator
 	@cargo build --locked --quiet --package sandbox
