@@ -4,8 +4,6 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo simulate mutations backfill-test bench instructions test test-rust validate lint fmt build clean
-.PHONY: invoke-test deployable
-.PHONY: deploy-test invoke-test deployable
 .PHONY: deploy-test invoke-test sam-local-test deployable
 
 # The pinned tools come first, so that SAM finds the cargo-lambda and the zig of the same installation.
