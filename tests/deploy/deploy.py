@@ -24,14 +24,25 @@ def gap(sentence):
     print(f"    gap: {sentence}")
 
 
+class Clients(dict):
+    """A client of each service, made when it is first asked for."""
+
+    def __init__(self, emulator):
+        super().__init__()
+        self.emulator = emulator
+
+    def __missing__(self, service):
+        self[service] = self.emulator.client(service)
+        return self[service]
+
+
 class Deployment:
     """The deployed stack, and the make-believe shop and ERP that use it."""
 
     def __init__(self, machine):
         self.machine = machine
         self.emulator = Emulator(machine, authorise=True)
-        clients = ["cloudformation", "cloudwatch", "dynamodb", "events", "iam", "lambda", "logs", "scheduler", "secretsmanager", "sqs"]
-        self.aws = {service: self.emulator.client(service) for service in clients}
+        self.aws = Clients(self.emulator)
         self.outputs = {}
         self.world = None
         self.connections = None
@@ -52,8 +63,8 @@ class Deployment:
         return self.machine.run(f"sam {arguments[0]}", [TOOLS / "bin/sam", *arguments], environment, ROOT)
 
     def deploy(self, *parameters):
-        overrides = ["--parameter-overrides", *PARAMETERS, *parameters]
-        printed = self.sam("deploy", "--no-confirm-changeset", "--no-progressbar", "--no-fail-on-empty-changeset", *overrides)
+        options = ["--no-confirm-changeset", "--no-progressbar", "--no-fail-on-empty-changeset"]
+        printed = self.sam("deploy", *options, "--parameter-overrides", *PARAMETERS, *parameters)
         stack = self.aws["cloudformation"].describe_stacks(StackName=STACK)["Stacks"][0]
         self.outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
         return printed, stack["StackStatus"]
@@ -124,14 +135,15 @@ def deploys(on):
 
 
 def time_to_live_is_declared(on):
-    table = on.outputs["LedgerTable"]
-    wanted = Template().resources["Ledger"]["Properties"]["TimeToLiveSpecification"]
-    if on.aws["dynamodb"].describe_time_to_live(TableName=table)["TimeToLiveDescription"]["TimeToLiveStatus"] != "ENABLED":
+    def setting():
+        return on.aws["dynamodb"].describe_time_to_live(TableName=on.outputs["LedgerTable"])["TimeToLiveDescription"]
+
+    if setting()["TimeToLiveStatus"] != "ENABLED":
         gap("a table's TimeToLiveSpecification is ignored: switched on by hand, as the template says it")
-        on.aws["dynamodb"].update_time_to_live(TableName=table, TimeToLiveSpecification=wanted)
-    settled = on.aws["dynamodb"].describe_time_to_live(TableName=table)["TimeToLiveDescription"]
-    expect(settled["TimeToLiveStatus"] == "ENABLED", f"the time to live is {settled}")
-    return f"items are deleted after {settled['AttributeName']}"
+        wanted = Template().resources["Ledger"]["Properties"]["TimeToLiveSpecification"]
+        on.aws["dynamodb"].update_time_to_live(TableName=on.outputs["LedgerTable"], TimeToLiveSpecification=wanted)
+    expect(setting()["TimeToLiveStatus"] == "ENABLED", f"the time to live is {setting()}")
+    return f"items are deleted after {setting()['AttributeName']}"
 
 
 def takes_in_the_connections(on):
@@ -153,8 +165,14 @@ def a_rule_listens(on):
     bus = on.outputs["EventBusName"]
     pattern = json.dumps({"source": [{"prefix": "tilaussilta."}]})
     rule = on.aws["events"].put_rule(Name="all", EventBusName=bus, EventPattern=pattern)["RuleArn"]
-    may = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": arn}
-    policy = {"Version": "2012-10-17", "Statement": [may | {"Condition": {"ArnEquals": {"aws:SourceArn": rule}}}]}
+    bus_may_send = {
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": arn,
+        "Condition": {"ArnEquals": {"aws:SourceArn": rule}},
+    }
+    policy = {"Version": "2012-10-17", "Statement": [bus_may_send]}
     on.aws["sqs"].set_queue_attributes(QueueUrl=queue, Attributes={"Policy": json.dumps(policy)})
     on.aws["events"].put_targets(Rule="all", EventBusName=bus, Targets=[{"Id": "queue", "Arn": arn}])
     return f"the bus {bus} has a rule of the test's own"
@@ -263,9 +281,9 @@ def nothing_is_left_over(on):
     text = "\n".join(line for found in lines.values() for line in found)
     told = [secret for secret in secrets if secret in text]
     expect(not told, f"the functions' logs hold {told}")
-    expired = [item for item in on.items() if item["sk"]["S"].startswith("rev#") and "N" not in item.get("expires_at", {})]
-    expect(not expired, f"{len(expired)} revisions have no expires_at")
-    return f"no dead letters; {text.count(chr(10)) + 1} log lines without a secret or an address; every revision expires"
+    revisions = [item for item in on.items() if item["sk"]["S"].startswith("rev#")]
+    expect(all("N" in item.get("expires_at", {}) for item in revisions), "a revision has no expires_at")
+    return f"no dead letters; no secret or address in {text.count(chr(10)) + 1} log lines; every revision expires"
 
 
 def redeploys_over_itself(on):
@@ -278,7 +296,7 @@ def redeploys_over_itself(on):
     expect(kept(on) == secret, "a redeployment changed the connections")
     expect(len(on.items()) >= items, "a redeployment lost items")
     takes_in_pushed_orders(on)
-    return "deployed again, nothing changes; with another parameter, the connections and the table stay, and orders come in"
+    return "again: no changes; with other parameters, the connections and the table stay, and orders come in"
 
 
 def kept(on):
@@ -342,7 +360,8 @@ def test(machine):
 def show_function_logs(on, lines=15):
     try:
         for name, found in on.log_lines().items():
-            print(f"--- the last lines of {name}", *(line.rstrip() for line in found[-lines:]), sep="\n", file=sys.stderr)
+            tail = [line.rstrip() for line in found[-lines:]]
+            print(f"--- the last lines of {name}", *tail, sep="\n", file=sys.stderr)
     except Exception as error:
         print(f"the functions' logs cannot be read: {error}", file=sys.stderr)
 

@@ -34,9 +34,8 @@ class Template:
     def __init__(self, path=ROOT / "template.yaml"):
         self.document = yaml_parse(path.read_text())
         self.resources = self.document["Resources"]
-        self.parameters = {
-            name: str(parameter["Default"]) for name, parameter in self.document["Parameters"].items() if "Default" in parameter
-        }
+        parameters = self.document["Parameters"].items()
+        self.parameters = {name: str(parameter["Default"]) for name, parameter in parameters if "Default" in parameter}
 
     def of_type(self, kind):
         return {name: resource for name, resource in self.resources.items() if resource["Type"] == kind}
@@ -107,7 +106,8 @@ def differences(actual, expected, place=""):
         for index, (one, other) in enumerate(zip(actual, expected)):
             yield from differences(one, other, f"{place}[{index}]")
     elif actual != expected:
-        yield f"{place or 'the answer'} is {json.dumps(actual, ensure_ascii=False)}, not {json.dumps(expected, ensure_ascii=False)}"
+        texts = [json.dumps(value, ensure_ascii=False) for value in (actual, expected)]
+        yield f"{place or 'the answer'} is {texts[0]}, not {texts[1]}"
 
 
 def check(function, case, play):

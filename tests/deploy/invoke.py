@@ -1,6 +1,6 @@
 """Every event fixture through the built functions, under the runtime interface emulator of AWS or `sam local invoke`.
 
-Each case gets a table, a secret, queues and a bus of its own in the emulator of AWS, and a make-believe shop of its own.
+Each case gets a table, a secret, queues, a bus and a make-believe shop of its own.
 """
 
 import argparse

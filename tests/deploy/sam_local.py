@@ -32,8 +32,9 @@ class SamLocal:
     def start_engine(self):
         folder = self.machine.folder
         places = ["--data-root", folder / "data", "--exec-root", folder / "exec", "--pidfile", folder / "docker.pid"]
-        switches = [f"--bip={self.host}/24", "--iptables=false", "--ip6tables=false", "--ip-masq=false", "--ip-forward=false"]
-        command = ["dockerd", "--host", self.environment["DOCKER_HOST"], *places, *switches]
+        # Nothing but its bridge: no rules for the network's packets, and no way out of it.
+        switches = ["--iptables=false", "--ip6tables=false", "--ip-masq=false", "--ip-forward=false"]
+        command = ["dockerd", "--host", self.environment["DOCKER_HOST"], f"--bip={self.host}/24", *places, *switches]
         engine = self.machine.start("dockerd", command, self.environment)
 
         def ready():
@@ -44,7 +45,10 @@ class SamLocal:
         wait_for("dockerd to answer", ready)
 
     def use(self, emulator):
-        """Lets the functions find the emulator of AWS: in the image, as `--env-vars` sets only what the template names."""
+        """Lets the functions find the emulator of AWS.
+
+        It stands in the image, because `--env-vars` sets only what the template names.
+        """
         recipe = self.machine.folder / "image/Dockerfile"
         recipe.parent.mkdir()
         recipe.write_text(f"FROM {BASE}\nENV AWS_ENDPOINT_URL={emulator.url}\n")
