@@ -70,6 +70,11 @@ pub struct Message {
 }
 
 impl Message {
+    /// How often it was received.
+    pub fn receives(&self) -> u32 {
+        self.receives
+    }
+
     /// A text attribute.
     pub fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes.get(name)?["StringValue"].as_str()

@@ -61,7 +61,7 @@ pub async fn handle(deps: &ActionsDeps, event: Value, invocation: &str, deadline
             // Lambda makes these records itself. Should it ever make others, an empty identifier fails the whole batch.
             Err(_) => Ok(json!({ "batchItemFailures": [{ "itemIdentifier": "" }] })),
         },
-        None => serde_json::to_value(one(deps, &event, invocation, deadline).await),
+        None => serde_json::to_value(one(deps, &event, invocation, deadline, false).await),
     };
     answer.unwrap_or_default()
 }
@@ -72,11 +72,12 @@ async fn batch(deps: &ActionsDeps, event: &SqsEvent, invocation: &str, deadline:
     for (index, record) in event.records.iter().enumerate() {
         let id = record.message_id.clone().unwrap_or_default();
         let body = record.body.as_deref().unwrap_or_default();
+        let last = receives(record) >= MAX_RECEIVES;
         let report = match serde_json::from_str::<Value>(body) {
-            Ok(message) => one(deps, &message, &format!("{invocation}#{index}"), deadline).await,
+            Ok(message) => one(deps, &message, &format!("{invocation}#{index}"), deadline, last).await,
             Err(_) => Report::of(Outcome::Rejected("the message is not JSON".to_owned())),
         };
-        let comes_again = report.is_unfinished() && receives(record) < MAX_RECEIVES;
+        let comes_again = report.is_unfinished() && !last;
         let over = match report.complaint(comes_again) {
             _ if comes_again => false,
             None => true,
@@ -94,8 +95,8 @@ fn receives(record: &SqsMessage) -> u32 {
     record.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1)
 }
 
-/// Works on one message.
-async fn one(deps: &ActionsDeps, message: &Value, owner: &str, deadline: Instant) -> Report {
+/// Works on one message, perhaps for the last time.
+async fn one(deps: &ActionsDeps, message: &Value, owner: &str, deadline: Instant, last: bool) -> Report {
     let report = if bridge::is_event(message) {
         match bridge::cross(&deps.base, message).await {
             Err(error) => Report::of(Outcome::Later(error.to_string())),
@@ -121,7 +122,7 @@ async fn one(deps: &ActionsDeps, message: &Value, owner: &str, deadline: Instant
         }
     };
     log(&report);
-    deps.base.metrics.record(Function::ShopActions, None, &report.counts());
+    deps.base.metrics.record(Function::ShopActions, None, &report.counts(!last));
     report
 }
 

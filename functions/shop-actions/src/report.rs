@@ -63,14 +63,18 @@ impl Report {
     }
 
     /// How many orders, or messages that name none, came to what. What was done before, or only rehearsed, is not counted.
-    pub(crate) fn counts(&self) -> [(Metric, u64); 3] {
+    /// What is unfinished of a message that will not come again counts as refused.
+    pub(crate) fn counts(&self, comes_again: bool) -> [(Metric, u64); 3] {
         let count = |counted: fn(&Outcome) -> bool| {
             self.results.iter().filter(|result| counted(&result.outcome)).count() as u64
         };
+        let refused = count(|outcome| matches!(outcome, Outcome::Rejected(_) | Outcome::Unknown(_)));
+        let unfinished = count(|outcome| matches!(outcome, Outcome::Later(_)));
+        let (given_up, delayed) = if comes_again { (0, unfinished) } else { (unfinished, 0) };
         [
             (Metric::ActionsDone, count(|outcome| matches!(outcome, Outcome::Done(_)))),
-            (Metric::ActionsRefused, count(|outcome| matches!(outcome, Outcome::Rejected(_) | Outcome::Unknown(_)))),
-            (Metric::ActionsDelayed, count(|outcome| matches!(outcome, Outcome::Later(_)))),
+            (Metric::ActionsRefused, refused + given_up),
+            (Metric::ActionsDelayed, delayed),
         ]
     }
 

@@ -13,6 +13,7 @@ mod plan;
 mod posts;
 mod runs;
 mod trace;
+mod ways_out;
 mod weather;
 mod wire;
 mod world;
@@ -22,6 +23,7 @@ use std::rc::Rc;
 use tokio::task::LocalSet;
 
 use self::plan::Plan;
+pub use self::ways_out::{WaysOut, ways_out};
 use self::world::World;
 
 /// What came of a world.

@@ -19,3 +19,4 @@ mod secrets_stay_out_of_logs;
 mod shop_actions;
 mod simulation;
 mod template;
+mod ways_out;

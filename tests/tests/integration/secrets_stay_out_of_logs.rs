@@ -4,9 +4,14 @@
 use changes_poller::Event;
 use http::Method;
 use lambda_http::Request;
+use ledger::{ContentHash, DocumentKey, Evidence, NewRevision, Source};
 use sandbox::embedded::CallFault;
+use sandbox::functions::Functions;
+use sandbox::mappings::StreamReader;
+use sandbox::messaging::{ACTIONS_DEAD_LETTERS, EVENT_DEAD_LETTERS, Messaging};
 use sandbox::shop::{Breakage, Fault, Via};
-use tests::{CONNECTIONS, Captured, MANU_SECRET, PUSH_KEY, SHOP_KEY, ShopBench, post, shop_config, signed};
+use serde_json::{Value, json};
+use tests::{CONNECTIONS, Captured, MANU_SECRET, PUSH_KEY, SHOP_KEY, ShopBench, TABLE, post, shop_config, signed};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::SubscriberExt;
@@ -217,6 +222,127 @@ async fn of_polled_orders() {
     }
     assert_holds_nothing_planted("a log", &logs);
     assert_counted_holds_nothing_planted(&world, "Quarantined");
+}
+
+/// A bridge whose path points at a person's name.
+fn bridged_connections() -> String {
+    let mut connections: Value = serde_json::from_str(CONNECTIONS).unwrap();
+    connections["manu"]["acme"]["bridge"] =
+        json!({ "shop": "acme", "orders": "$.rows[*]", "tracking_code": "$.email", "send_email": true });
+    connections.to_string()
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_published_revisions() {
+    let (captured, _guard) = capture_logs();
+    let world = ShopBench::with(&bridged_connections(), shop_config()).await;
+    for request in order_requests().into_iter().chain(message_requests()) {
+        if request.uri().path().starts_with("/manu") {
+            world.bench.manu(request).await;
+        } else {
+            world.bench.order(request).await;
+        }
+    }
+    // What was readable once and is no more.
+    let now = world.bench.now();
+    for (order, body) in (100..).zip(damaged()) {
+        let document = DocumentKey::order("acme", order);
+        let hash = ContentHash::of(body.as_bytes());
+        let (body, evidence) = (body.replace("\"58\"", &format!("\"{order}\"")), Evidence::Message);
+        let new = NewRevision {
+            document: &document,
+            source: Source::Push,
+            observed_at: now,
+            evidence,
+            hash,
+            body: body.as_bytes(),
+            content_type: "text/xml",
+            now,
+        };
+        world.bench.ledger.append(&new).await.unwrap();
+    }
+    let messaging = Messaging::new(world.bench.deps.clock.clone());
+    let functions = Functions::new(world.deps.clone(), &messaging);
+    let mut answers = Vec::new();
+    for refusal in [Some("MalformedDetail"), Some("InternalFailure"), None] {
+        messaging.refuse(move |_| refusal);
+        let mut reader = StreamReader::new(world.bench.embedded.clone(), TABLE, None);
+        while let Some((batch, last)) = reader.next_batch(100) {
+            answers.push(functions.invoke("event-relay", &batch.to_string()).await.unwrap());
+            reader.position = Some(last);
+        }
+    }
+    messaging.limit_requests(10);
+    answers.push(functions.invoke("event-relay", &json!({ "republish": "dead-letters" }).to_string()).await.unwrap());
+    assert!(messaging.events().len() > 3, "something was published");
+    let letters = messaging.messages(EVENT_DEAD_LETTERS);
+    assert!(letters.len() > 20, "and something could not be");
+    letters.iter().for_each(|letter| assert_holds_nothing_planted("a letter", &letter.body));
+    assert_holds_nothing_planted("an answer", &format!("{answers:?}"));
+    let logs = captured.text();
+    for told in ["published in part", "a revision cannot be published", "still cannot be published", "PutEvents failed"]
+    {
+        assert!(logs.contains(told), "the logs were not captured: {told}");
+    }
+    assert_holds_nothing_planted("a log", &logs);
+    assert_counted_holds_nothing_planted(&world, "DeadLettered");
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_actions() {
+    let (captured, _guard) = capture_logs();
+    let world = ShopBench::with(&bridged_connections(), shop_config()).await;
+    let order = world.orders(1)[0];
+    let recorded_at = world.bench.now().to_string();
+    world.poll().await;
+    let messaging = Messaging::new(world.bench.deps.clock.clone());
+    let functions = Functions::new(world.deps.clone(), &messaging);
+    let dispatch = |rows: Value| {
+        let document = json!({ "rows": rows, "email": "maija.planted@example.com", "customer": "Lumivälke-Planted" });
+        json!({ "source": "tilaussilta.manu", "detail-type": "sales-dispatch-activate", "detail": {
+            "id": "manu/acme/sales-dispatch-activate/9/1", "recorded_at": recorded_at, "document": document } })
+    };
+    let comment = |text: &str| json!({ "shop": "acme", "action": "add_comment", "order": order, "message": text });
+    let messages = [
+        comment("Jätä oven taakse, Maija-Liisa"),
+        json!({ "shop": "acme", "action": "deliver", "order": order, "tracking_code": "maija.planted@example.com" }),
+        dispatch(json!([order, "Maija-Liisa", "Meikäläinen-Planted", 77])),
+        json!({ "shop": "Maija-Liisa", "action": "deliver", "order": order }),
+        json!({ "shop": "acme", "action": "Maija-Liisa", "order": order }),
+        json!({ "shop": "acme", "action": "deliver", "order": "Maija-Liisa" }),
+        json!({ "shop": "acme", "action": "deliver", "order": order, "Maija-Liisa": true }),
+        json!("Maija-Liisa Meikäläinen-Planted"),
+    ];
+    let mut answers = Vec::new();
+    for fault in [None, Some(Fault::Html), Some(Fault::Timeout), Some(Fault::Status(500)), Some(Fault::Status(401))] {
+        if let Some(fault) = fault {
+            world.shop().fail_next(fault, 1000);
+        }
+        for message in messages.iter().chain([&comment(&format!("Kätketynkuja {fault:?}"))]) {
+            answers.push(functions.invoke("shop-actions", &message.to_string()).await.unwrap());
+            let record = json!({ "messageId": "m", "body": message.to_string(), "attributes": { "ApproximateReceiveCount": "5" } });
+            answers.push(functions.invoke("shop-actions", &json!({ "Records": [record] }).to_string()).await.unwrap());
+        }
+        world.heal();
+    }
+    world.bench.fail("*", CallFault::Failed, 1000);
+    answers.push(functions.invoke("shop-actions", &messages[0].to_string()).await.unwrap());
+    assert_eq!(world.shop().tracking_code(order), Some("maija.planted@example.com"), "the shop is told");
+    assert_holds_nothing_planted("an answer", &format!("{answers:?}"));
+    assert_items_hold_nothing_planted(&world);
+    let letters = messaging.messages(ACTIONS_DEAD_LETTERS);
+    let reasons: Vec<&str> = letters.iter().filter_map(|letter| letter.attribute("reason")).collect();
+    assert_eq!(reasons.len(), letters.len());
+    assert!(reasons.len() > 20, "{reasons:?}");
+    assert_holds_nothing_planted("a reason", &format!("{reasons:?}"));
+    let logs = captured.text();
+    for told in
+        ["\"outcome\":\"done\"", "\"outcome\":\"later\"", "\"outcome\":\"rejected\"", "a message is a dead letter"]
+    {
+        assert!(logs.contains(told), "the logs were not captured: {told}");
+    }
+    assert_holds_nothing_planted("a log", &logs);
+    assert_counted_holds_nothing_planted(&world, "ActionsRefused");
 }
 
 #[test]
