@@ -2,6 +2,7 @@
 //! move and faults that they plan. No sockets, no real time: run tests with `#[tokio::test(start_paused = true)]`.
 
 mod shop_bench;
+mod wire;
 
 pub mod simulation;
 
@@ -17,6 +18,7 @@ use ledger::{Connection, Delivery, Ledger, Outcome, Retention};
 use sandbox::embedded::{CallFault, CallPlan, Embedded};
 
 pub use shop_bench::{ShopBench, shop_config};
+pub use wire::{Trouble, Wire};
 
 /// The namespace of the metrics in tests.
 pub const METRICS_NAMESPACE: &str = "Tilaussilta/test";

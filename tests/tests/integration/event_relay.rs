@@ -14,7 +14,7 @@ use sandbox::mappings::StreamReader;
 use sandbox::messaging::{BUS, EVENT_DEAD_LETTERS, Messaging, queue_url};
 use sandbox::orders::made_up;
 use serde_json::{Value, json};
-use tests::{Bench, TABLE};
+use tests::{Bench, TABLE, Trouble, Wire};
 use tokio::time::Instant;
 
 /// A ledger with its stream, and a bus.
@@ -191,6 +191,86 @@ async fn whatever_happens_to_a_call_every_revision_is_published_under_its_one_id
             let distinct: BTreeSet<String> = relay.ids().into_iter().collect();
             assert_eq!(distinct.len(), 3, "{fault:?} {calls} times");
             assert_in_order(&relay.ids());
+        }
+    }
+}
+
+/// A relay whose every call, to the bus, the dead letters and the ledger, goes over one wire; with three revisions of a
+/// document, the second of which the bus refuses, and one that cannot be read.
+async fn on_a_wire() -> (Relay, Arc<Wire>) {
+    let mut relay = Relay::new().await;
+    relay.append(&item("a"), r#"{"version":1}"#).await;
+    relay.append(&DocumentKey::order("acme", 58), "<Order id='58'><OrderStatus>").await;
+    for version in 2..=3 {
+        relay.append(&item("a"), &format!(r#"{{"version":{version}}}"#)).await;
+    }
+    relay.messaging.refuse(|entry| entry["Detail"].as_str().unwrap().contains("a/2\"").then_some("MalformedDetail"));
+    let wire = Arc::new(Wire::default());
+    let client = relay.bench.embedded.client_with(wire.planner());
+    relay.deps.ledger = Ledger::new(client, TABLE, Retention::default());
+    relay.deps.bus = relay.messaging.eventbridge_with(wire.planner());
+    relay.deps.dead_letters.client = relay.messaging.sqs_with(wire.planner());
+    (relay, wire)
+}
+
+/// Hands over the stream to its end, as Lambda does to a function that is killed now and then.
+async fn hand_over(relay: &mut Relay, wire: &Wire) {
+    for _ in 0..20 {
+        let Some((event, last)) = relay.reader.next_batch(100) else { return };
+        if let Some(answer) = wire.alive(relay.invoke(event.clone())).await {
+            relay.reader.settle(&event, last, &answer);
+        }
+    }
+    panic!("the stream does not come to its end");
+}
+
+fn letters(relay: &Relay) -> BTreeSet<String> {
+    let letters = relay.messaging.messages(EVENT_DEAD_LETTERS);
+    let id = |body: &str| serde_json::from_str::<Value>(body).unwrap()["id"].as_str().unwrap().to_owned();
+    letters.iter().map(|letter| id(&letter.body)).collect()
+}
+
+const REFUSED: &str = "manu/acme/item-save/a/2";
+const UNREADABLE: &str = "mycashflow/acme/order/58/1";
+
+#[tokio::test(start_paused = true)]
+async fn whatever_happens_to_any_call_of_the_relay_each_revision_is_published_or_a_letter() {
+    for trouble in Trouble::OF_ANY_CALL {
+        for times in [1, 3, 4] {
+            // Two requests to the bus, two letters: with repeats some more.
+            for first in 0..8 {
+                let (mut relay, wire) = on_a_wire().await;
+                wire.plan(first, times, trouble);
+                hand_over(&mut relay, &wire).await;
+                let case = format!("{trouble:?} at call {first}, {times} times");
+                let mut seen = BTreeSet::new();
+                let ids: Vec<String> = relay.ids().into_iter().filter(|id| seen.insert(id.clone())).collect();
+                assert_eq!(ids, ["manu/acme/item-save/a/1", "manu/acme/item-save/a/3"], "{case}");
+                assert_eq!(letters(&relay), [REFUSED, UNREADABLE].map(str::to_owned).into(), "{case}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_happens_to_any_call_the_dead_letters_can_be_published_in_the_end() {
+    for trouble in Trouble::OF_ANY_CALL {
+        for first in 0..9 {
+            let (mut relay, wire) = on_a_wire().await;
+            hand_over(&mut relay, &wire).await;
+            relay.messaging.heal();
+            wire.plan(first, 3, trouble);
+            let request = Request::read(json!({ "republish": "dead-letters" })).unwrap();
+            for _ in 0..5 {
+                let deadline = Instant::now() + Duration::from_secs(120);
+                let _ = wire.alive(event_relay::handle(&relay.deps, request.clone(), deadline)).await;
+                // By then what a killed invocation had taken out is visible again.
+                tokio::time::advance(Duration::from_secs(121)).await;
+            }
+            let case = format!("{trouble:?} at call {first}");
+            assert!(relay.ids().contains(&REFUSED.to_owned()), "{case}");
+            assert_eq!(letters(&relay), [UNREADABLE.to_owned()].into(), "{case}");
+            assert_eq!(relay.messaging.messages(EVENT_DEAD_LETTERS).len(), 1, "{case}");
         }
     }
 }

@@ -6,15 +6,14 @@ use std::time::Duration;
 use lambda::{Connections, Deps};
 use ledger::{ContentHash, DocumentKey, Evidence, Ledger, NewRevision, Retention, Source};
 use mycashflow::{BoxFuture, HttpRequest, HttpResponse, RetryPolicy, Transport, TransportError};
-use sandbox::embedded::{CallFault, CallPlan, Planner};
+use sandbox::embedded::{CallFault, CallPlan};
 use sandbox::in_process::{InProcess, SharedShop, lock};
 use sandbox::mappings::QUEUE_BATCH;
 use sandbox::messaging::{ACTIONS, ACTIONS_DEAD_LETTERS, Messaging, queue_url};
 use sandbox::shop::{Fault, MailKind, Shop, ShopConfig, Via};
 use serde_json::{Value, json};
 use shop_actions::ActionsDeps;
-use tests::{Bench, TABLE};
-use tokio::sync::Notify;
+use tests::{Bench, TABLE, Trouble, Wire};
 use tokio::time::Instant;
 
 const CONNECTIONS: &str = r#"{
@@ -27,76 +26,8 @@ const CONNECTIONS: &str = r#"{
   }
 }"#;
 
-/// What happens to one call, to the ledger or to the shop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Trouble {
-    /// It does not leave.
-    NotSent,
-    /// It is done, and its answer is lost.
-    AnswerLost,
-    /// It is turned away for now.
-    Throttled,
-    /// Status 500.
-    Failed,
-    /// The function is killed before it.
-    KilledBefore,
-    /// The function is killed after it, before it has the answer.
-    KilledAfter,
-    /// Of a call to the shop: no answer comes, and a minute later it is done nonetheless.
-    Late,
-}
-
 /// A minute: how late a request can arrive at the shop.
 const LATE: Duration = Duration::from_secs(60);
-
-/// Counts the calls of the function, to the ledger, to the shop and to SQS, and lets the planned ones meet trouble.
-#[derive(Default)]
-struct Wire {
-    calls: Mutex<usize>,
-    /// The first call that meets trouble, how many do, and which.
-    planned: Mutex<Option<(usize, usize, Trouble)>>,
-    kill: Notify,
-}
-
-impl Wire {
-    /// Calls `first` to `first + times - 1` meet trouble; calls count from 0.
-    fn plan(&self, first: usize, times: usize, trouble: Trouble) {
-        *self.calls.lock().unwrap() = 0;
-        *self.planned.lock().unwrap() = Some((first, times, trouble));
-    }
-
-    fn next(&self) -> Option<Trouble> {
-        let mut calls = self.calls.lock().unwrap();
-        let call = *calls;
-        *calls += 1;
-        let planned = *self.planned.lock().unwrap();
-        planned.filter(|(first, times, _)| (*first..first + times).contains(&call)).map(|(_, _, trouble)| trouble)
-    }
-
-    async fn killed(&self) -> ! {
-        self.kill.notify_one();
-        std::future::pending().await
-    }
-
-    /// Plans the calls of an AWS client.
-    fn planner(self: &Arc<Self>) -> Planner {
-        let wire = self.clone();
-        Arc::new(move |_| {
-            let fault = match wire.next() {
-                None => None,
-                Some(Trouble::NotSent) => Some(CallFault::NotSent),
-                Some(Trouble::AnswerLost | Trouble::Late) => Some(CallFault::AnswerLost),
-                Some(Trouble::Throttled) => Some(CallFault::Throttled),
-                Some(Trouble::Failed) => Some(CallFault::Failed),
-                Some(trouble @ (Trouble::KilledBefore | Trouble::KilledAfter)) => {
-                    wire.kill.notify_one();
-                    Some(if trouble == Trouble::KilledAfter { CallFault::AnswerLost } else { CallFault::NotSent })
-                }
-            };
-            CallPlan { fault, ..CallPlan::default() }
-        })
-    }
-}
 
 /// The way to the shop, with the wire's troubles.
 struct Troubled {
@@ -114,7 +45,7 @@ impl Transport for Troubled {
                 retry_after: None,
                 body: bytes::Bytes::new(),
             };
-            match self.wire.next() {
+            match self.wire.next_call() {
                 None => self.shop.send(request, timeout).await,
                 Some(Trouble::NotSent) => Err(TransportError::Connect { source: "no connection".into() }),
                 Some(Trouble::Throttled) => Ok(answer(429)),
@@ -194,11 +125,7 @@ impl Actions {
     async fn invoke(&self, event: Value) -> Option<Value> {
         let invocation = format!("invocation-{:016x}", fastrand::u64(..));
         let deadline = Instant::now() + Duration::from_secs(120);
-        tokio::select! {
-            biased;
-            () = self.wire.kill.notified() => None,
-            answer = shop_actions::handle(&self.deps, event, &invocation, deadline) => Some(answer),
-        }
+        self.wire.alive(shop_actions::handle(&self.deps, event, &invocation, deadline)).await
     }
 
     /// Puts a message into the queue, and lets the function work until the queue is empty, as Lambda would.
@@ -253,18 +180,9 @@ fn dispatch(account: &str, document: Value) -> Value {
     })
 }
 
-const TROUBLES: [Trouble; 6] = [
-    Trouble::NotSent,
-    Trouble::AnswerLost,
-    Trouble::Throttled,
-    Trouble::Failed,
-    Trouble::KilledBefore,
-    Trouble::KilledAfter,
-];
-
 #[tokio::test(start_paused = true)]
 async fn a_delivery_is_done_once_whatever_happens_to_any_of_its_calls() {
-    for trouble in TROUBLES {
+    for trouble in Trouble::OF_ANY_CALL {
         // A message is received five times: four killed functions leave it one.
         for times in [1, 3, 4] {
             // Two claims, the look, the delivery, the record, the release: with retries and redelivery some more.
@@ -283,7 +201,7 @@ async fn a_delivery_is_done_once_whatever_happens_to_any_of_its_calls() {
 
 #[tokio::test(start_paused = true)]
 async fn a_public_comment_is_added_once_or_is_a_dead_letter_and_never_twice() {
-    for trouble in TROUBLES {
+    for trouble in Trouble::OF_ANY_CALL {
         for times in [1, 3, 4] {
             for first in 0..8 {
                 let actions = Actions::new().await;
