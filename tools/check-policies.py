@@ -1,9 +1,9 @@
 """Checks that the functions may do in DynamoDB what the ledger does there, and nothing else.
 
-No emulator enforces IAM policies, so an action that is missing in template.yaml would first be missed in AWS. A module
-of the ledger that only one function uses must be allowed to that function whole. The poller uses all the others: its
-policy must name exactly the actions that they call. The policies of the other functions may name fewer, but none
-beyond what the ledger's code calls.
+`make deploy-test` finds an action that is missing for what it does there; this finds what is missing for the rest, and
+what is too much. A module of the ledger that only one function uses must be allowed to that function whole. The poller
+uses all the others: its policy must name exactly the actions that they call. The policies of the other functions may
+name fewer, but none beyond what the ledger's code calls.
 """
 
 import re
