@@ -229,10 +229,11 @@ def publishes_every_revision(on):
 
 def delivers_an_order_once(on):
     action = {"id": "test-1", "shop": "acme", "action": "deliver", "order": 1, "send_email": True}
+    # One after the other: of two at once, one would wait for the queue's visibility time-out of 12 minutes.
     for _ in range(2):
         on.aws["sqs"].send_message(QueueUrl=on.outputs["ActionsQueueUrl"], MessageBody=json.dumps(action))
-    wait_for("the order to be delivered", lambda: on.shipped(1))
-    wait_for("the queue of actions to be empty", lambda: on.waiting("ActionsQueueUrl") == 0)
+        wait_for("the order to be delivered", lambda: on.shipped(1))
+        wait_for("the queue of actions to be empty", lambda: on.waiting("ActionsQueueUrl") == 0)
     [result] = on.invoke("ShopActionsName", action)["results"]
     expect(result["outcome"] == "done_before", f"asked a third time, it was {result}")
     mails = on.world.mails()
