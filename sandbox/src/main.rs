@@ -29,6 +29,8 @@ enum Command {
     Show(commands::people::ShowOptions),
     /// Print a connection's delivery log: what was refused, or all.
     Log(commands::people::LogOptions),
+    /// Erase what the ledger holds of a document, for good. Without --yes, say what that would be.
+    Erase(commands::erase::Options),
     /// Read a shop's past into the ledger. Safe to stop and to run again.
     Backfill(commands::backfill::Options),
 }
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
             Command::Sign(options) => commands::people::sign(&options),
             Command::Show(options) => commands::people::show(options).await,
             Command::Log(options) => commands::people::log(options).await,
+            Command::Erase(options) => commands::erase::run(options).await,
             Command::Backfill(options) => commands::backfill::run(options).await,
         }
     });

@@ -204,3 +204,24 @@ fn a_backfill_killed_twice_is_completed_by_the_third() {
     assert_eq!(dry.get("differences"), None);
     drop(serving);
 }
+
+#[test]
+fn an_order_is_erased_only_when_that_is_confirmed() {
+    let folder = tempfile::tempdir().unwrap();
+    let serving = Serving::start(folder.path(), &[]);
+    for status in ["Open", "Shipped"] {
+        let order = format!(r#"<Order id="58"><OrderStatus>{status}</OrderStatus></Order>"#);
+        serving.post("/mycashflow/acme/orders?key=make-believe-push-key", &[], &order);
+    }
+    let told = run(folder.path(), &["erase", "mycashflow/acme", "58"]);
+    assert!(told.contains("2 revisions and 0 bodies in quarantine would be erased"), "{told}");
+    assert!(run(folder.path(), &["show", "mycashflow/acme", "58"]).contains("push"));
+
+    let told = run(folder.path(), &["erase", "mycashflow/acme", "order/58", "--yes", "--json"]);
+    let told: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!((told["erased"].as_bool(), told["counts"]["revisions"].as_u64()), (Some(true), Some(2)));
+    let shown = sandbox(folder.path()).args(["show", "mycashflow/acme", "58"]).output().unwrap();
+    assert!(!shown.status.success());
+    let unknown = sandbox(folder.path()).args(["erase", "mycashflow/acme", "59", "--yes"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("the ledger has no mycashflow/acme/order/59"));
+}

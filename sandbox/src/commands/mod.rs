@@ -2,6 +2,7 @@
 
 pub(crate) mod backfill;
 pub(crate) mod demo;
+pub(crate) mod erase;
 pub(crate) mod people;
 pub(crate) mod serve;
 pub(crate) mod world;

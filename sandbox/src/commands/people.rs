@@ -60,13 +60,7 @@ pub(crate) fn sign(options: &SignOptions) -> Result<(), Problem> {
 }
 
 pub(crate) async fn show(options: ShowOptions) -> Result<(), Problem> {
-    let connection = connection(&options.connection)?;
-    let name = match options.document.parse::<u64>() {
-        Ok(order) => format!("order/{order}"),
-        Err(_) => options.document.clone(),
-    };
-    let key = DocumentKey::parse(connection, &name)
-        .ok_or_else(|| Problem("name the document as KIND/ID, for example order/58".to_owned()))?;
+    let key = document(&options.connection, &options.document)?;
     let revisions = options.store.open().await?.revisions(&key).await?;
     if options.json {
         println!(
@@ -119,6 +113,16 @@ pub(crate) async fn log(options: LogOptions) -> Result<(), Problem> {
         }
     }
     Ok(())
+}
+
+/// The document that a person names: by kind and id, or an order by its number alone.
+pub(crate) fn document(of: &str, name: &str) -> Result<DocumentKey, Problem> {
+    let name = match name.parse::<u64>() {
+        Ok(order) => format!("order/{order}"),
+        Err(_) => name.to_owned(),
+    };
+    DocumentKey::parse(connection(of)?, &name)
+        .ok_or_else(|| Problem("name the document as KIND/ID, for example order/58".to_owned()))
 }
 
 fn connection(text: &str) -> Result<Connection, Problem> {

@@ -45,7 +45,7 @@ impl Closing {
 
     /// What the ledger made of a document.
     pub fn appended(document: &DocumentKey, appended: Appended) -> Self {
-        let name = format!("{}/{}", document.kind, document.id);
+        let name = document.name();
         let (outcome, text) = match appended {
             Appended::Recorded { revision } => (Outcome::Recorded, format!("recorded: {name}, revision {revision}")),
             Appended::Duplicate { revision } => {

@@ -275,8 +275,11 @@ impl Ledger {
     }
 }
 
+/// How the sort key of every revision begins.
+pub(crate) const REVISION_PREFIX: &str = "rev#";
+
 pub(crate) fn revision_sk(revision: u32) -> String {
-    format!("rev#{revision:08}")
+    format!("{REVISION_PREFIX}{revision:08}")
 }
 
 /// A put as a part of a transaction.

@@ -178,13 +178,14 @@ impl Ledger {
         was_made(answer, "PutItem")
     }
 
-    /// Reads a connection's quarantine, first seen first.
+    /// Reads a connection's quarantine, first seen first, without what was erased.
     ///
     /// # Errors
     /// [`LedgerError::Unavailable`], or [`LedgerError::Corrupt`] for an item that this product did not write.
     pub async fn quarantined(&self, connection: &Connection) -> Result<Vec<Quarantined>, LedgerError> {
         let items = self.query(quarantine_pk(connection), None).await?;
-        let mut all = items.iter().map(quarantined_from).collect::<Result<Vec<_>, _>>()?;
+        let held = items.iter().filter(|item| item.contains_key("body"));
+        let mut all = held.map(quarantined_from).collect::<Result<Vec<_>, _>>()?;
         all.sort_by_key(|quarantined| quarantined.first_seen);
         Ok(all)
     }
@@ -213,7 +214,7 @@ fn log_pk(connection: &Connection, date: Date) -> String {
     format!("log#{connection}#{date}")
 }
 
-fn quarantine_pk(connection: &Connection) -> String {
+pub(crate) fn quarantine_pk(connection: &Connection) -> String {
     format!("quarantine#{connection}")
 }
 

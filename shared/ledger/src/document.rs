@@ -6,6 +6,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use jiff::Timestamp;
 
+use crate::append::REVISION_PREFIX;
 use crate::item::{Attributes, Item, key};
 use crate::{ContentHash, DocumentKey, Ledger, LedgerError, Source};
 
@@ -124,7 +125,7 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::Unavailable`], or [`LedgerError::Corrupt`] for an item that this product did not write.
     pub async fn revisions(&self, document: &DocumentKey) -> Result<Vec<Revision>, LedgerError> {
-        let items = self.query(document.pk(), Some("rev#")).await?;
+        let items = self.query(document.pk(), Some(REVISION_PREFIX)).await?;
         items.iter().map(revision_from).collect()
     }
 }

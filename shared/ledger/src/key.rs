@@ -111,6 +111,11 @@ impl DocumentKey {
         }
     }
 
+    /// `KIND/ID`, the document's name within its connection: `order/58`.
+    pub fn name(&self) -> String {
+        format!("{}/{}", self.kind, self.id)
+    }
+
     /// The id under which a revision is published: `mycashflow/SHOP/order/58/1`. Derived from the revision alone, so
     /// that a consumer can drop repeats.
     pub fn event_id(&self, revision: u32) -> String {

@@ -6,7 +6,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 
-use crate::append::revision_sk;
+use crate::append::{REVISION_PREFIX, revision_sk};
 use crate::document::revision_from;
 use crate::item::{Item, key, ms, s};
 use crate::{Connection, DocumentKey, Ledger, LedgerError, Revision};
@@ -24,7 +24,7 @@ impl RevisionKey {
     /// Reads the keys of an item of the table; none when the item is not a revision.
     pub fn of_item(item: &Item) -> Option<Self> {
         let document = DocumentKey::from_pk(item.get("pk")?.as_s().ok()?)?;
-        let revision = item.get("sk")?.as_s().ok()?.strip_prefix("rev#")?.parse().ok()?;
+        let revision = item.get("sk")?.as_s().ok()?.strip_prefix(REVISION_PREFIX)?.parse().ok()?;
         Some(Self { document, revision })
     }
 
@@ -125,7 +125,7 @@ impl Ledger {
                 .expression_attribute_values(":connection", s(format!("{}#", connection.state_pk()))),
         };
         let answer = scan
-            .expression_attribute_values(":revision", s("rev#"))
+            .expression_attribute_values(":revision", s(REVISION_PREFIX))
             .expression_attribute_values(":from", ms(from))
             .expression_attribute_values(":until", ms(until))
             .send()

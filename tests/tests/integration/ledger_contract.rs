@@ -14,6 +14,7 @@ macro_rules! holds_on_the_embedded_engine {
 }
 
 mod append;
+mod erasure;
 mod poll_state;
 mod records;
 

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 
 mod changes_poller;
+mod cost;
+mod erasure;
 mod event_relay;
 mod events;
 mod glibc_check;
