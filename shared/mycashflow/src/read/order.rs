@@ -202,6 +202,10 @@ fn products<'a>(source: &mut Source<'a>, tag: &Tag<'a>, lines: &mut Vec<Line>, r
     while let Some(child) = source.child(tag, rest)? {
         match child.name {
             "Product" => {
+                if lines.is_empty() {
+                    // Most orders have fewer lines than this: so they are not moved as the list grows.
+                    lines.reserve(8);
+                }
                 source.enter("Product", lines.len() + 1);
                 lines.push(line(source, &child)?);
                 source.leave();

@@ -201,7 +201,7 @@ impl<'a> Source<'a> {
         if !bytes.first().is_some_and(u8::is_ascii_alphabetic) {
             return None;
         }
-        let name_bytes = bytes.iter().position(|b| ends_name(*b))?;
+        let name_bytes = name_end(bytes)?;
         let close = match bytes[name_bytes] {
             b'>' => name_bytes,
             b'/' if bytes.get(name_bytes + 1) == Some(&b'>') => name_bytes + 1,
@@ -370,11 +370,12 @@ impl<'a> Source<'a> {
         if tag.is_empty() {
             return None;
         }
-        let rest = &self.text[self.at..];
-        let text = &rest[..memchr::memchr3(b'<', b'&', b'\r', rest.as_bytes())?];
+        let bytes = &self.text.as_bytes()[self.at..];
+        let text_bytes = memchr::memchr3(b'<', b'&', b'\r', bytes)?;
         let name = tag.own_name();
-        rest[text.len()..].strip_prefix("</")?.strip_prefix(name)?.strip_prefix('>')?;
-        self.closed(self.at + text.len(), name, ">".len());
+        bytes[text_bytes..].strip_prefix(b"</")?.strip_prefix(name.as_bytes())?.strip_prefix(b">")?;
+        let text = &self.text[self.at..self.at + text_bytes];
+        self.closed(self.at + text_bytes, name, ">".len());
         Some(text)
     }
 
@@ -544,18 +545,39 @@ fn ends_name(byte: u8) -> bool {
     ENDS[usize::from(byte)]
 }
 
+/// Where a tag's name ends.
+#[inline]
+fn name_end(bytes: &[u8]) -> Option<usize> {
+    const EACH: u64 = u64::from_le_bytes([1; 8]);
+    let mut at = 0;
+    // Eight bytes at a time: whatever ends a name is less than any letter, and few other characters of names are.
+    while let Some(eight) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        let word = u64::from_le_bytes(*eight);
+        let less = word.wrapping_sub(EACH * u64::from(b'A')) & !word & (EACH * 0x80);
+        if less == 0 {
+            at += 8;
+            continue;
+        }
+        at += less.trailing_zeros() as usize / 8;
+        if ends_name(bytes[at]) {
+            return Some(at);
+        }
+        at += 1;
+    }
+    bytes[at..].iter().position(|b| ends_name(*b)).map(|more| at + more)
+}
+
 /// Where the `>` is that ends a tag: the first one outside of quotes.
 #[inline]
 fn tag_end(bytes: &[u8]) -> Option<usize> {
-    let mut quote = None;
-    bytes.iter().position(|byte| {
-        match quote {
-            Some(open) if open == *byte => quote = None,
-            None if matches!(byte, b'\'' | b'"') => quote = Some(*byte),
-            _ => {}
+    let mut at = 0;
+    loop {
+        at += bytes[at..].iter().position(|b| matches!(b, b'>' | b'"' | b'\''))?;
+        match bytes[at] {
+            b'>' => return Some(at),
+            quote => at += 2 + bytes[at + 1..].iter().position(|b| *b == quote)?,
         }
-        quote.is_none() && *byte == b'>'
-    })
+    }
 }
 
 /// A value without the white space around it, unless nothing is left.

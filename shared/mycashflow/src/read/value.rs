@@ -24,19 +24,24 @@ pub(super) fn decimal(text: &str) -> Result<Decimal, String> {
 
 /// A decimal number without a sign, of so few digits that they fit into 64 bits: what nearly every amount is.
 fn short_decimal(text: &str) -> Option<Decimal> {
-    let point = text.bytes().position(|b| b == b'.');
-    let scale = point.map_or(0, |at| text.len() - at - 1);
-    if text.is_empty() || text.len() > 18 || point.is_some_and(|at| at == 0 || scale == 0) {
+    if text.len() > 18 {
         return None;
     }
     let mut digits = 0;
+    let mut point = None;
     for (at, byte) in text.bytes().enumerate() {
-        if byte.is_ascii_digit() {
-            digits = digits * 10 + i64::from(byte - b'0');
-        } else if Some(at) != point {
-            return None;
+        match byte {
+            b'0'..=b'9' => digits = digits * 10 + i64::from(byte - b'0'),
+            b'.' if point.is_none() => point = Some(at),
+            _ => return None,
         }
     }
+    let scale = match point {
+        None if text.is_empty() => return None,
+        None => 0,
+        Some(at) if at == 0 || at + 1 == text.len() => return None,
+        Some(at) => text.len() - at - 1,
+    };
     Some(Decimal::new(digits, u32::try_from(scale).ok()?))
 }
 
