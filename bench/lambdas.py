@@ -26,23 +26,20 @@ def run(*command: str | Path, **more: object) -> str:
 
 
 def build() -> None:
-    """Builds the functions as `sam build` does, the empty one likewise, and what stands around them."""
+    """Builds the functions, the empty one and what stands around them in one go, and the peers."""
     run(ROOT / "tools/install")
     run(PEERS / "install")
-    path = {**os.environ, "PATH": f"{TOOLS}:{os.environ['PATH']}"}
-    for name in [*FUNCTIONS, "bench-empty"]:
-        lambda_build = ["cargo", "lambda", "build", "--release", "--locked", "--quiet", "--skip-target-check"]
-        run(*lambda_build, "--package", name, cwd=ROOT, env=path)
-    run("cargo", "build", "--release", "--locked", "--quiet", "--package", "bench-cloud", cwd=ROOT)
+    packages = [argument for name in [*FUNCTIONS, "bench-empty", "bench-cloud"] for argument in ("--package", name)]
+    run("cargo", "build", "--release", "--locked", "--quiet", *packages, cwd=ROOT)
     bundle = ["--bundle", "--minify", "--platform=node", "--target=node20", "--format=cjs", "--log-level=warning"]
     outfile = f"--outfile={PEERS / 'node_modules/listener.cjs'}"
     run(PEERS / "node_modules/.bin/esbuild", PEERS / "node/listener.mjs", *bundle, outfile)
     run(PEERS / ".venv/bin/python", "-m", "compileall", "-q", PEERS / "python", PEERS / ".venv/lib")
 
 
-def bootstrap(name: str) -> Path:
-    """Where the build puts a function."""
-    return ROOT / "target/lambda" / name / "bootstrap"
+def bootstrap(name: str) -> str:
+    """Where the build puts a program."""
+    return str(ROOT / "target/release" / name)
 
 
 def rie() -> Path:
@@ -50,11 +47,12 @@ def rie() -> Path:
     return next((ROOT / ".tools").glob("lib/python*/site-packages/samcli/local/rapid/aws-lambda-rie-x86_64"))
 
 
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def free_ports() -> tuple[int, int]:
+    """Two ports of 127.0.0.1 that nobody listens on."""
+    with socket.socket() as one, socket.socket() as other:
+        for probe in (one, other):
+            probe.bind(("127.0.0.1", 0))
+        return one.getsockname()[1], other.getsockname()[1]
 
 
 class Cloud:
@@ -110,7 +108,7 @@ class Cloud:
 def cloud(*options: str) -> Iterator[Cloud]:
     """Runs a make-believe cloud in a folder of its own."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [str(ROOT / "target/release/bench-cloud"), "--folder", folder, *options]
+        command = [bootstrap("bench-cloud"), "--folder", folder, *options]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             try:
                 yield Cloud(Path(folder), process)
@@ -146,20 +144,27 @@ class Emulated:
             raise RuntimeError(f"the function failed: {text.decode()}")
         return took, answer
 
+    def function(self) -> Path:
+        """The function's own process, in /proc."""
+        children = Path(f"/proc/{self.process.pid}/task").glob("*/children")
+        return Path("/proc") / next(child for task in children for child in task.read_text().split())
+
     def peak_memory_mib(self) -> float:
         """The most memory that the function's process has held so far (VmHWM)."""
-        children = Path(f"/proc/{self.process.pid}/task").glob("*/children")
-        function = next(child for task in children for child in task.read_text().split())
-        status = Path(f"/proc/{function}/status").read_text()
+        status = (self.function() / "status").read_text()
         return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024
+
+    def processor_ms(self) -> float:
+        """How long the function's threads have run on a processor so far: this hardly depends on what else the machine does."""
+        return sum(int(one.read_text().split()[0]) for one in self.function().glob("task/*/schedstat")) / 1e6
 
 
 @contextmanager
 def emulated(command: list[str], environment: dict[str, str], folder: Path = ROOT) -> Iterator[Emulated]:
     """Runs a function's command under the emulator."""
-    port = free_port()
+    port, api_port = free_ports()
     addresses = ["--runtime-interface-emulator-address", f"127.0.0.1:{port}"]
-    addresses += ["--runtime-api-address", f"127.0.0.1:{free_port()}"]
+    addresses += ["--runtime-api-address", f"127.0.0.1:{api_port}"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
     with subprocess.Popen([str(rie()), *addresses, *command], env=environment, cwd=folder, **quiet) as process:
         try:

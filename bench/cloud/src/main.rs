@@ -29,6 +29,8 @@ use url::Url;
 
 /// The ledger's table.
 const TABLE: &str = "tilaussilta";
+/// How long nothing has happened in the shop: longer than a poll looks back, so that there is nothing new for it.
+const QUIET_MINUTES: i64 = 60;
 
 /// Why the cloud could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +58,7 @@ struct Options {
     /// Where to write the certificate to trust, and the connections.
     #[arg(long)]
     folder: PathBuf,
-    /// How many orders the shop has, one for each minute before now.
+    /// How many orders the shop has, one for each minute until an hour ago.
     #[arg(long, default_value_t = 0)]
     seed_orders: u64,
     /// Ask DynamoDB what each call consumes.
@@ -113,7 +115,7 @@ fn seed(world: &World, orders: u64) -> Result<(), Problem> {
     for name in world.shops.keys() {
         let Some(mut shop) = world.shop(name) else { continue };
         for index in 0..orders {
-            let minutes_ago = i64::try_from(orders - index).unwrap_or(i64::MAX);
+            let minutes_ago = QUIET_MINUTES + i64::try_from(orders - index).unwrap_or(i64::MAX - QUIET_MINUTES);
             shop.add_made_up(now.checked_sub(minutes_ago.minutes())?, index, Via::Api);
         }
     }
