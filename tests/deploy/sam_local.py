@@ -20,8 +20,13 @@ class SamLocal:
         self.machine = machine
         # Without AWS credentials, SAM hands made-up ones to the function, and asks nobody about them.
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-        self.environment |= {"SAM_CLI_TELEMETRY": "0", "AWS_DEFAULT_REGION": REGION, "HOME": str(machine.folder)}
-        self.environment["DOCKER_HOST"] = f"unix://{machine.folder}/docker.sock"
+        self.environment |= {
+            "AWS_DEFAULT_REGION": REGION,
+            "DOCKER_HOST": f"unix://{machine.folder}/docker.sock",
+            "HOME": str(machine.folder),
+            "SAM_CLI_TELEMETRY": "0",
+            "TMPDIR": str(machine.folder),
+        }
         self.run("ip", "link", "set", "lo", "up")
         self.start_engine()
         self.run("docker", "import", "--change", "WORKDIR /var/task", TOOLS / "debian.tar", BASE)
