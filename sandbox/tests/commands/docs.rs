@@ -12,6 +12,8 @@ const RUN_ELSEWHERE: [(&str, &str, &str); 3] = [
     ("make test", ".ci/run", "make --no-print-directory test"),
     ("make build", ".github/workflows/ci.yml", "run: make build"),
 ];
+/// Commands that run until they are stopped.
+const SERVERS: [&str; 2] = [" -- serve", " -- world"];
 /// What the lines of a `sh aws` block begin with.
 const OF_AWS: [&str; 4] = ["aws ", ".tools/bin/sam ", "cargo run -p sandbox -- ", "echo "];
 /// The functions by the outputs that name them.
@@ -102,8 +104,8 @@ impl Stage {
     }
 
     fn run(&self, line: &str) {
-        if line.contains(" -- serve") {
-            // It runs until it is stopped, beside the one that serves this stage.
+        if SERVERS.iter().any(|server| line.contains(server)) {
+            // It would go on until it is stopped, beside the one that serves this stage.
             let beside = format!("mkdir -p beside && cd beside && {line} --port 0 --json");
             let mut child = self.shell(&beside).stdout(Stdio::piped()).process_group(0).spawn().unwrap();
             let mut said = String::new();
