@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import signal
 import socket
 import ssl
 import subprocess
@@ -167,7 +168,11 @@ def emulated(command: list[str], environment: dict[str, str], folder: Path = ROO
     addresses += ["--runtime-api-address", f"127.0.0.1:{api_port}"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
     with subprocess.Popen([str(rie()), *addresses, *command], env=environment, cwd=folder, **quiet) as process:
+        function = Emulated(port, process)
         try:
-            yield Emulated(port, process)
+            yield function
         finally:
-            os.killpg(process.pid, 9)
+            # The function is in a process group of its own, and would outlive the emulator.
+            own = int(function.function().name)
+            process.kill()
+            os.kill(own, signal.SIGKILL)
