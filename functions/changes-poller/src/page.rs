@@ -43,7 +43,8 @@ impl ShopRun<'_> {
             if stale.is_empty() {
                 return Ok(());
             }
-            let Ok(answer) = self.client.get(&stale).await else { break };
+            let client = self.client.clone();
+            let Ok(Ok(answer)) = self.wait_for(client.get(&stale)).await else { break };
             let observed_at = (self.clock)() - answer.elapsed;
             stale = self.append_copies(&answer.page, observed_at).await?;
         }

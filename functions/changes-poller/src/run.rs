@@ -21,7 +21,7 @@ const RESERVE: Duration = Duration::from_secs(5);
 /// longer than this; a run that was only slow, and lost it, can move no cursor any more.
 const LEASE: SignedDuration = SignedDuration::from_secs(30);
 /// How often the lease is looked after while the shop is waited for.
-const LEASE_CHECK: Duration = Duration::from_secs(10);
+const LEASE_CHECK: Duration = Duration::from_secs(5);
 
 /// Why a run stops before it is done.
 #[derive(Debug)]
@@ -212,10 +212,15 @@ impl<'a> ShopRun<'a> {
     pub(crate) async fn wait_for<T>(&mut self, question: impl Future<Output = T>) -> Result<T, Stop> {
         let mut question = pin!(question);
         loop {
+            match self.keep_lease().await {
+                // An answer that is under way is worth more than a renewal that failed: there is time for another one.
+                Err(Stop::Ledger(error)) => tracing::warn!(%error, shop = self.shop, "the lease could not be renewed"),
+                kept => kept?,
+            }
             tokio::select! {
                 biased;
                 answer = &mut question => return Ok(answer),
-                () = tokio::time::sleep(LEASE_CHECK) => self.keep_lease().await?,
+                () = tokio::time::sleep(LEASE_CHECK) => {}
             }
         }
     }

@@ -113,6 +113,26 @@ async fn a_run_that_waits_for_a_slow_shop_keeps_its_lease() {
     assert_eq!((run.stopped, run.new), (Stopped::CaughtUp, 3), "{run:?}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_run_that_searches_for_what_the_shop_cannot_serve_keeps_its_lease() {
+    let mut world = ShopBench::new().await;
+    let poisoned = world.orders(3)[1];
+    world.shop().poison(poisoned);
+    world.deps.transport = Arc::new(Eventful {
+        inner: world.deps.transport.clone(),
+        happens: Box::new(|_, answer| answer),
+        // Each question is over before the lease would be looked after while it is waited for.
+        delay: Duration::from_secs(4),
+    });
+    let next = async {
+        tokio::time::sleep(Duration::from_secs(100)).await;
+        world.poll().await
+    };
+    let (run, next) = tokio::join!(world.poll(), next);
+    assert_eq!(next.stopped, Stopped::LeaseHeld, "{next:?}");
+    assert!(run.gaps_open > 0 && run.stopped != Stopped::LeaseLost, "{run:?}");
+}
+
 /// The first page of a walk shows what was visible when it was asked for. What becomes visible behind a walk of minutes
 /// must be within reach of the next one, although the cursor follows orders that were made in the meantime.
 #[tokio::test(start_paused = true)]
