@@ -29,6 +29,8 @@ enum Command {
     Show(commands::people::ShowOptions),
     /// Print a connection's delivery log: what was refused, or all.
     Log(commands::people::LogOptions),
+    /// Print what of a connection could not be read, and why.
+    Quarantine(commands::people::QuarantineOptions),
     /// Erase what the ledger holds of a document, for good. Without --yes, say what that would be.
     Erase(commands::erase::Options),
     /// Read a shop's past into the ledger. Safe to stop and to run again.
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
             Command::Sign(options) => commands::people::sign(&options),
             Command::Show(options) => commands::people::show(options).await,
             Command::Log(options) => commands::people::log(options).await,
+            Command::Quarantine(options) => commands::people::quarantine(options).await,
             Command::Erase(options) => commands::erase::run(options).await,
             Command::Backfill(options) => commands::backfill::run(options).await,
         }

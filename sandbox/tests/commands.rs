@@ -228,3 +228,35 @@ fn an_order_is_erased_only_when_that_is_confirmed() {
     let unknown = sandbox(folder.path()).args(["erase", "mycashflow/acme", "59", "--yes"]).output().unwrap();
     assert!(String::from_utf8_lossy(&unknown.stderr).contains("the ledger has no mycashflow/acme/order/59"));
 }
+
+#[test]
+fn the_quarantine_is_shown_with_its_reasons() {
+    let folder = tempfile::tempdir().unwrap();
+    let serving = Serving::start(folder.path(), &[]);
+    assert!(run(folder.path(), &["quarantine", "mycashflow/acme"]).contains("is in quarantine"));
+    let order = r#"<Order id="58"><OrderNumber>58</Order>"#;
+    serving.post("/mycashflow/acme/orders?key=make-believe-push-key", &[], order);
+    let told = run(folder.path(), &["quarantine", "mycashflow/acme"]);
+    assert!(told.contains("not known") && told.contains(&order.len().to_string()), "{told}");
+    let told: Value = serde_json::from_str(&run(folder.path(), &["quarantine", "mycashflow/acme", "--json"])).unwrap();
+    assert_eq!(told[0]["body"], order);
+}
+
+#[test]
+fn a_backfill_of_a_deployed_table_is_told_how_long_to_keep() {
+    let folder = tempfile::tempdir().unwrap();
+    let serving = Serving::start(folder.path(), &["--seed-orders", "1"]);
+    let backfill = |more: &[&str]| {
+        let mut command = sandbox(folder.path());
+        command.args(["backfill", "acme", "--from", "2020-01-01", "--table", "tilaussilta"]).args(more);
+        command.env("AWS_ENDPOINT_URL", &serving.url).env("AWS_REGION", "eu-north-1");
+        command.env("AWS_ACCESS_KEY_ID", "none").env("AWS_SECRET_ACCESS_KEY", "none");
+        let output = command.output().unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (done, told) = backfill(&["--retention-days", "90"]);
+    assert!(!done && told.contains("--log-retention-days"), "{told}");
+    assert!(backfill(&["--dry-run"]).0);
+    let (done, told) = backfill(&["--retention-days", "90", "--log-retention-days", "30"]);
+    assert!(done, "{told}");
+}

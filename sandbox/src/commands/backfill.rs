@@ -8,6 +8,7 @@ use changes_poller::{Event, PollerDeps, Report, ShopReport, handle};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use lambda::{ConnectionSource, ConnectionStore, Deps, Metrics, system_clock};
+use ledger::Retention;
 use mycashflow::HttpTransport;
 use serde_json::json;
 use tokio::time::Instant;
@@ -34,11 +35,34 @@ pub(crate) struct Options {
     /// The connections document.
     #[arg(long, value_name = "FILE", default_value = "sandbox-connections.json")]
     connections: PathBuf,
+    /// How long the revisions are kept, in days: the deployment's RevisionRetentionDays. With --table it must be said.
+    #[arg(long, value_name = "DAYS")]
+    retention_days: Option<u16>,
+    /// How long what cannot be read is kept, in days: the deployment's DeliveryLogRetentionDays. With --table it must be said.
+    #[arg(long, value_name = "DAYS")]
+    log_retention_days: Option<u16>,
     /// Print the report as JSON.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     store: Store,
+}
+
+impl Options {
+    /// What is written stays as long as what the deployment writes: nothing would shorten its time later.
+    fn retention(&self) -> Result<Retention, Problem> {
+        let of = |days: Option<u16>, default| match days {
+            Some(days) => Ok(Duration::from_secs(u64::from(days) * 24 * 60 * 60)),
+            None if self.store.is_table() && !self.dry_run => Err(Problem(
+                "say with --retention-days and --log-retention-days how long the deployment keeps what is \
+                             recorded: its parameters RevisionRetentionDays and DeliveryLogRetentionDays"
+                    .to_owned(),
+            )),
+            None => Ok(default),
+        };
+        let Retention { revisions, log } = Retention::default();
+        Ok(Retention { revisions: of(self.retention_days, revisions)?, log: of(self.log_retention_days, log)? })
+    }
 }
 
 pub(crate) async fn run(options: Options) -> Result<(), Problem> {
@@ -55,7 +79,7 @@ pub(crate) async fn run(options: Options) -> Result<(), Problem> {
     let first = OnceLock::new();
     let deps = PollerDeps {
         base: Deps {
-            ledger: options.store.open().await?,
+            ledger: options.store.open_for(options.retention()?).await?,
             connections: Arc::new(ConnectionStore::open(ConnectionSource::File(options.connections.clone())).await?),
             clock: system_clock(),
             metrics: Metrics::off(),

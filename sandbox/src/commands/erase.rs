@@ -32,7 +32,7 @@ pub(crate) async fn run(options: Options) -> Result<(), Problem> {
     let ledger = options.store.open().await?;
     let erasure = Erasure { unassigned: options.unassigned, dry_run: !options.yes };
     let erased = ledger.erase(&document, erasure, Timestamp::now()).await?;
-    if erased.revisions == 0 && erased.quarantined == 0 && ledger.head(&document).await?.is_none() {
+    if erased == Erased::default() && ledger.head(&document).await?.is_none() {
         return Err(Problem(format!("the ledger has no {document}")));
     }
     let Erased { revisions, quarantined, unassigned } = erased;

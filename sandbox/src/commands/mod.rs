@@ -45,11 +45,21 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Opens the ledger; a file must exist.
+    /// Whether it is a table of an AWS account.
+    pub(crate) fn is_table(&self) -> bool {
+        self.table.is_some()
+    }
+
+    /// Opens the ledger, to read it or to write what has no time of its own; a file must exist.
     pub(crate) async fn open(&self) -> Result<Ledger, Problem> {
+        self.open_for(Retention::default()).await
+    }
+
+    /// Opens the ledger to record in it; a file must exist.
+    pub(crate) async fn open_for(&self, retention: Retention) -> Result<Ledger, Problem> {
         if let Some(table) = &self.table {
             let config = lambda::Starter::from_environment().await;
-            return Ok(Ledger::new(config.dynamodb(), table, Retention::default()));
+            return Ok(Ledger::new(config.dynamodb(), table, retention));
         }
         if !self.database.exists() {
             return Err(Problem(format!(
@@ -57,7 +67,7 @@ impl Store {
                 self.database.display()
             )));
         }
-        Ok(Ledger::new(Embedded::in_file(&self.database)?.client(), TABLE, Retention::default()))
+        Ok(Ledger::new(Embedded::in_file(&self.database)?.client(), TABLE, retention))
     }
 }
 

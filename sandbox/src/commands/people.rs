@@ -1,4 +1,4 @@
-//! What people ask of a ledger: `sign`, `show` and `log`.
+//! What people ask of a ledger: `sign`, `show`, `log` and `quarantine`.
 
 use std::io::Read;
 
@@ -7,7 +7,7 @@ use comfy_table::{ContentArrangement, Table};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
-use ledger::{Connection, Delivery, DocumentKey, Outcome, Revision};
+use ledger::{Connection, Delivery, DocumentKey, Outcome, Quarantined, Revision};
 use serde_json::{Value, json};
 
 use super::{Problem, Store};
@@ -46,6 +46,18 @@ pub(crate) struct LogOptions {
     #[arg(long, value_name = "DAYS", default_value_t = 7)]
     days: u16,
     /// Print JSON, a line for each delivery.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    store: Store,
+}
+
+/// `sandbox quarantine`.
+#[derive(clap::Args)]
+pub(crate) struct QuarantineOptions {
+    /// The connection: mycashflow/NAME or manu/NAME.
+    connection: String,
+    /// Print JSON, with the bodies as received.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -115,6 +127,24 @@ pub(crate) async fn log(options: LogOptions) -> Result<(), Problem> {
     Ok(())
 }
 
+pub(crate) async fn quarantine(options: QuarantineOptions) -> Result<(), Problem> {
+    let connection = connection(&options.connection)?;
+    let held = options.store.open().await?.quarantined(&connection).await?;
+    if options.json {
+        println!("{}", serde_json::to_string_pretty(&held.iter().map(quarantined_json).collect::<Vec<_>>())?);
+    } else if held.is_empty() {
+        println!("nothing of {connection} is in quarantine");
+    } else {
+        let mut table = table(&["first seen", "document", "bytes", "reason"]);
+        for one in &held {
+            let document = one.document.as_deref().unwrap_or("not known");
+            table.add_row([&local(one.first_seen), document, &one.body.len().to_string(), &one.reason]);
+        }
+        println!("{table}");
+    }
+    Ok(())
+}
+
 /// The document that a person names: by kind and id, or an order by its number alone.
 pub(crate) fn document(of: &str, name: &str) -> Result<DocumentKey, Problem> {
     let name = match name.parse::<u64>() {
@@ -149,6 +179,18 @@ fn revision_json(key: &DocumentKey, one: &Revision) -> Value {
         "recorded_at": one.recorded_at,
         "hash": one.hash.to_string(),
         "content_type": one.content_type,
+        "body": String::from_utf8_lossy(&one.body),
+    })
+}
+
+fn quarantined_json(one: &Quarantined) -> Value {
+    json!({
+        "id": one.id,
+        "first_seen": one.first_seen,
+        "document": one.document,
+        "reason": one.reason,
+        "content_type": one.content_type,
+        "truncated": one.truncated,
         "body": String::from_utf8_lossy(&one.body),
     })
 }

@@ -34,12 +34,13 @@ pub struct Erasure {
 impl Ledger {
     /// Erases the contents of a document: its revisions, and the bodies of its connection's quarantine that belong to it.
     ///
-    /// What remains holds no personal data and keeps the document from coming back. The head stays, so whoever brings
-    /// the same state again brings a duplicate, and the number of a later revision goes on from the last. A body in
-    /// quarantine leaves its hash, so a shop that still shows those bytes does not fill the quarantine again. It may be
+    /// What remains holds no personal data and keeps the last state from coming back. The head stays, so whoever brings
+    /// that state again brings a duplicate, and the number of a later revision goes on from the last. A body in quarantine
+    /// leaves its hash, for good, so a shop that still shows those bytes does not fill the quarantine again. It may be
     /// broken off and repeated.
     ///
-    /// A state that the shop changes later is a new revision, with whatever the shop says then: erase there first.
+    /// A state that the shop changes later is a new revision, with whatever the shop says then: erase there first. So is an
+    /// earlier state, if somebody sends it once more: a message of the ERP, or a POST that was under way for long.
     ///
     /// # Errors
     /// [`LedgerError::Unavailable`], or [`LedgerError::Corrupt`] for an item that this product did not write.
@@ -80,6 +81,8 @@ impl Ledger {
         for name in BYTES {
             item.remove(name);
         }
+        // Nothing personal is left that would have to go.
+        item.remove("expires_at");
         item.insert("erased_at".to_owned(), ms(now));
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
         put.send().await.map(drop).map_err(LedgerError::unavailable("PutItem"))
