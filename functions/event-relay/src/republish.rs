@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use crate::dead_letter::Subject;
 use crate::portion::{Done, publish_all};
 use crate::publish::{Outcome, publish};
+use crate::request::TABLE_START;
 use crate::{RelayDeps, Republish, event};
 
 /// A revision is in the stream a little after it was recorded, by a clock that is not ours.
@@ -77,16 +78,28 @@ pub(crate) async fn republish(
         }
         Republish::Time { connection, from, until, after } => {
             let times = [(*from, *until)];
-            let next = recorded(deps, connection.as_ref(), &times, after.clone(), deadline, &mut report).await?;
-            report.next = next.map(|next| json!({ "pk": next.pk, "sk": next.sk }));
+            let stopped = recorded(deps, connection.as_ref(), &times, after.clone(), deadline, &mut report).await?;
+            report.next = match stopped {
+                Stopped::AtEnd => None,
+                Stopped::Before(None) => Some(json!(TABLE_START)),
+                Stopped::Before(Some(next)) => Some(json!({ "pk": next.pk, "sk": next.sk })),
+            };
         }
         Republish::DeadLetters => dead_letters(deps, deadline, &mut report).await?,
     }
     Ok(report)
 }
 
+/// Where a reading of the table stopped.
+enum Stopped {
+    /// At its end: everything was looked at.
+    AtEnd,
+    /// Before it: the next one begins after this item, or at the table's start.
+    Before(Option<ScanPosition>),
+}
+
 /// Publishes what was recorded in some times, each from its first instant on and before its second; answers where it
-/// stopped, if it did before the end.
+/// stopped.
 async fn recorded(
     deps: &RelayDeps,
     connection: Option<&Connection>,
@@ -94,10 +107,10 @@ async fn recorded(
     mut after: Option<ScanPosition>,
     deadline: Instant,
     report: &mut Republished,
-) -> Result<Option<ScanPosition>, RepublishError> {
+) -> Result<Stopped, RepublishError> {
     let (Some(from), Some(until)) = (times.iter().map(|time| time.0).min(), times.iter().map(|time| time.1).max())
     else {
-        return Ok(None);
+        return Ok(Stopped::AtEnd);
     };
     // Of an item that cannot be read nobody knows the time more exactly.
     let wanted = |revision: &Result<Revision, String>| match revision {
@@ -111,11 +124,11 @@ async fn recorded(
         report.add(publish_all(deps, found.revisions, deadline).await);
         // A page that was not published whole is where the next call begins again.
         if report.failed.len() > failed_before {
-            return Ok(after);
+            return Ok(Stopped::Before(after));
         }
         match found.next {
-            None => return Ok(None),
-            next if Instant::now() >= deadline => return Ok(next),
+            None => return Ok(Stopped::AtEnd),
+            next if Instant::now() >= deadline => return Ok(Stopped::Before(next)),
             next => after = next,
         }
     }
@@ -162,9 +175,7 @@ async fn dead_letters(deps: &RelayDeps, deadline: Instant, report: &mut Republis
         }
     }
     // However many batches Lambda gave up, the table is read once.
-    let failed_before = report.failed.len();
-    let stopped = recorded(deps, None, &times, None, deadline, report).await?;
-    if stopped.is_some() || report.failed.len() > failed_before {
+    if let Stopped::Before(_) = recorded(deps, None, &times, None, deadline, report).await? {
         report.next = Some(json!("dead-letters"));
         return Ok(());
     }

@@ -5,6 +5,9 @@ use jiff::Timestamp;
 use ledger::{Connection, DocumentKey, ScanPosition};
 use serde_json::Value;
 
+/// What stands for the start of the table, where an answer says where to go on.
+pub(crate) const TABLE_START: &str = "start";
+
 /// What the function is asked to do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Request {
@@ -27,7 +30,7 @@ pub enum Republish {
         from: Timestamp,
         /// The first instant after it.
         until: Timestamp,
-        /// Where an earlier call stopped.
+        /// Where an earlier call stopped; none for the start of the table.
         after: Option<ScanPosition>,
     },
     /// What is in the dead-letter queue.
@@ -78,7 +81,7 @@ impl Republish {
         }
         let connection = text("connection").and_then(Connection::parse);
         let time = |name| text(name).and_then(|text| text.parse::<Timestamp>().ok());
-        let after = fields.get("after").map(|after| {
+        let after = fields.get("after").filter(|after| *after != TABLE_START).map(|after| {
             let text = |name: &str| after[name].as_str().map(str::to_owned);
             Some(ScanPosition { pk: text("pk")?, sk: text("sk")? })
         });

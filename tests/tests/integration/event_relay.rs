@@ -539,6 +539,26 @@ async fn a_document_and_a_time_can_be_published_again_under_the_same_ids() {
     assert_eq!(error.to_string(), "the ledger has no revision of manu/acme/item-save/none");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_time_whose_first_page_fails_is_not_answered_as_if_all_was_looked_at() {
+    let relay = Relay::new().await;
+    relay.append(&item("a"), "{}").await;
+    relay.append(&item("b"), "{}").await;
+    relay.messaging.refuse(|entry| entry["Detail"].as_str().unwrap().contains("/b/").then_some("InternalFailure"));
+    let until = relay.bench.now() + Duration::from_secs(60);
+    let wish = json!({ "connection": "manu/acme", "from": relay.bench.now().to_string(), "to": until.to_string() });
+    let answer = relay.republish(wish.clone()).await;
+    assert_eq!((&answer["published"], &answer["failed"]), (&json!(1), &json!(["manu/acme/item-save/b/1"])));
+    assert_eq!(answer["next"], "start");
+
+    relay.messaging.heal();
+    let mut again = wish;
+    again["after"] = answer["next"].clone();
+    let answer = relay.republish(again).await;
+    assert_eq!(answer, json!({ "published": 2, "truncated": 0, "dead_lettered": 0 }));
+    assert_eq!(relay.ids(), ["a", "a", "b"].map(|id| format!("manu/acme/item-save/{id}/1")));
+}
+
 /// The committed schema of a detail-type.
 fn schema(detail_type: &str) -> jsonschema::Validator {
     let path = format!("{}/../functions/event-relay/schema/{detail_type}.schema.json", env!("CARGO_MANIFEST_DIR"));
