@@ -134,7 +134,10 @@ async fn bury_hopeless(deps: &RelayDeps, left: &mut Vec<Left>, done: &mut Done, 
                 done.dead_lettered += 1;
                 buried.insert(place);
             }
-            Err(error) => one.failure = Some(format!("the dead-letter queue: {error}")),
+            Err(error) => {
+                one.failure = Some(format!("the dead-letter queue: {error}"));
+                break;
+            }
         }
     }
     let mut places = 0..;

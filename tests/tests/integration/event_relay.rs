@@ -497,6 +497,26 @@ async fn what_is_wrong_with_the_role_or_the_bus_is_no_fault_of_the_revisions() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn behind_a_letter_that_could_not_be_written_none_is_written_over_and_over() {
+    let mut relay = Relay::new().await;
+    for order in 1..=3 {
+        relay.append(&DocumentKey::order("acme", order), &format!("<Order id='{order}'><OrderStatus>")).await;
+    }
+    // The first letter of each handover is written, the second is not, however often the SDK tries, a third one would be.
+    let fail_second = Arc::new(AtomicUsize::new(0));
+    let calls = fail_second.clone();
+    relay.deps.dead_letters.client = relay.messaging.sqs_with(Arc::new(move |_| {
+        let fault = (1..=3).contains(&calls.fetch_add(1, Ordering::Relaxed)).then_some(CallFault::Failed);
+        CallPlan { fault, ..CallPlan::default() }
+    }));
+    let (event, _) = relay.reader.next_batch(100).unwrap();
+    let answer = relay.invoke(event).await;
+    assert_eq!(fail_second.load(Ordering::Relaxed), 4, "nothing is sent after the letter that failed");
+    assert_eq!(answer["batchItemFailures"].as_array().unwrap().len(), 2);
+    assert_eq!(letters(&relay), ["mycashflow/acme/order/1/1".to_owned()].into());
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_corrupt_revision_does_not_keep_the_others_from_being_published_again() {
     let relay = Relay::new().await;
     for version in 1..=3 {
