@@ -49,7 +49,7 @@ impl RetryPolicy {
 
 /// A client of one shop's Webhooks extension (`spec/mycashflow.md`, section 1).
 ///
-/// Questions (`get`, `changes`) are asked again on 429, 5xx, a time-out, a broken connection, and on an answer that is
+/// Questions (`get`, `changes`) are asked again on 408, 429, 5xx, a time-out, a broken connection, and on an answer that is
 /// not one: an error page, an empty body or XML cut short, all of which a shop can send with status 200. Requests with
 /// an effect (`send`, `process`) are sent once; [`ClientError::may_have_arrived`] tells whether it may have happened.
 ///
@@ -156,7 +156,7 @@ impl ClientError {
         match self {
             Self::Transport(TransportError::TooLarge { .. }) | Self::Denied { .. } | Self::NoOrders => false,
             Self::Transport(_) | Self::Deadline => true,
-            Self::Status { status } => *status == 429 || *status >= 500,
+            Self::Status { status } => matches!(status, 408 | 429 | 500..),
             Self::NotAnAnswer(error) => match error {
                 ReadError::Empty
                 | ReadError::Html
@@ -179,8 +179,9 @@ impl ClientError {
         match self {
             Self::Transport(error) => error.may_have_arrived(),
             Self::NotAnAnswer(_) => true,
-            // A client error says that the request was refused; a redirect and a server error leave it open.
-            Self::Status { status } => !(400..500).contains(status),
+            // A client error says that the request was refused; a redirect and a server error leave it open, and so does
+            // 408: a proxy that gave up waiting may say it after the request went on to the shop.
+            Self::Status { status } => *status == 408 || !(400..500).contains(status),
             Self::Denied { .. } | Self::Deadline | Self::NoOrders => false,
         }
     }

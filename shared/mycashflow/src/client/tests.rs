@@ -371,6 +371,7 @@ async fn an_error_tells_whether_the_request_may_have_arrived() {
         (true, answer(302, "")),
         (false, answer(400, "")),
         (false, answer(401, "")),
+        (true, answer(408, "")),
         (false, answer(429, "")),
         (true, answer(500, "")),
         (true, answer(504, "")),
