@@ -10,6 +10,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use lambda::OrderIs;
 use ledger::{
     Begun, Claim, Connection, ContentHash, DocumentKey, Evidence, LedgerError, NewQuarantined, NewRevision, Settled,
     Source,
@@ -33,6 +34,8 @@ pub(crate) struct Actor<'a> {
     pub(crate) deps: &'a ActionsDeps,
     pub(crate) client: ShopClient,
     pub(crate) connection: Connection,
+    /// What the message names orders by. An id leads to the right order in any case.
+    pub(crate) order_is: OrderIs,
     /// The name of this invocation and message: unlike any other's.
     pub(crate) owner: &'a str,
     pub(crate) deadline: Instant,
@@ -154,6 +157,11 @@ impl Actor<'_> {
     async fn deliver(&self, order: u64, send_email: bool, tracking_code: Option<&str>, doubt: Doubt) -> Attempted {
         match self.look(order).await {
             Err(outcome) => return Attempted::certain(outcome),
+            Ok(found) if self.order_is == OrderIs::Number && has_another_number(&found, order) => {
+                let reason =
+                    "the shop's order of this id has another order number, so it may not be the one that is meant";
+                return Attempted::certain(Outcome::Rejected(reason.to_owned()));
+            }
             Ok(found) if found.status.as_deref() == Some(SHIPPED) => {
                 let how = match doubt {
                     Doubt::Yes => "delivered, as the shop shows: the answer had been lost",
@@ -304,6 +312,11 @@ impl Attempted {
 
 fn entry_of(page: &Page, order: u64) -> Option<&Entry> {
     page.entries.iter().find(|entry| entry.id == Some(order))
+}
+
+/// Whether an order has a number of its own that is not its id.
+fn has_another_number(order: &Order, id: u64) -> bool {
+    order.order_number.as_deref().is_some_and(|number| number.trim().parse() != Ok(id))
 }
 
 fn no_such_order() -> Outcome {

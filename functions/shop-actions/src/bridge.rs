@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
-use lambda::{Bridge, Deps};
+use lambda::{Bridge, Deps, OrderIs};
 use ledger::{Connection, DocumentKey, LedgerError, RevisionKey, System};
 use manu::WebhookType;
 use serde_json::Value;
@@ -21,7 +21,7 @@ pub(crate) enum Crossing {
     /// Nothing: the account has no bridge, or the document names no order.
     Nothing(&'static str),
     /// To deliver the orders of a message, perhaps none; what else it names is reported.
-    Orders { message: Message, unknown: Report, mode: Mode },
+    Orders { message: Message, order_is: OrderIs, unknown: Report, mode: Mode },
     /// The event is not one of ours.
     Rejected(&'static str),
 }
@@ -124,7 +124,7 @@ async fn read(
         orders,
         action: Action::Deliver { send_email: bridge.send_email, tracking_code },
     };
-    Ok(Crossing::Orders { message, unknown, mode })
+    Ok(Crossing::Orders { message, order_is: bridge.order_is, unknown, mode })
 }
 
 /// The orders that a path found.

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_sqs::types::MessageAttributeValue;
-use lambda::{Deps, Function, OPERATION_TIMEOUT};
+use lambda::{Deps, Function, OPERATION_TIMEOUT, OrderIs};
 use ledger::{Connection, Settled, sdk_reason};
 use mycashflow::{RetryPolicy, ShopClient, Transport};
 use serde_json::{Value, json};
@@ -105,9 +105,9 @@ async fn one(deps: &ActionsDeps, message: &Value, owner: &str, deadline: Instant
                 tracing::info!(reason, "a dispatch delivers nothing");
                 Report::default()
             }
-            Ok(Crossing::Orders { message, unknown, mode }) => {
+            Ok(Crossing::Orders { message, order_is, unknown, mode }) => {
                 let mut report = match mode {
-                    Mode::Deliver => act_all(deps, &message, owner, deadline).await,
+                    Mode::Deliver => act_all(deps, &message, order_is, owner, deadline).await,
                     Mode::DryRun => rehearse(&message),
                     Mode::TooOld => look_up(deps, &message).await,
                 };
@@ -117,7 +117,7 @@ async fn one(deps: &ActionsDeps, message: &Value, owner: &str, deadline: Instant
         }
     } else {
         match Message::read(message) {
-            Ok(message) => act_all(deps, &message, owner, deadline).await,
+            Ok(message) => act_all(deps, &message, OrderIs::Id, owner, deadline).await,
             Err(error) => Report::of(Outcome::Rejected(error.to_string())),
         }
     };
@@ -127,7 +127,7 @@ async fn one(deps: &ActionsDeps, message: &Value, owner: &str, deadline: Instant
 }
 
 /// Does a message's action on each of its orders.
-async fn act_all(deps: &ActionsDeps, message: &Message, owner: &str, deadline: Instant) -> Report {
+async fn act_all(deps: &ActionsDeps, message: &Message, order_is: OrderIs, owner: &str, deadline: Instant) -> Report {
     let connections = deps.base.connections.current();
     let Some(shop) = connections.shops.get(&message.shop) else {
         return Report::of(Outcome::Rejected("there is no such shop among the connections".to_owned()));
@@ -139,6 +139,7 @@ async fn act_all(deps: &ActionsDeps, message: &Message, owner: &str, deadline: I
         deps,
         client: client.with_deadline(deadline),
         connection: Connection::shop(&*message.shop),
+        order_is,
         owner,
         deadline,
     };

@@ -69,14 +69,25 @@ pub struct ManuConnection {
 pub struct Bridge {
     /// The shop whose orders are delivered.
     pub shop: String,
-    /// Finds the shop's order ids in the ERP's document: whole numbers, or strings of digits. Any number of them.
+    /// Finds the shop's orders in the ERP's document: whole numbers, or strings of digits. Any number of them.
     pub orders: JsonPath,
+    /// What is found there.
+    pub order_is: OrderIs,
     /// Finds the tracking code: the first non-empty string or number counts.
     pub tracking_code: Option<JsonPath>,
     /// Whether the shop mails the customer.
     pub send_email: bool,
     /// Only log what would be done.
     pub dry_run: bool,
+}
+
+/// By what the ERP names an order of the shop. The shop is asked by id only, and its order's number may be another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrderIs {
+    /// By the number that people see: only an order whose number is also its id is delivered.
+    Number,
+    /// By the shop's id, whatever its number is.
+    Id,
 }
 
 /// A key or client secret. It is compared and sent, never shown.
@@ -195,7 +206,7 @@ fn shop(field: &Field<'_>) -> Result<ShopConnection, ConnectionsError> {
 }
 
 fn bridge(field: &Field<'_>, shops: &BTreeMap<String, ShopConnection>) -> Result<Bridge, ConnectionsError> {
-    let bridge = field.object(&["shop", "orders", "tracking_code", "send_email", "dry_run"])?;
+    let bridge = field.object(&["shop", "orders", "order_is", "tracking_code", "send_email", "dry_run"])?;
     let shop = field.child(bridge, "shop").ok_or_else(|| field.missing("shop"))?;
     let name = shop.string()?;
     if !shops.contains_key(name) {
@@ -205,6 +216,7 @@ fn bridge(field: &Field<'_>, shops: &BTreeMap<String, ShopConnection>) -> Result
     Ok(Bridge {
         shop: name.to_owned(),
         orders: field.child(bridge, "orders").ok_or_else(|| field.missing("orders"))?.json_path()?,
+        order_is: field.child(bridge, "order_is").map_or(Ok(OrderIs::Number), |named| named.order_is())?,
         tracking_code: field.child(bridge, "tracking_code").map(|path| path.json_path()).transpose()?,
         send_email: flag("send_email")?,
         dry_run: flag("dry_run")?,
@@ -254,6 +266,14 @@ impl<'a> Field<'a> {
     fn json_path(&self) -> Result<JsonPath, ConnectionsError> {
         JsonPath::parse(self.string()?)
             .map_err(|_| self.problem("must be a JSONPath (RFC 9535), for example $.sales_orders[*].number"))
+    }
+
+    fn order_is(&self) -> Result<OrderIs, ConnectionsError> {
+        match self.value.as_str() {
+            Some("number") => Ok(OrderIs::Number),
+            Some("id") => Ok(OrderIs::Id),
+            _ => Err(self.problem("must be \"number\" or \"id\"")),
+        }
     }
 
     fn secret(&self) -> Result<Secret, ConnectionsError> {
@@ -331,7 +351,13 @@ mod tests {
             Connections::parse(&with(r#"{"shop":"acme","orders":"$.rows[*].order","dry_run":true}"#)).unwrap();
         let bridge = connections.manu["m"].bridge.as_ref().unwrap();
         assert_eq!((bridge.shop.as_str(), bridge.send_email, bridge.dry_run), ("acme", false, true));
-        assert_eq!(bridge.tracking_code, None);
+        assert_eq!((&bridge.tracking_code, bridge.order_is), (&None, OrderIs::Number));
+        let by_id = Connections::parse(&with(r#"{"shop":"acme","orders":"$","order_is":"id"}"#)).unwrap();
+        assert_eq!(by_id.manu["m"].bridge.as_ref().unwrap().order_is, OrderIs::Id);
+        assert_eq!(
+            error(&with(r#"{"shop":"acme","orders":"$","order_is":"name"}"#)),
+            "the connections: manu.m.bridge.order_is: must be \"number\" or \"id\""
+        );
         assert_eq!(
             error(&with(r#"{"shop":"b","orders":"$"}"#)),
             "the connections: manu.m.bridge.shop: must be the name of one of the shops"

@@ -21,6 +21,7 @@ const CONNECTIONS: &str = r#"{
   "manu": {
     "acme": { "secrets": ["s"], "bridge": {
         "shop": "acme", "orders": "$.rows[*].order", "tracking_code": "$.parcels[*].code", "send_email": true } },
+    "by-id": { "secrets": ["s"], "bridge": { "shop": "acme", "orders": "$.rows[*].order", "order_is": "id" } },
     "rehearsing": { "secrets": ["s"], "bridge": { "shop": "acme", "orders": "$.rows[*].order", "dry_run": true } },
     "plain": { "secrets": ["s"] }
   }
@@ -445,6 +446,30 @@ async fn a_dispatch_does_nothing_without_a_bridge_and_only_says_so_in_a_dry_run(
     let answer = actions.invoke(dispatch("acme", json!({ "id": 9 }))).await.unwrap();
     assert_eq!(answer, json!({ "results": [] }), "a dispatch of none of the shop's orders");
     assert_eq!(lock(&actions.shop).log().deliver, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dispatch_that_names_a_number_does_not_deliver_the_order_whose_id_it_is() {
+    let actions = Actions::new().await;
+    for (id, number) in [(1, Some("2")), (2, Some("A-2")), (3, None)] {
+        let change = |order: &mut mycashflow::Order| order.order_number = number.map(str::to_owned);
+        lock(&actions.shop).update_order(actions.bench.now(), id, change);
+    }
+    let rows = json!([{ "order": "1" }, { "order": "2" }, { "order": "3" }]);
+    let document = json!({ "id": 9, "rows": rows });
+    actions.work_off(&dispatch("acme", document.clone())).await;
+    let other = "the shop's order of this id has another order number, so it may not be the one that is meant";
+    assert_eq!(actions.letters(), [format!("order 1: {other}; order 2: {other}")]);
+    assert_eq!([actions.status(1), actions.status(2), actions.status(3)], ["Open", "Open", "Shipped"]);
+    assert_eq!(actions.mails(MailKind::DeliveryConfirmation), 1);
+
+    // Where the ERP carries the shop's ids, the numbers may be what they like.
+    actions.work_off(&dispatch("by-id", document)).await;
+    assert_eq!([actions.status(1), actions.status(2)], ["Shipped", "Shipped"]);
+    // A message of the queue names ids.
+    let change = |order: &mut mycashflow::Order| order.status = Some("Open".to_owned());
+    lock(&actions.shop).update_order(actions.bench.now(), 1, change);
+    assert_eq!(actions.invoke(deliver(1)).await.unwrap()["results"][0]["outcome"], "done");
 }
 
 #[tokio::test(start_paused = true)]
