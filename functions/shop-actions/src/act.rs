@@ -5,7 +5,8 @@
 //! shop before it is tried again; a comment cannot be looked up, so it is not tried again.
 //!
 //! Messages with different ids can want the same delivery. So each delivery also takes its order's own claim, and one
-//! waits until what another one sent has certainly arrived, or never will.
+//! waits until what another one sent has certainly arrived, or never will. The claim of an order that was delivered says so
+//! for a while, because the shop may show it late.
 
 use std::time::Duration;
 
@@ -28,6 +29,9 @@ const SHIPPED: &str = "Shipped";
 const SLICE_CONTENT_TYPE: &str = "application/xml; charset=utf-8";
 /// How long after the deadline of its requests a claim lasts: what was sent may still be on its way then.
 const CLAIM_MARGIN: SignedDuration = SignedDuration::from_secs(90);
+/// How long after a delivery its order counts as delivered, whatever the shop shows. After that the shop's word holds: a
+/// person may have opened the order again.
+const DELIVERED_FOR: SignedDuration = SignedDuration::from_mins(15);
 
 /// Works on the orders of one shop.
 pub(crate) struct Actor<'a> {
@@ -138,18 +142,32 @@ impl Actor<'_> {
         match self.begin(&lock).await {
             // Whether somebody else was interrupted makes no difference: the order is looked at in any case.
             Ok(Begun::First | Begun::Interrupted) => {}
-            // It is never settled, nor written with another fingerprint.
-            Ok(Begun::Running { .. } | Begun::Settled(_) | Begun::Mismatch) => {
+            Ok(Begun::Settled(_)) => {
+                let how = "it was delivered a moment ago: the shop was not called";
+                return Attempted::certain(Outcome::Done(how.to_owned()));
+            }
+            // It is never written with another fingerprint.
+            Ok(Begun::Running { .. } | Begun::Mismatch) => {
                 let reason = "another message delivers the order, or its answer may still be on its way";
                 return Attempted::certain(Outcome::Later(reason.to_owned()));
             }
             Err(error) => return Attempted::certain(ledger_fails(&error)),
         }
         let attempted = self.deliver(order, send_email, tracking_code, doubt).await;
-        if !attempted.may_have_happened {
-            self.release(&lock).await;
+        match &attempted {
+            Attempted { may_have_happened: true, .. } => {}
+            Attempted { outcome: Outcome::Done(how), .. } => self.keep_delivered(&lock, how).await,
+            _ => self.release(&lock).await,
         }
         attempted
+    }
+
+    /// Lets an order's claim say that it is delivered.
+    async fn keep_delivered(&self, lock: &Claim<'_>, how: &str) {
+        let (settled, now) = (Settled::Done(how.to_owned()), self.now());
+        if let Err(error) = self.deps.base.ledger.settle_action_until(lock, &settled, now, now + DELIVERED_FOR).await {
+            tracing::warn!(%error, "a delivery could not be noted at its order; others wait until its claim ends");
+        }
     }
 
     /// Looks at the order first: it must exist, and one that is delivered is not delivered again, whoever did it. That

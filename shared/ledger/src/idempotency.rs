@@ -65,17 +65,27 @@ impl Settled {
     }
 }
 
-/// The condition that an action is under way and that `:owner` works on it.
-const STARTED_BY_OWNER: &str = "#state = :started AND #owner = :owner";
+/// The state of an action that somebody works on.
+const STARTED: &str = "started";
 
-/// The names in [`STARTED_BY_OWNER`].
-fn started_by_owner_names() -> HashMap<String, String> {
+/// The condition that an action is in a state which `:owner` wrote.
+const STATE_OF_OWNER: &str = "#state = :state AND #owner = :owner";
+
+/// The names in [`STATE_OF_OWNER`].
+fn state_of_owner_names() -> HashMap<String, String> {
     [("#state", "state"), ("#owner", "owner")].map(|(name, stands_for)| (name.to_owned(), stands_for.to_owned())).into()
 }
 
-/// The values in [`STARTED_BY_OWNER`].
-fn started_by_owner_values(owner: &str) -> Item {
-    Item::from([(":started".to_owned(), s("started")), (":owner".to_owned(), s(owner))])
+/// The values in [`STATE_OF_OWNER`].
+fn state_of_owner_values(state: &str, owner: &str) -> Item {
+    Item::from([(":state".to_owned(), s(state)), (":owner".to_owned(), s(owner))])
+}
+
+/// A record whose time is over.
+struct Past {
+    state: String,
+    owner: String,
+    until: Timestamp,
 }
 
 impl Ledger {
@@ -89,10 +99,10 @@ impl Ledger {
         now: Timestamp,
         until: Timestamp,
     ) -> Result<Begun, LedgerError> {
-        let mut before: Option<(String, Timestamp)> = None;
+        let mut before: Option<Past> = None;
         // The second try is against the record that the first one met. Whoever is faster then works on it.
         for _ in 0..2 {
-            let mut item = self.record(claim, "started", now);
+            let mut item = self.record(claim, STARTED, now);
             item.insert("until".to_owned(), ms(until));
             let put = self
                 .client
@@ -102,15 +112,16 @@ impl Ledger {
                 .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
             let put = match &before {
                 None => put.condition_expression("attribute_not_exists(pk)"),
-                Some((owner, _)) => put
-                    .condition_expression(STARTED_BY_OWNER)
-                    .set_expression_attribute_names(Some(started_by_owner_names()))
-                    .set_expression_attribute_values(Some(started_by_owner_values(owner))),
+                Some(past) => put
+                    .condition_expression(STATE_OF_OWNER)
+                    .set_expression_attribute_names(Some(state_of_owner_names()))
+                    .set_expression_attribute_values(Some(state_of_owner_values(&past.state, &past.owner))),
             };
-            let begun = if before.is_some() { Begun::Interrupted } else { Begun::First };
+            let interrupted = before.as_ref().is_some_and(|past| past.state == STARTED);
+            let begun = if interrupted { Begun::Interrupted } else { Begun::First };
             let Err(error) = put.send().await else { return Ok(begun) };
             let Some(met) = met_item(&error) else {
-                if before.is_none() {
+                if !interrupted {
                     // It may be written nonetheless. Nothing was done, so the next one must not find a doubt.
                     drop(self.release_action(claim).await);
                 }
@@ -126,21 +137,22 @@ impl Ledger {
             if attributes.string("fingerprint")? != claim.fingerprint.to_string() {
                 return Ok(Begun::Mismatch);
             }
-            if let Some(settled) = settled_from(&attributes)? {
-                return Ok(Begun::Settled(settled));
-            }
-            let held_until = attributes.instant("until")?;
+            let settled = settled_from(&attributes)?;
+            // An outcome without an end holds for ever.
+            let held_until = match settled.is_some() && !record.contains_key("until") {
+                true => Timestamp::MAX,
+                false => attributes.instant("until")?,
+            };
             let owner = attributes.string("owner")?.to_owned();
-            if owner == claim.owner {
+            match settled {
+                Some(settled) if held_until > now => return Ok(Begun::Settled(settled)),
                 // The SDK sent the put again because its first answer was lost, and it met itself.
-                return Ok(begun);
+                None if owner == claim.owner => return Ok(begun),
+                None if held_until > now => return Ok(Begun::Running { until: held_until }),
+                _ => before = Some(Past { state: attributes.string("state")?.to_owned(), owner, until: held_until }),
             }
-            if held_until > now {
-                return Ok(Begun::Running { until: held_until });
-            }
-            before = Some((owner, held_until));
         }
-        Ok(Begun::Running { until: before.map_or(until, |(_, until)| until) })
+        Ok(Begun::Running { until: before.map_or(until, |past| past.until) })
     }
 
     /// Writes down how an action ended; answers whether it was still the caller's.
@@ -153,17 +165,42 @@ impl Ledger {
         settled: &Settled,
         now: Timestamp,
     ) -> Result<bool, LedgerError> {
+        self.settle(claim, settled, now, None).await
+    }
+
+    /// Writes down how an action ended, for a time: from `until` on it can be begun as if it never had been.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unavailable`]: as for [`Ledger::settle_action`].
+    pub async fn settle_action_until(
+        &self,
+        claim: &Claim<'_>,
+        settled: &Settled,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<bool, LedgerError> {
+        self.settle(claim, settled, now, Some(until)).await
+    }
+
+    async fn settle(
+        &self,
+        claim: &Claim<'_>,
+        settled: &Settled,
+        now: Timestamp,
+        until: Option<Timestamp>,
+    ) -> Result<bool, LedgerError> {
         let (state, text) = settled.state();
         let mut item = self.record(claim, state, now);
         item.insert("outcome".to_owned(), s(text));
+        item.extend(until.map(|until| ("until".to_owned(), ms(until))));
         let answer = self
             .client
             .put_item()
             .table_name(&self.table)
             .set_item(Some(item))
-            .condition_expression(STARTED_BY_OWNER)
-            .set_expression_attribute_names(Some(started_by_owner_names()))
-            .set_expression_attribute_values(Some(started_by_owner_values(claim.owner)))
+            .condition_expression(STATE_OF_OWNER)
+            .set_expression_attribute_names(Some(state_of_owner_names()))
+            .set_expression_attribute_values(Some(state_of_owner_values(STARTED, claim.owner)))
             .send()
             .await;
         was_made(answer, "PutItem")
@@ -179,15 +216,15 @@ impl Ledger {
             .delete_item()
             .table_name(&self.table)
             .set_key(Some(key(action_pk(claim.connection), claim.key)))
-            .condition_expression(STARTED_BY_OWNER)
-            .set_expression_attribute_names(Some(started_by_owner_names()))
-            .set_expression_attribute_values(Some(started_by_owner_values(claim.owner)))
+            .condition_expression(STATE_OF_OWNER)
+            .set_expression_attribute_names(Some(state_of_owner_names()))
+            .set_expression_attribute_values(Some(state_of_owner_values(STARTED, claim.owner)))
             .send()
             .await;
         was_made(answer, "DeleteItem").map(drop)
     }
 
-    /// How an action ended; none when it did not, or was never begun.
+    /// How an action ended; none when it did not, or was never begun. It is not asked until when that holds.
     ///
     /// # Errors
     /// [`LedgerError::Unavailable`], or [`LedgerError::Corrupt`] for an item that this product did not write.
@@ -240,7 +277,7 @@ fn met_item<R>(error: &SdkError<PutItemError, R>) -> Option<Option<&Item>> {
 fn settled_from(attributes: &Attributes<'_>) -> Result<Option<Settled>, LedgerError> {
     let outcome = || attributes.string("outcome").map(str::to_owned);
     match attributes.string("state")? {
-        "started" => Ok(None),
+        STARTED => Ok(None),
         "done" => Ok(Some(Settled::Done(outcome()?))),
         "unknown" => Ok(Some(Settled::Unknown(outcome()?))),
         _ => Err(attributes.corrupt("state")),

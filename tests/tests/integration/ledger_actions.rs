@@ -59,6 +59,23 @@ async fn a_try_that_failed_leaves_no_doubt_behind() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_outcome_that_holds_for_a_time_is_begun_again_after_it_without_a_doubt() {
+    let bench = Bench::new().await;
+    let shop = Connection::shop("acme");
+    begin(&bench, "a").await.unwrap();
+    let (now, settled) = (bench.now(), Settled::Done("done".to_owned()));
+    assert!(bench.deps.ledger.settle_action_until(&claim(&shop, "a"), &settled, now, now + MINUTE).await.unwrap());
+    tokio::time::advance(Duration::from_secs(59)).await;
+    assert_eq!(begin(&bench, "b").await.unwrap(), Begun::Settled(settled));
+    tokio::time::advance(Duration::from_secs(1)).await;
+    // Of two at once, one begins it.
+    let (one, other) = tokio::join!(begin(&bench, "b"), begin(&bench, "c"));
+    let (one, other) = (one.unwrap(), other.unwrap());
+    assert_eq!([&one, &other].into_iter().filter(|begun| **begun == Begun::First).count(), 1, "{one:?}, {other:?}");
+    assert!([one, other].iter().any(|begun| matches!(begun, Begun::Running { .. })));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_record_outlives_the_queues_however_short_the_log_is_kept() {
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
     for (log_days, kept_days) in [(1, 60), (90, 90)] {

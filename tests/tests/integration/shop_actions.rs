@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use lambda::{Connections, Deps};
 use ledger::{ContentHash, DocumentKey, Evidence, Ledger, NewRevision, Retention, Source};
 use mycashflow::{BoxFuture, HttpRequest, HttpResponse, RetryPolicy, Transport, TransportError};
@@ -287,12 +288,35 @@ async fn of_any_number_of_messages_that_deliver_one_order_at_once_one_mails() {
         all.iter().flatten().map(|answer| answer["results"][0]["outcome"].as_str().unwrap()).collect();
     assert_eq!(actions.mails(MailKind::DeliveryConfirmation), 1, "{outcomes:?}");
     assert_eq!(outcomes.iter().filter(|outcome| **outcome == "later").count(), 7, "{outcomes:?}");
-    // The order's claim is released with the certain outcome, so the others need not wait for it to expire.
+    // The order's claim says that it is delivered, so the others need not wait for it to expire.
     for message in &messages {
         let outcome = actions.invoke(message.clone()).await.unwrap()["results"][0]["outcome"].clone();
         assert!(outcome == "done" || outcome == "done_before", "{outcome}");
     }
     assert_eq!(actions.mails(MailKind::DeliveryConfirmation), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delivery_that_the_shop_shows_late_is_not_repeated_by_a_message_with_another_id() {
+    let actions = Actions::new().await;
+    lock(&actions.shop).set_visible_after(SignedDuration::from_mins(10));
+    let with_id = |id: &str| {
+        let mut message = deliver(2);
+        message["id"] = json!(id);
+        message
+    };
+    assert_eq!(actions.invoke(with_id("a")).await.unwrap()["results"][0]["reason"], "delivered");
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let answer = actions.invoke(with_id("b")).await.unwrap();
+    let reason = "it was delivered a moment ago: the shop was not called";
+    assert_eq!(answer, json!({ "results": [{ "order": 2, "outcome": "done", "reason": reason }] }));
+    assert_eq!(actions.mails(MailKind::DeliveryConfirmation), 1);
+
+    // Later the shop's word holds: somebody opened the order again.
+    tokio::time::advance(Duration::from_secs(15 * 60)).await;
+    lock(&actions.shop).set_visible_after(SignedDuration::ZERO);
+    lock(&actions.shop).update_order(actions.bench.now(), 2, |order| order.status = Some("Open".to_owned()));
+    assert_eq!(actions.invoke(with_id("c")).await.unwrap()["results"][0]["reason"], "delivered");
 }
 
 #[tokio::test(start_paused = true)]
@@ -468,8 +492,9 @@ async fn a_dispatch_that_names_a_number_does_not_deliver_the_order_whose_id_it_i
     assert_eq!([actions.status(1), actions.status(2)], ["Shipped", "Shipped"]);
     // A message of the queue names ids.
     let change = |order: &mut mycashflow::Order| order.status = Some("Open".to_owned());
+    tokio::time::advance(Duration::from_secs(15 * 60)).await;
     lock(&actions.shop).update_order(actions.bench.now(), 1, change);
-    assert_eq!(actions.invoke(deliver(1)).await.unwrap()["results"][0]["outcome"], "done");
+    assert_eq!(actions.invoke(deliver(1)).await.unwrap()["results"][0]["reason"], "delivered");
 }
 
 #[tokio::test(start_paused = true)]
