@@ -16,7 +16,7 @@ use ledger::{
     Begun, Claim, Connection, ContentHash, DocumentKey, Evidence, LedgerError, NewQuarantined, NewRevision, Settled,
     Source,
 };
-use mycashflow::{ClientError, Entry, Order, Page, ShopClient};
+use mycashflow::{Answer, ClientError, Entry, Order, Page, ShopClient};
 use tokio::time::Instant;
 
 use crate::ActionsDeps;
@@ -32,6 +32,11 @@ const CLAIM_MARGIN: SignedDuration = SignedDuration::from_secs(90);
 /// How long after a delivery its order counts as delivered, whatever the shop shows. After that the shop's word holds: a
 /// person may have opened the order again.
 const DELIVERED_FOR: SignedDuration = SignedDuration::from_mins(15);
+
+/// How often the shop is asked for an order within one invocation.
+const LOOK_ATTEMPTS: u32 = 2;
+/// How long each time.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Works on the orders of one shop.
 pub(crate) struct Actor<'a> {
@@ -229,7 +234,7 @@ impl Actor<'_> {
     }
 
     async fn refresh(&self, order: u64) -> Outcome {
-        let answer = match self.client.get(&[order]).await {
+        let answer = match self.ask(order).await {
             Ok(answer) => answer,
             Err(error) => return refusal(&error),
         };
@@ -280,12 +285,18 @@ impl Actor<'_> {
 
     /// Asks the shop for an order.
     async fn look(&self, order: u64) -> Result<Order, Outcome> {
-        let answer = self.client.get(&[order]).await.map_err(|error| refusal(&error))?;
+        let answer = self.ask(order).await.map_err(|error| refusal(&error))?;
         match entry_of(&answer.page, order).map(|entry| entry.order.clone()) {
             Some(Ok(order)) => Ok(order),
             Some(Err(error)) => Err(Outcome::Rejected(format!("the order cannot be read: {error}"))),
             None => Err(no_such_order()),
         }
+    }
+
+    /// Asks the shop for an order, with less patience than a poll has: a message names up to 50 orders, and one at which
+    /// the shop hangs must leave the others their time. It is asked for again when the message comes again.
+    async fn ask(&self, order: u64) -> Result<Answer, ClientError> {
+        self.client.with_attempts(LOOK_ATTEMPTS).with_request_timeout(LOOK_TIMEOUT).get(&[order]).await
     }
 
     /// Sends a request until it has certainly arrived, or may have: only what certainly did not arrive is sent again.

@@ -74,6 +74,18 @@ impl Transport for Troubled {
     }
 }
 
+/// The way to a shop that never answers a question for its first order.
+struct Hanging(Arc<dyn Transport>);
+
+impl Transport for Hanging {
+    fn send(&self, request: HttpRequest, timeout: Duration) -> BoxFuture<'_, Result<HttpResponse, TransportError>> {
+        match request.url.query_pairs().any(|(name, value)| name == "order" && value == "1") {
+            true => Box::pin(std::future::pending()),
+            false => self.0.send(request, timeout),
+        }
+    }
+}
+
 /// A shop with three orders that the ledger knows, and the function.
 struct Actions {
     bench: Bench,
@@ -388,6 +400,19 @@ async fn of_several_orders_those_that_are_done_are_not_done_again() {
     lock(&actions.shop).heal(2);
     actions.work_off(&message).await;
     assert_eq!((actions.mails(MailKind::DeliveryConfirmation), lock(&actions.shop).log().deliver), (3, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_at_which_the_shop_hangs_leaves_the_others_their_time() {
+    for action in ["deliver", "refresh"] {
+        let mut actions = Actions::new().await;
+        actions.deps.transport = Arc::new(Hanging(actions.deps.transport.clone()));
+        let message = json!({ "shop": "acme", "action": action, "orders": [1, 2, 3] });
+        let answer = actions.invoke(message).await.unwrap();
+        let outcomes: Vec<&Value> =
+            answer["results"].as_array().unwrap().iter().map(|result| &result["outcome"]).collect();
+        assert_eq!(outcomes, ["later", "done", "done"], "{action}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
