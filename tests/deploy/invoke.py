@@ -9,8 +9,8 @@ import sys
 import tempfile
 
 from fixtures import EVENTS, Template, cases, check
-from local import CREDENTIALS, REGION, TOOLS, Emulator, Failed, Machine, World
-from local import answers, expect, free_port, http, run, wait_for
+from local import CREDENTIALS, REGION, TOOLS, Emulator, Machine, World
+from local import answers, expect, free_port, http, in_a_sentence, run, wait_for
 from sam_local import SamLocal
 
 RIE = next(TOOLS.glob("lib/python*/site-packages/samcli/local/rapid/aws-lambda-rie-x86_64"))
@@ -104,9 +104,9 @@ def main():
                     try:
                         play_case(own, emulator, engine, template, function, case)
                         print(f"ok      {name}")
-                    except Failed as failure:
+                    except Exception as failure:  # Whatever went wrong, it is this case's, and the others are played.
                         failed.append(name)
-                        print(f"FAILED  {name}: {failure}")
+                        print(f"FAILED  {name}: {in_a_sentence(failure)}")
                         own.show_logs()
         expect(played > 0, "there is no such case")
         expect(not failed, f"{len(failed)} of {played} cases: {', '.join(failed)}")

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+import traceback
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -29,6 +30,11 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
 class Failed(Exception):
     """What was expected and did not happen, in a sentence for a person."""
+
+
+def in_a_sentence(failure):
+    """What a test that failed says: its own sentence, or the kind and text of an exception that nobody foresaw."""
+    return str(failure) if isinstance(failure, Failed) else f"{type(failure).__name__}: {failure}"
 
 
 def expect(condition, sentence):
@@ -210,9 +216,11 @@ def run(name, folder, test):
     with Machine(folder) as machine:
         try:
             test(machine)
-        except Failed as failure:
+        except Exception as failure:
             machine.show_logs()
-            print(f"{name}: FAILED: {failure}", file=sys.stderr)
+            if not isinstance(failure, Failed):
+                traceback.print_exc()
+            print(f"{name}: FAILED: {in_a_sentence(failure)}", file=sys.stderr)
             return 1
     print(f"{name}: passed ({time.monotonic() - begun:.0f} s)")
     return 0

@@ -68,8 +68,10 @@ class SamLocal:
             options = ["--env-vars", variables, "--skip-pull-image", "--invoke-image", IMAGE]
             command = [TOOLS / "bin/sam", "local", "invoke", function.logical_id, "--event", event, *options]
             lines = machine.run("sam local invoke", command, self.environment, ROOT).splitlines()
-            answers = [line for line in lines if line.startswith("{") and not line.startswith('{"timestamp"')]
+            printed = [json.loads(line) for line in lines if line.startswith("{")]
+            # Between them are lines of the function's log, which have a timestamp, and of its metrics.
+            answers = [value for value in printed if not {"timestamp", "_aws"} & value.keys()]
             expect(answers, "`sam local invoke` printed no answer")
-            return json.loads(answers[-1])
+            return answers[-1]
 
         return play
