@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use lambda::{Clock, ShopConnection};
-use ledger::{Cursor, DocumentKey, Fenced, Gap, GapKind, Lease, Ledger, LedgerError, ShopState, Source, Stream};
+use ledger::{
+    Cursor, DocumentKey, Fenced, Gap, GapKind, Lease, Ledger, LedgerError, ShopState, Source, Stream, with_sources,
+};
 use mycashflow::{ClientError, ShopClient};
 use tokio::time::Instant;
 
@@ -333,8 +335,8 @@ impl<'a> ShopRun<'a> {
             }
             Err(Stop::Deadline) => (Stopped::Deadline, None),
             Err(Stop::LeaseLost) => (Stopped::LeaseLost, None),
-            Err(Stop::Shop(error)) => (Stopped::Failed, Some(chain(&error))),
-            Err(Stop::Ledger(error)) => (Stopped::Failed, Some(chain(&error))),
+            Err(Stop::Shop(error)) => (Stopped::Failed, Some(with_sources(&error))),
+            Err(Stop::Ledger(error)) => (Stopped::Failed, Some(with_sources(&error))),
             Err(Stop::Protocol(problem)) => (Stopped::Failed, Some(problem.to_owned())),
         };
         self.report.gaps_open = self.state.gaps.len() as u64;
@@ -365,14 +367,4 @@ fn start_of(cursor: &Cursor) -> i64 {
 /// shows and however late its commits are: three overlaps earlier.
 pub(crate) fn settled_at(now: Timestamp) -> i64 {
     now.as_second() - 3 * OVERLAP_SECONDS
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        text = format!("{text}: {inner}");
-        source = inner.source();
-    }
-    text
 }

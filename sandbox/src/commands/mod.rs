@@ -23,13 +23,7 @@ pub(crate) struct Problem(pub(crate) String);
 
 impl<E: std::error::Error> From<E> for Problem {
     fn from(error: E) -> Self {
-        let mut text = error.to_string();
-        let mut source = error.source();
-        while let Some(inner) = source {
-            text = format!("{text}: {inner}");
-            source = inner.source();
-        }
-        Self(text)
+        Self(ledger::with_sources(&error))
     }
 }
 

@@ -63,11 +63,16 @@ where
     if let Some(service) = error.as_service_error() {
         return service.code().unwrap_or("an error without a code").to_owned();
     }
-    let mut reason = error.to_string();
+    with_sources(error)
+}
+
+/// An error's text, followed by those of its sources.
+pub fn with_sources(error: &dyn Error) -> String {
+    let mut text = error.to_string();
     let mut source = error.source();
     while let Some(inner) = source {
-        reason = format!("{reason}: {inner}");
+        text = format!("{text}: {inner}");
         source = inner.source();
     }
-    reason
+    text
 }

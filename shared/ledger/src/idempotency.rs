@@ -129,7 +129,7 @@ impl Ledger {
             };
             let record = match met {
                 Some(item) => Some(item.clone()),
-                None => self.action_item(claim).await?,
+                None => self.action_item(claim.connection, claim.key).await?,
             };
             // It was released between the two calls: the next try begins it, or meets whoever did.
             let Some(record) = record else { continue };
@@ -229,19 +229,18 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::Unavailable`], or [`LedgerError::Corrupt`] for an item that this product did not write.
     pub async fn settled_action(&self, connection: &Connection, key: &str) -> Result<Option<Settled>, LedgerError> {
-        let claim = Claim { connection, key, fingerprint: ContentHash::of(b""), owner: "" };
-        match self.action_item(&claim).await? {
+        match self.action_item(connection, key).await? {
             Some(item) => settled_from(&Attributes(&item)),
             None => Ok(None),
         }
     }
 
-    async fn action_item(&self, claim: &Claim<'_>) -> Result<Option<Item>, LedgerError> {
+    async fn action_item(&self, connection: &Connection, name: &str) -> Result<Option<Item>, LedgerError> {
         let answer = self
             .client
             .get_item()
             .table_name(&self.table)
-            .set_key(Some(key(action_pk(claim.connection), claim.key)))
+            .set_key(Some(key(action_pk(connection), name)))
             .consistent_read(true)
             .send()
             .await

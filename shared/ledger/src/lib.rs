@@ -31,7 +31,7 @@ pub use append::{Appended, Evidence, NewRevision, Source};
 pub use delivery::{Delivery, NewQuarantined, Outcome, Quarantined};
 pub use document::{Head, Revision};
 pub use erase::{Erased, Erasure};
-pub use error::{LedgerError, sdk_reason};
+pub use error::{LedgerError, sdk_reason, with_sources};
 pub use gap::{Gap, GapKind};
 pub use hash::ContentHash;
 pub use idempotency::{Begun, Claim, Settled};
