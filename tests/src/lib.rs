@@ -14,7 +14,9 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use lambda::{Clock, ConnectionSource, ConnectionStore, Connections, Deps, Metrics};
 use lambda_http::{Body, Request, Response};
-use ledger::{Connection, Delivery, Ledger, Outcome, Retention};
+use ledger::{
+    Connection, ContentHash, Delivery, DocumentKey, Evidence, Ledger, NewRevision, Outcome, Retention, Source,
+};
 use sandbox::embedded::{CallFault, CallPlan, Embedded};
 
 pub use shop_bench::{ShopBench, shop_config};
@@ -179,6 +181,20 @@ impl Bench {
     /// The time.
     pub fn now(&self) -> Timestamp {
         (self.deps.clock)()
+    }
+}
+
+/// A document as somebody sent it: told for certain, received and recorded now.
+pub fn message<'a>(document: &'a DocumentKey, body: &'a [u8], now: Timestamp) -> NewRevision<'a> {
+    NewRevision {
+        document,
+        source: Source::Push,
+        observed_at: now,
+        evidence: Evidence::Message,
+        hash: ContentHash::of(body),
+        body,
+        content_type: "",
+        now,
     }
 }
 

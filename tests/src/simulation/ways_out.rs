@@ -16,7 +16,7 @@ use aws_sdk_dynamodb::config::retry::{RetryPartition, TokenBucket};
 use event_relay::{DeadLetters, Limits, RelayDeps};
 use jiff::Timestamp;
 use lambda::{Clock, ConnectionSource, ConnectionStore, Connections, Deps, Metrics};
-use ledger::{ContentHash, DocumentKey, Evidence, Ledger, NewRevision, Retention, RevisionKey, Source};
+use ledger::{DocumentKey, Ledger, Retention, RevisionKey};
 use mycashflow::{BoxFuture, HttpRequest, HttpResponse, Order, RetryPolicy, Transport, TransportError, write_order};
 use sandbox::embedded::{CallFault, CallPlan, Embedded, Planner};
 use sandbox::in_process::{InProcess, SharedShop, lock};
@@ -32,7 +32,7 @@ use tokio::time::Instant;
 
 use super::plan::{percent, pick};
 use super::runs::after_polls;
-use crate::{TABLE, shop_config, virtual_clock};
+use crate::{TABLE, message, shop_config, virtual_clock};
 
 const CONNECTIONS: &str = r#"{
   "shops": { "acme": { "url": "http://acme.invalid", "key": "planted-shop-key-7731" } },
@@ -287,18 +287,8 @@ impl World {
     }
 
     async fn record(&self, document: &DocumentKey, body: &str) {
-        let now = self.now();
-        let new = NewRevision {
-            document,
-            source: Source::Push,
-            observed_at: now,
-            evidence: Evidence::Message,
-            hash: ContentHash::of(body.as_bytes()),
-            body: body.as_bytes(),
-            content_type: "",
-            now,
-        };
-        let appended = self.ledger.append(&new).await.expect("a ledger without faults");
+        let appended =
+            self.ledger.append(&message(document, body.as_bytes(), self.now())).await.expect("a ledger without faults");
         self.recorded.borrow_mut().insert(document.event_id(appended.revision()));
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use event_relay::{DeadLetters, Limits, RelayDeps, Request};
-use ledger::{Connection, ContentHash, DocumentKey, Evidence, Ledger, NewRevision, Retention, RevisionKey, Source};
+use ledger::{Connection, DocumentKey, Ledger, Retention, RevisionKey};
 use manu::WebhookType;
 use sandbox::embedded::{CallFault, CallPlan};
 use sandbox::erp::made_up_document;
@@ -14,7 +14,7 @@ use sandbox::mappings::StreamReader;
 use sandbox::messaging::{BUS, EVENT_DEAD_LETTERS, Messaging, queue_url};
 use sandbox::orders::made_up;
 use serde_json::{Value, json};
-use tests::{Bench, TABLE, Trouble, Wire};
+use tests::{Bench, TABLE, Trouble, Wire, message};
 use tokio::time::Instant;
 
 /// A ledger with its stream, and a bus.
@@ -42,17 +42,7 @@ impl Relay {
     }
 
     async fn append(&self, document: &DocumentKey, body: &str) -> u32 {
-        let now = self.bench.now();
-        let new = NewRevision {
-            document,
-            source: Source::Push,
-            observed_at: now,
-            evidence: Evidence::Message,
-            hash: ContentHash::of(body.as_bytes()),
-            body: body.as_bytes(),
-            content_type: "",
-            now,
-        };
+        let new = message(document, body.as_bytes(), self.bench.now());
         self.bench.ledger.append(&new).await.unwrap().revision()
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use lambda::{Connections, Deps};
-use ledger::{ContentHash, DocumentKey, Evidence, Ledger, NewRevision, Retention, Source};
+use ledger::{DocumentKey, Ledger, Retention, Source};
 use mycashflow::{BoxFuture, HttpRequest, HttpResponse, RetryPolicy, Transport, TransportError};
 use sandbox::embedded::{CallFault, CallPlan};
 use sandbox::in_process::{InProcess, SharedShop, lock};
@@ -14,7 +14,7 @@ use sandbox::messaging::{ACTIONS, ACTIONS_DEAD_LETTERS, Messaging, queue_url};
 use sandbox::shop::{Fault, MailKind, Shop, ShopConfig, Via};
 use serde_json::{Value, json};
 use shop_actions::ActionsDeps;
-use tests::{Bench, TABLE, Trouble, Wire};
+use tests::{Bench, TABLE, Trouble, Wire, message};
 use tokio::time::Instant;
 
 const CONNECTIONS: &str = r#"{
@@ -104,16 +104,7 @@ impl Actions {
         for seed in 0..3 {
             let id = lock(&shop).add_made_up(bench.now(), seed, Via::Web);
             let document = DocumentKey::order("acme", id);
-            let new = NewRevision {
-                document: &document,
-                source: Source::Push,
-                observed_at: bench.now(),
-                evidence: Evidence::Message,
-                hash: ContentHash::of(b"first"),
-                body: b"",
-                content_type: "",
-                now: bench.now(),
-            };
+            let new = message(&document, b"first", bench.now());
             bench.ledger.append(&new).await.unwrap();
         }
         let messaging = Messaging::new(bench.deps.clock.clone());
@@ -526,16 +517,7 @@ async fn a_dispatch_that_names_a_number_does_not_deliver_the_order_whose_id_it_i
 async fn a_dispatch_published_without_its_document_is_read_from_the_ledger() {
     let actions = Actions::new().await;
     let document = DocumentKey::manu("acme", "sales-dispatch-activate", "9");
-    let new = NewRevision {
-        document: &document,
-        source: Source::Push,
-        observed_at: actions.bench.now(),
-        evidence: Evidence::Message,
-        hash: ContentHash::of(b"dispatch"),
-        body: br#"{"id":9,"rows":[{"order":2}]}"#,
-        content_type: "application/json",
-        now: actions.bench.now(),
-    };
+    let new = message(&document, br#"{"id":9,"rows":[{"order":2}]}"#, actions.bench.now());
     actions.bench.ledger.append(&new).await.unwrap();
     let mut event = dispatch("acme", json!(null));
     event["detail"].as_object_mut().unwrap().remove("document");
@@ -547,16 +529,7 @@ async fn a_dispatch_published_without_its_document_is_read_from_the_ledger() {
 async fn a_truncated_dispatch_that_begins_with_a_byte_order_mark_is_read() {
     let actions = Actions::new().await;
     let document = DocumentKey::manu("acme", "sales-dispatch-activate", "9");
-    let new = NewRevision {
-        document: &document,
-        source: Source::Push,
-        observed_at: actions.bench.now(),
-        evidence: Evidence::Message,
-        hash: ContentHash::of(b"dispatch"),
-        body: "\u{feff}{\"id\":9,\"rows\":[{\"order\":2}]}".as_bytes(),
-        content_type: "application/json",
-        now: actions.bench.now(),
-    };
+    let new = message(&document, "\u{feff}{\"id\":9,\"rows\":[{\"order\":2}]}".as_bytes(), actions.bench.now());
     actions.bench.ledger.append(&new).await.unwrap();
     let mut event = dispatch("acme", json!(null));
     event["detail"].as_object_mut().unwrap().remove("document");
