@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use mycashflow::{Order, SpanAttributes, write_order, write_orders};
 use serde_json::json;
+use smol_str::ToSmolStr;
 
 use crate::orders::made_up;
 
@@ -52,6 +53,6 @@ pub fn message() -> String {
 fn order(id: u64) -> Order {
     let made_at = Timestamp::from_second(FIRST_MADE_AT + SECONDS_BETWEEN * id.cast_signed()).ok();
     let helsinki = TimeZone::get("Europe/Helsinki").unwrap_or(TimeZone::UTC);
-    let local = made_at.map(|instant| instant.to_zoned(helsinki).strftime("%Y-%m-%d %H:%M:%S").to_string());
+    let local = made_at.map(|instant| instant.to_zoned(helsinki).strftime("%Y-%m-%d %H:%M:%S").to_smolstr());
     Order { created_at: made_at, created_at_local: local, ..made_up(SEED, id) }
 }

@@ -4,8 +4,9 @@
 //! come from the ranges kept for documentation (RFC 5737).
 
 use fastrand::Rng;
-use mycashflow::{Category, Contact, Line, LineKind, Order, Payment, Shipment};
+use mycashflow::{Category, Contact, Line, LineKind, Order, Payment, Shipment, Text};
 use rust_decimal::Decimal;
+use smol_str::{ToSmolStr, format_smolstr};
 
 const FIRST_NAMES: [&str; 10] =
     ["Testi", "Malli", "Esimerkki", "Näyte", "Koe", "Aino-Testi", "Väinö-Malli", "Keksitty", "Öky", "Åke-Näyte"];
@@ -106,24 +107,24 @@ pub fn made_up(seed: u64, id: u64) -> Order {
     let pieces: Decimal = products.iter().filter_map(|line| line.quantity).sum();
     Order {
         id,
-        order_number: Some(id.to_string()),
-        version_id: Some("1".to_owned()),
-        status: Some("Open".to_owned()),
-        language: Some(pick(rng, &LANGUAGES).to_owned()),
-        comments: chance(rng, 35).then(|| pick(rng, &COMMENTS).to_owned()),
-        customer_id: Some(if chance(rng, 60) { rng.u32(1..90_000) } else { 0 }.to_string()),
+        order_number: Some(id.to_smolstr()),
+        version_id: Some("1".into()),
+        status: Some("Open".into()),
+        language: Some(pick(rng, &LANGUAGES).into()),
+        comments: chance(rng, 35).then(|| pick(rng, &COMMENTS).into()),
+        customer_id: Some(if chance(rng, 60) { rng.u32(1..90_000) } else { 0 }.to_smolstr()),
         customer_information: Some(customer),
         shipping_address: Some(shipping_address),
         payments: vec![Payment {
-            payment_method_id: Some(payment_id.to_owned()),
-            name: Some(payment.to_owned()),
-            reference: Some(format!("{:014}", rng.u64(0..100_000_000_000_000))),
-            status: chance(rng, 85).then(|| "Paid".to_owned()),
+            payment_method_id: Some(payment_id.into()),
+            name: Some(payment.into()),
+            reference: Some(format_smolstr!("{:014}", rng.u64(0..100_000_000_000_000))),
+            status: chance(rng, 85).then(|| "Paid".into()),
         }],
         shipments: vec![Shipment {
-            shipping_method_id: Some(shipping_id.to_owned()),
-            name: Some(shipping.to_owned()),
-            pickup_point_code: to_pickup_point.then(|| format!("0000{:05}", rng.u32(0..100_000))),
+            shipping_method_id: Some(shipping_id.into()),
+            name: Some(shipping.into()),
+            pickup_point_code: to_pickup_point.then(|| format_smolstr!("0000{:05}", rng.u32(0..100_000))),
             weight: Some(pieces * Decimal::new(rng.i64(1..20), 1)),
             parcel_count: Some(if chance(rng, 90) { 1 } else { 2 }),
         }],
@@ -140,15 +141,15 @@ fn customer(rng: &mut Rng) -> Contact {
     let company = chance(rng, 30);
     let domain = if rng.bool() { "example.com" } else { "example.fi" };
     Contact {
-        first_name: Some(first.to_owned()),
-        last_name: Some(last.to_owned()),
-        company: company.then(|| pick(rng, &COMPANIES).to_owned()),
-        vat_code: company.then(|| format!("FI0000{:04}", rng.u32(0..10_000))),
-        email: Some(format!("{}.{}@{domain}", ascii(first), ascii(last))),
+        first_name: Some(first.into()),
+        last_name: Some(last.into()),
+        company: company.then(|| pick(rng, &COMPANIES).into()),
+        vat_code: company.then(|| format_smolstr!("FI0000{:04}", rng.u32(0..10_000))),
+        email: Some(format_smolstr!("{}.{}@{domain}", ascii(first), ascii(last))),
         email_marketing_allowed: Some(rng.bool()),
-        phone: Some(format!("+358 00 000 {:04}", rng.u32(0..10_000))),
+        phone: Some(format_smolstr!("+358 00 000 {:04}", rng.u32(0..10_000))),
         phone_marketing_allowed: Some(chance(rng, 20)),
-        ip_address: Some(format!("{}.{}", pick(rng, &["192.0.2", "198.51.100", "203.0.113"]), rng.u8(1..255))),
+        ip_address: Some(format_smolstr!("{}.{}", pick(rng, &["192.0.2", "198.51.100", "203.0.113"]), rng.u8(1..255))),
         ..address(rng)
     }
 }
@@ -157,8 +158,8 @@ fn customer(rng: &mut Rng) -> Contact {
 fn shipping_address(rng: &mut Rng, customer: &Contact) -> Contact {
     if chance(rng, 15) {
         return Contact {
-            first_name: Some(pick(rng, &FIRST_NAMES).to_owned()),
-            last_name: Some(pick(rng, &LAST_NAMES).to_owned()),
+            first_name: Some(pick(rng, &FIRST_NAMES).into()),
+            last_name: Some(pick(rng, &LAST_NAMES).into()),
             ..address(rng)
         };
     }
@@ -175,11 +176,11 @@ fn shipping_address(rng: &mut Rng, customer: &Contact) -> Contact {
 fn address(rng: &mut Rng) -> Contact {
     let flat = if rng.bool() { format!(" {} {}", pick(rng, &["A", "B", "C"]), rng.u8(1..90)) } else { String::new() };
     Contact {
-        street_address: Some(format!("{} {}{flat}", pick(rng, &STREETS), rng.u8(1..120))),
+        street_address: Some(format_smolstr!("{} {}{flat}", pick(rng, &STREETS), rng.u8(1..120))),
         // Made up like the towns; the zeros are a trap for whoever takes a code for a number.
-        postal_code: Some(format!("{:05}", rng.u8(1..10))),
-        city: Some(pick(rng, &CITIES).to_owned()),
-        country: Some("fi".to_owned()),
+        postal_code: Some(format_smolstr!("{:05}", rng.u8(1..10))),
+        city: Some(pick(rng, &CITIES).into()),
+        country: Some("fi".into()),
         ..Contact::default()
     }
 }
@@ -195,11 +196,11 @@ fn product(rng: &mut Rng) -> Line {
     let variation = (!article.variations.is_empty()).then(|| rng.usize(..article.variations.len()));
     Line {
         kind: LineKind::Product,
-        product_id: Some((1000 + index).to_string()),
-        variation_id: variation.map(|place| (100 * index + place).to_string()),
-        variation_name: variation.map(|place| article.variations[place].to_owned()),
-        product_code: Some(format!("MALLI-{:04}-{}", 1000 + index, variation.unwrap_or(0))),
-        product_name: Some(article.name.to_owned()),
+        product_id: Some((1000 + index).to_smolstr()),
+        variation_id: variation.map(|place| (100 * index + place).to_smolstr()),
+        variation_name: variation.map(|place| article.variations[place].into()),
+        product_code: Some(format_smolstr!("MALLI-{:04}-{}", 1000 + index, variation.unwrap_or(0))),
+        product_name: Some(article.name.into()),
         quantity: Some(quantity),
         unit_price: Some(unit_price),
         vat_rate: Some(Decimal::new(article.vat, 1).normalize()),
@@ -207,11 +208,11 @@ fn product(rng: &mut Rng) -> Line {
         total: Some(unit_price * quantity),
         total_tax: Some(unit_tax * quantity),
         shipped: Some(false),
-        campaign_id: campaign.then(|| rng.u32(400..500).to_string()),
+        campaign_id: campaign.then(|| rng.u32(400..500).to_smolstr()),
         normal_unit_price: campaign.then_some(normal_price),
         categories: vec![
-            Category { id: Some((10 + index).to_string()), name: Some(article.category.to_owned()) },
-            Category { id: Some("1".to_owned()), name: Some("Etusivun nostot".to_owned()) },
+            Category { id: Some((10 + index).to_smolstr()), name: Some(article.category.into()) },
+            Category { id: Some("1".into()), name: Some("Etusivun nostot".into()) },
         ],
         ..Line::default()
     }
@@ -221,9 +222,9 @@ fn coupon(rng: &mut Rng) -> Line {
     let price = Decimal::new(-500, 2);
     Line {
         kind: LineKind::Coupon,
-        product_id: Some("COUPON".to_owned()),
-        coupon_code: Some(format!("KESÄ{:02}", rng.u8(0..100))),
-        product_name: Some("Alennuskoodi, 5 € pois".to_owned()),
+        product_id: Some("COUPON".into()),
+        coupon_code: Some(format_smolstr!("KESÄ{:02}", rng.u8(0..100))),
+        product_name: Some("Alennuskoodi, 5 € pois".into()),
         ..priced(price, 255)
     }
 }
@@ -233,9 +234,9 @@ fn payment_fee(rng: &mut Rng, id: &str, name: &str) -> Line {
     let free = Line { quantity: Some(Decimal::ONE), ..Line::default() };
     Line {
         kind: LineKind::Payment,
-        product_id: Some("PAYMENT".to_owned()),
-        payment_method_id: Some(id.to_owned()),
-        product_name: Some(name.to_owned()),
+        product_id: Some("PAYMENT".into()),
+        payment_method_id: Some(id.into()),
+        product_name: Some(name.into()),
         ..if chance(rng, 60) { free } else { priced(Decimal::new(190, 2), 255) }
     }
 }
@@ -243,9 +244,9 @@ fn payment_fee(rng: &mut Rng, id: &str, name: &str) -> Line {
 fn shipping_fee(id: &str, name: &str, cents: i64) -> Line {
     Line {
         kind: LineKind::Shipping,
-        product_id: Some("SHIPPING".to_owned()),
-        shipping_method_id: Some(id.to_owned()),
-        product_name: Some(name.to_owned()),
+        product_id: Some("SHIPPING".into()),
+        shipping_method_id: Some(id.into()),
+        product_name: Some(name.into()),
         ..priced(Decimal::new(cents, 2), 255)
     }
 }
@@ -269,8 +270,8 @@ fn tax(price: Decimal, vat: i64) -> Decimal {
     (price * Decimal::from(vat) / Decimal::from(1000 + vat)).round_dp(4).normalize()
 }
 
-fn document_url(rng: &mut Rng, id: u64, kind: &str) -> String {
-    format!("https://shop.example.fi/orderstatus/{id}/{kind}/{:032x}", rng.u128(..))
+fn document_url(rng: &mut Rng, id: u64, kind: &str) -> Text {
+    format_smolstr!("https://shop.example.fi/orderstatus/{id}/{kind}/{:032x}", rng.u128(..))
 }
 
 fn ascii(name: &str) -> String {

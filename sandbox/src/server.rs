@@ -209,7 +209,7 @@ fn unknown(what: &str) -> Response {
 /// What people do to an order: give it a status, or (in no real shop) trouble.
 fn change_order(shop: &mut Shop, now: Timestamp, id: u64, parameter: &dyn Fn(&str) -> Option<String>) -> bool {
     match (parameter("status"), parameter("trouble").as_deref()) {
-        (Some(status), None) => shop.update_order(now, id, |order| order.status = Some(status)),
+        (Some(status), None) => shop.update_order(now, id, |order| order.status = Some(status.into())),
         (None, Some("unreadable")) => {
             shop.unreadable(id, Breakage::Value);
             true

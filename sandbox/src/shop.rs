@@ -16,6 +16,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use mycashflow::{Order, SpanAttributes, write_order, write_orders};
+use smol_str::ToSmolStr;
 
 use crate::orders;
 use timeline::Timeline;
@@ -122,7 +123,7 @@ impl Shop {
     /// Takes an order in at `now` and returns the id that it got, which is its number too. Its id, number and time of
     /// creation are overwritten.
     pub fn add_order(&mut self, now: Timestamp, mut order: Order, via: Via) -> u64 {
-        order.order_number = Some(self.next_id.to_string());
+        order.order_number = Some(self.next_id.to_smolstr());
         self.stamp(&mut order, self.next_id, now.as_second());
         self.add(now, Content::Kept(Arc::new(order)), via)
     }
@@ -310,7 +311,7 @@ impl Shop {
         order.created_at_local = order
             .created_at
             .zip(self.helsinki.clone())
-            .map(|(instant, helsinki)| instant.to_zoned(helsinki).strftime("%Y-%m-%d %H:%M:%S").to_string());
+            .map(|(instant, helsinki)| instant.to_zoned(helsinki).strftime("%Y-%m-%d %H:%M:%S").to_smolstr());
     }
 
     fn single_document(&self, order: Order) -> Vec<u8> {

@@ -180,7 +180,7 @@ impl Shop {
     fn deliver(&mut self, now: Timestamp, parameters: &Parameters) -> Result<Answer, Answer> {
         let id = self.visible_order(parameters)?;
         self.update_order(now, id, |order| {
-            order.status = Some("Shipped".to_owned());
+            order.status = Some("Shipped".into());
             for line in order.products.iter_mut().filter(|line| line.kind == LineKind::Product) {
                 line.shipped = Some(true);
             }

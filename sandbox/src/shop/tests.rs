@@ -54,7 +54,7 @@ fn text(response: &ShopResponse) -> String {
 }
 
 fn status(shop: &Shop, id: u64) -> String {
-    shop.order(id).unwrap().status.clone().unwrap()
+    shop.order(id).unwrap().status.as_deref().unwrap().to_owned()
 }
 
 /// Adds one order each second from `start` on.
@@ -109,7 +109,7 @@ fn without_span_attributes_there_are_none() {
 fn an_update_moves_an_order_to_the_end_of_the_updated_stream_alone() {
     let mut shop = shop();
     add_every_second(&mut shop, 100, 3);
-    shop.update_order(at(150), 1, |order| order.status = Some("Cancelled".to_owned()));
+    shop.update_order(at(150), 1, |order| order.status = Some("Cancelled".into()));
     assert_eq!(ids(&get(&mut shop, 200, "changes?created_after_ts=0")), [1, 2, 3]);
     let answer = get(&mut shop, 200, "changes?updated_after_ts=0");
     assert_eq!(ids(&answer), [2, 3, 1]);
@@ -143,7 +143,7 @@ fn a_new_order_enters_the_updated_stream_only_if_configured() {
 fn a_bulk_update_puts_many_orders_into_one_second() {
     let mut shop = shop();
     add_every_second(&mut shop, 100, 150);
-    let changed = shop.update_many(at(300), 1..=200, |order| order.status = Some("Shipped".to_owned()));
+    let changed = shop.update_many(at(300), 1..=200, |order| order.status = Some("Shipped".into()));
     assert_eq!(changed, 150);
     let answer = get(&mut shop, 400, "changes?updated_after_ts=300");
     assert_eq!(ids(&answer), (1..=100).collect::<Vec<_>>());
@@ -170,7 +170,7 @@ fn a_late_update_shows_the_old_state_until_then() {
     let mut shop = shop();
     let id = shop.add_made_up(at(100), 1, Via::Api);
     shop.set_visible_after(SignedDuration::from_secs(30));
-    shop.update_order(at(200), id, |order| order.status = Some("Cancelled".to_owned()));
+    shop.update_order(at(200), id, |order| order.status = Some("Cancelled".into()));
     assert_eq!(status(&shop, id), "Cancelled");
     let early = page(&get(&mut shop, 229, "changes?updated_after_ts=0"));
     assert_eq!((early.time_to, orders_of(&early)[0].status.as_deref()), (Some(100), Some("Open")));
@@ -185,7 +185,7 @@ fn one_order_s_commits_become_visible_in_their_order() {
     shop.set_visible_after(SignedDuration::from_secs(30));
     let id = shop.add_made_up(at(100), 1, Via::Api);
     shop.set_visible_after(SignedDuration::ZERO);
-    shop.update_order(at(110), id, |order| order.status = Some("Shipped".to_owned()));
+    shop.update_order(at(110), id, |order| order.status = Some("Shipped".into()));
     assert!(ids(&get(&mut shop, 129, "changes?updated_after_ts=0")).is_empty());
     let seen = page(&get(&mut shop, 130, "changes?updated_after_ts=0"));
     assert_eq!((seen.time_to, orders_of(&seen)[0].status.as_deref()), (Some(110), Some("Shipped")));
@@ -196,7 +196,7 @@ fn one_order_s_commits_become_visible_in_their_order() {
 fn every_page_is_read_with_the_values_the_shop_holds() {
     let mut shop = shop();
     add_every_second(&mut shop, 1_345_401_893, 60);
-    shop.update_many(at(1_345_402_000), 20..40, |order| order.status = Some("Shipped".to_owned()));
+    shop.update_many(at(1_345_402_000), 20..40, |order| order.status = Some("Shipped".into()));
     let held: Vec<Order> = shop.orders().map(|order| Order::clone(&order)).collect();
     assert_eq!(held[0].created_at_local.as_deref(), Some("2012-08-19 21:44:53"));
     assert_eq!(orders_of(&page(&get(&mut shop, 1_345_403_000, "changes?ts=0"))), held);
@@ -299,7 +299,7 @@ fn send_posts_the_order_as_it_is_or_as_it_was_made() {
     for (send_renders_now, expected) in [(true, "Cancelled"), (false, "Open")] {
         let mut shop = with(|config| config.send_renders_now = send_renders_now);
         let id = shop.add_made_up(at(100), 1, Via::Api);
-        shop.update_order(at(110), id, |order| order.status = Some("Cancelled".to_owned()));
+        shop.update_order(at(110), id, |order| order.status = Some("Cancelled".into()));
         assert_eq!(get(&mut shop, 200, &format!("send?order={id}")).status, 200);
         let posts = shop.take_outbox();
         assert_eq!(posts.len(), 1);

@@ -13,7 +13,7 @@ mod transport;
 mod write;
 
 pub use client::{Answer, ClientError, RetryPolicy, ShopClient};
-pub use order::{Category, Contact, Extra, Line, LineKind, Order, Payment, Shipment};
+pub use order::{Category, Contact, Extra, Line, LineKind, Order, Payment, Shipment, Text};
 pub use push::{PushBody, PushError, push_document};
 pub use read::{Entry, Limits, OrderError, Page, Place, ReadError, read_page};
 pub use request::{HttpRequest, Request, Stream};

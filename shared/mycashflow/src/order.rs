@@ -10,6 +10,10 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
+
+/// A value as the shop wrote it. Most are short, and a short one needs no memory of its own.
+pub type Text = SmolStr;
 
 /// One order of a shop.
 ///
@@ -21,28 +25,28 @@ pub struct Order {
     pub id: u64,
     /// The number shown to people (`OrderNumber`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub order_number: Option<String>,
+    pub order_number: Option<Text>,
     /// Which language or market version of the shop took the order (`OrderVersionID`); not a revision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub version_id: Option<String>,
+    pub version_id: Option<Text>,
     /// When the order was made (`OrderedAt/@timestamp`, Unix seconds; without it, the text read as Helsinki time).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
     /// The text of `OrderedAt`: the shop's local time, in Europe/Helsinki.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub created_at_local: Option<String>,
+    pub created_at_local: Option<Text>,
     /// `OrderStatus`: `Open`, `Shipped`, `Cancelled`, perhaps others; the vendor publishes no list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status: Option<String>,
+    pub status: Option<Text>,
     /// `OrderLanguage`, for example `fi`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub language: Option<String>,
+    pub language: Option<Text>,
     /// What the customer wrote (`Comments`), with the second layer of HTML entities decoded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub comments: Option<String>,
+    pub comments: Option<Text>,
     /// The customer's key in the shop (`CustomerInformation/CustomerID`); missing or 0 for guests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub customer_id: Option<String>,
+    pub customer_id: Option<Text>,
     /// Who ordered (`CustomerInformation`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub customer_information: Option<Contact>,
@@ -60,13 +64,13 @@ pub struct Order {
     pub products: Vec<Line>,
     /// `Documents/Receipt`. The address carries an access token: a secret wherever it could be logged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub receipt_url: Option<String>,
+    pub receipt_url: Option<Text>,
     /// `Documents/DispatchNote`; a secret like `receipt_url`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub dispatch_note_url: Option<String>,
+    pub dispatch_note_url: Option<Text>,
     /// `Documents/Invoice`; a secret like `receipt_url`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub invoice_url: Option<String>,
+    pub invoice_url: Option<Text>,
     /// What the order carried that the specification does not name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub extra: Vec<Extra>,
@@ -81,43 +85,43 @@ pub struct Order {
 pub struct Contact {
     /// `FirstName`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub first_name: Option<String>,
+    pub first_name: Option<Text>,
     /// `LastName`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_name: Option<String>,
+    pub last_name: Option<Text>,
     /// `Company`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub company: Option<String>,
+    pub company: Option<Text>,
     /// `BusinessID`: the VAT code or business id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub vat_code: Option<String>,
+    pub vat_code: Option<Text>,
     /// `StreetAddress`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub street_address: Option<String>,
+    pub street_address: Option<Text>,
     /// `ZipCode`, also read as `Zipcode` and `Zipcodeph`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub postal_code: Option<String>,
+    pub postal_code: Option<Text>,
     /// `City`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub city: Option<String>,
+    pub city: Option<Text>,
     /// `Country`, a two-letter code such as `fi`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub country: Option<String>,
+    pub country: Option<Text>,
     /// `Email`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub email: Option<String>,
+    pub email: Option<Text>,
     /// `Email/@allowMarketing`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email_marketing_allowed: Option<bool>,
     /// `Phone`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub phone: Option<String>,
+    pub phone: Option<Text>,
     /// `Phone/@allowMarketing`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone_marketing_allowed: Option<bool>,
     /// `IPAddress`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ip_address: Option<String>,
+    pub ip_address: Option<Text>,
     /// What the specification does not name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub extra: Vec<Extra>,
@@ -129,16 +133,16 @@ pub struct Contact {
 pub struct Payment {
     /// `PaymentMethod/@PaymentID`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub payment_method_id: Option<String>,
+    pub payment_method_id: Option<Text>,
     /// The text of `PaymentMethod`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
+    pub name: Option<Text>,
     /// `PaymentReference`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reference: Option<String>,
+    pub reference: Option<Text>,
     /// `PaymentStatus`, for example `Paid`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status: Option<String>,
+    pub status: Option<Text>,
 }
 
 /// `ShippingMethod`, `ShippingWeight` and `ShippingPackages`.
@@ -147,13 +151,13 @@ pub struct Payment {
 pub struct Shipment {
     /// `ShippingMethod/@ShippingID`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub shipping_method_id: Option<String>,
+    pub shipping_method_id: Option<Text>,
     /// The text of `ShippingMethod`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
+    pub name: Option<Text>,
     /// `ShippingMethod/@PickUpPointCode`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pickup_point_code: Option<String>,
+    pub pickup_point_code: Option<Text>,
     /// `ShippingWeight`, in kilograms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight: Option<Decimal>,
@@ -186,28 +190,28 @@ pub struct Line {
     pub kind: LineKind,
     /// The text of `ProductID`; for a fee the word the shop writes there, such as `PAYMENT`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub product_id: Option<String>,
+    pub product_id: Option<Text>,
     /// `ProductID/@PaymentID` of a payment fee.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub payment_method_id: Option<String>,
+    pub payment_method_id: Option<Text>,
     /// `ProductID/@ShippingID` of a shipping fee.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub shipping_method_id: Option<String>,
+    pub shipping_method_id: Option<Text>,
     /// `ProductID/@CouponCode` of a coupon.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub coupon_code: Option<String>,
+    pub coupon_code: Option<Text>,
     /// `Variation/@id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub variation_id: Option<String>,
+    pub variation_id: Option<Text>,
     /// The text of `Variation`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub variation_name: Option<String>,
+    pub variation_name: Option<Text>,
     /// `Code`, also read as `codeph`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub product_code: Option<String>,
+    pub product_code: Option<Text>,
     /// `ProductName`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub product_name: Option<String>,
+    pub product_name: Option<Text>,
     /// `Quantity`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quantity: Option<Decimal>,
@@ -231,7 +235,7 @@ pub struct Line {
     pub shipped: Option<bool>,
     /// `Campaign/CampaignID`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub campaign_id: Option<String>,
+    pub campaign_id: Option<Text>,
     /// `Campaign/NormalUnitPrice`: the price without the campaign, with up to four decimals.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub normal_unit_price: Option<Decimal>,
@@ -249,10 +253,10 @@ pub struct Line {
 pub struct Category {
     /// `Category/@id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub id: Option<String>,
+    pub id: Option<Text>,
     /// The text of `Category`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
+    pub name: Option<Text>,
 }
 
 /// An element (or attribute) that the specification does not name, kept as it came.
@@ -266,7 +270,7 @@ pub struct Extra {
     pub attributes: BTreeMap<String, String>,
     /// The text directly inside it, trimmed of white space at its ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub text: Option<String>,
+    pub text: Option<Text>,
     /// The elements inside it, in their order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub children: Vec<Extra>,

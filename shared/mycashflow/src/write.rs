@@ -341,7 +341,7 @@ mod tests {
 
     #[test]
     fn escapes_comments_twice_and_everything_else_once() {
-        let text = Some("<ä> & \"\u{1}\u{1F600}\n".to_owned());
+        let text = Some("<ä> & \"\u{1}\u{1F600}\n".into());
         let order = Order { id: 7, status: text.clone(), comments: text, ..Order::default() };
         let expected = "<Order id=\"7\"><OrderStatus>&lt;ä&gt; &amp; &quot;&#1;\u{1F600}&#10;</OrderStatus>\
             <Comments>&amp;lt;&amp;auml;&amp;gt; &amp;amp; &amp;quot;&#1;\u{1F600}&#10;</Comments></Order>";

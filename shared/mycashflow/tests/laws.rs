@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use mycashflow::{
-    Category, Contact, Extra, Limits, Line, LineKind, Order, Payment, Shipment, SpanAttributes, read_page, write_order,
-    write_orders,
+    Category, Contact, Extra, Limits, Line, LineKind, Order, Payment, Shipment, SpanAttributes, Text, read_page,
+    write_order, write_orders,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option::of;
@@ -15,13 +15,13 @@ use proptest::prelude::*;
 use rust_decimal::Decimal;
 
 /// A value as shops have them: letters of all lengths in UTF-8, markup and entities; trimmed, as the reader does.
-fn text() -> impl Strategy<Value = String> {
+fn text() -> impl Strategy<Value = Text> {
     "([a-z0-9ÄÖäöå€\u{1F600}\u{a0}<>&'\";/\\]\\[!-]|&auml;|&amp;|&#65;|]]>|</Order>|\r\n|\t| ){1,12}"
-        .prop_map(|text| text.trim_matches([' ', '\t', '\r', '\n']).to_owned())
+        .prop_map(|text| Text::new(text.trim_matches([' ', '\t', '\r', '\n'])))
         .prop_filter("an empty value is none", |text| !text.is_empty())
 }
 
-fn some_text() -> impl Strategy<Value = Option<String>> {
+fn some_text() -> impl Strategy<Value = Option<Text>> {
     of(text())
 }
 
@@ -81,7 +81,7 @@ fn line() -> impl Strategy<Value = Line> {
         some_text().prop_map(|product_id| Line { product_id, ..Line::default() }),
         some_text().prop_map(|id| Line {
             kind: LineKind::Payment,
-            product_id: Some("PAYMENT".to_owned()),
+            product_id: Some("PAYMENT".into()),
             payment_method_id: id,
             ..Line::default()
         }),
@@ -157,7 +157,7 @@ fn order() -> impl Strategy<Value = Order> {
                 order_number,
                 version_id,
                 created_at,
-                created_at_local: created_at.map(helsinki),
+                created_at_local: created_at.map(|at| helsinki(at).into()),
                 status,
                 language,
                 comments,

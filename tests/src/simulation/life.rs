@@ -95,7 +95,7 @@ fn make(world: &Rc<World>, at: Timestamp, count: u32, via: Via, late: bool) {
         let order = if world.plan.real_orders {
             sandbox::orders::made_up(1, fastrand::u64(..))
         } else {
-            Order { status: Some("Open".to_owned()), comments: Some("Käsitellään".to_owned()), ..Order::default() }
+            Order { status: Some("Open".into()), comments: Some("Käsitellään".into()), ..Order::default() }
         };
         let id = shop.add_order(at, order, via);
         let updated = world.plan.shop.creation_updates.then_some(at.as_second());
@@ -118,7 +118,7 @@ fn change(world: &World, order: u64, status: &str) {
     let now = world.now();
     let mut shop = lock(&world.shop);
     shop.set_visible_after(lateness(world));
-    shop.update_order(now, order, |order| order.status = Some(status.to_owned()));
+    shop.update_order(now, order, |order| order.status = Some(status.into()));
     if let Some(changed) = shop.order(order) {
         world.chronicle.borrow_mut().note(&changed, Some(now.as_second()));
     }

@@ -327,7 +327,7 @@ impl World {
 /// What happens in a world, for an hour or so.
 async fn live(world: &Rc<World>) {
     for _ in 0..ORDERS {
-        let order = Order { status: Some("Open".to_owned()), ..Order::default() };
+        let order = Order { status: Some("Open".into()), ..Order::default() };
         let id = lock(&world.shop).add_order(world.now(), order, Via::Web);
         let body = lock(&world.shop).order(id).map(|order| write_order(&order)).unwrap_or_default();
         world.record(&DocumentKey::order("acme", id), &body).await;

@@ -73,7 +73,7 @@ async fn there_and_back_again_is_three_revisions() {
     for status in ["Shipped", "Open"] {
         world.wait(300).await;
         let now = world.bench.now();
-        world.shop().update_order(now, order, |order| order.status = Some(status.to_owned()));
+        world.shop().update_order(now, order, |order| order.status = Some(status.into()));
         world.poll().await;
     }
     assert_eq!(world.sources(order).await.len(), 3);
@@ -122,7 +122,7 @@ async fn an_order_too_large_for_an_item_is_quarantined_and_counted() {
     let mut rng = fastrand::Rng::with_seed(1);
     let noise: String = std::iter::repeat_with(|| rng.alphanumeric()).take(600_000).collect();
     let now = world.bench.now();
-    world.shop().update_order(now, orders[0], |order| order.comments = Some(noise));
+    world.shop().update_order(now, orders[0], |order| order.comments = Some(noise.into()));
     let report = world.poll().await;
     assert_eq!((report.stopped, report.new), (Stopped::CaughtUp, 1), "{report:?}");
     let kept = world.bench.ledger.quarantined(&Connection::shop("acme")).await.unwrap();
@@ -312,7 +312,7 @@ async fn an_order_whose_posts_differ_is_asked_for_by_the_next_run() {
     world.push().await;
     world.wait(60).await;
     let now = world.bench.now();
-    world.shop().update_order(now, order, |order| order.status = Some("Shipped".to_owned()));
+    world.shop().update_order(now, order, |order| order.status = Some("Shipped".into()));
     let query = format!("key={SHOP_KEY}&order={order}");
     let send = ShopRequest { method: "GET", path: "/webhooks/send", query: &query, content_type: None, body: b"" };
     assert_eq!(world.shop().handle(now, &send).status, 200);

@@ -155,7 +155,7 @@ async fn pushed_twice_and_polled_is_one_revision_and_changed_is_two() {
 
     world.wait(60).await;
     let now = world.bench.now();
-    world.shop().update_order(now, 58, |order| order.status = Some("Shipped".to_owned()));
+    world.shop().update_order(now, 58, |order| order.status = Some("Shipped".into()));
     assert_eq!(world.poll().await.updated, 1);
     assert_eq!(world.sources(58).await, [Source::Push, Source::Poll]);
 }

@@ -49,7 +49,7 @@ async fn pages_of_the_updated_stream_join_although_an_order_moves_between_them()
     let now = world.bench.now();
     for (index, order) in orders.iter().enumerate() {
         let at = now + Duration::from_secs(index as u64 / 10);
-        world.shop().update_order(at, *order, |order| order.status = Some("Shipped".to_owned()));
+        world.shop().update_order(at, *order, |order| order.status = Some("Shipped".into()));
     }
     world.wait(7200).await;
     let (shop, moved) = (world.shared_shop(), orders[50]);
@@ -59,7 +59,7 @@ async fn pages_of_the_updated_stream_join_although_an_order_moves_between_them()
         happens: Box::new(move |request, answer| {
             let updated = request.url.query().is_some_and(|query| query.contains("updated_after_ts"));
             if updated && once.swap(false, Ordering::Relaxed) {
-                let change = |order: &mut mycashflow::Order| order.comments = Some("Muutettu".to_owned());
+                let change = |order: &mut mycashflow::Order| order.comments = Some("Muutettu".into());
                 lock(&shop).update_order(later, moved, change);
             }
             answer

@@ -159,7 +159,7 @@ impl Actions {
     }
 
     fn status(&self, order: u64) -> String {
-        lock(&self.shop).order(order).unwrap().status.clone().unwrap()
+        lock(&self.shop).order(order).unwrap().status.as_deref().unwrap().to_owned()
     }
 
     /// The reasons of the dead letters.
@@ -318,7 +318,7 @@ async fn a_delivery_that_the_shop_shows_late_is_not_repeated_by_a_message_with_a
     // Later the shop's word holds: somebody opened the order again.
     tokio::time::advance(Duration::from_secs(15 * 60)).await;
     lock(&actions.shop).set_visible_after(SignedDuration::ZERO);
-    lock(&actions.shop).update_order(actions.bench.now(), 2, |order| order.status = Some("Open".to_owned()));
+    lock(&actions.shop).update_order(actions.bench.now(), 2, |order| order.status = Some("Open".into()));
     assert_eq!(actions.invoke(with_id("c")).await.unwrap()["results"][0]["reason"], "delivered");
 }
 
@@ -435,7 +435,7 @@ async fn a_message_comes_again_when_its_last_letter_cannot_be_written() {
 #[tokio::test(start_paused = true)]
 async fn an_order_that_is_delivered_already_is_not_delivered_or_mailed_again() {
     let actions = Actions::new().await;
-    lock(&actions.shop).update_order(actions.bench.now(), 2, |order| order.status = Some("Shipped".to_owned()));
+    lock(&actions.shop).update_order(actions.bench.now(), 2, |order| order.status = Some("Shipped".into()));
     let answer = actions.invoke(deliver(2)).await.unwrap();
     assert_eq!(answer["results"][0]["reason"], "it was delivered already: the shop was not called");
     assert_eq!(lock(&actions.shop).log().deliver, 0);
@@ -492,7 +492,7 @@ async fn a_dispatch_does_nothing_without_a_bridge_and_only_says_so_in_a_dry_run(
 async fn a_dispatch_that_names_a_number_does_not_deliver_the_order_whose_id_it_is() {
     let actions = Actions::new().await;
     for (id, number) in [(1, Some("2")), (2, Some("A-2")), (3, None)] {
-        let change = |order: &mut mycashflow::Order| order.order_number = number.map(str::to_owned);
+        let change = |order: &mut mycashflow::Order| order.order_number = number.map(Into::into);
         lock(&actions.shop).update_order(actions.bench.now(), id, change);
     }
     let rows = json!([{ "order": "1" }, { "order": "2" }, { "order": "3" }]);
@@ -507,7 +507,7 @@ async fn a_dispatch_that_names_a_number_does_not_deliver_the_order_whose_id_it_i
     actions.work_off(&dispatch("by-id", document)).await;
     assert_eq!([actions.status(1), actions.status(2)], ["Shipped", "Shipped"]);
     // A message of the queue names ids.
-    let change = |order: &mut mycashflow::Order| order.status = Some("Open".to_owned());
+    let change = |order: &mut mycashflow::Order| order.status = Some("Open".into());
     tokio::time::advance(Duration::from_secs(15 * 60)).await;
     lock(&actions.shop).update_order(actions.bench.now(), 1, change);
     assert_eq!(actions.invoke(deliver(1)).await.unwrap()["results"][0]["reason"], "delivered");

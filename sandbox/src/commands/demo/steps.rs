@@ -67,7 +67,7 @@ pub(super) fn change_world(demo: &Demo, step: usize) {
         match step {
             5 => {
                 for (order, status) in CHANGED {
-                    shop.update_order(now, order, |order| order.status = Some(status.to_owned()));
+                    shop.update_order(now, order, |order| order.status = Some(status.into()));
                 }
             }
             6 => shop.unreadable(BROKEN, Breakage::Value),

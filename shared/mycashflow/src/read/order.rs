@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::source::{Fault, Rest, Source, Tag, Value};
 use super::text::{non_empty, trim};
 use super::value;
-use crate::order::{Category, Contact, Line, LineKind, Order, Payment, Shipment};
+use crate::order::{Category, Contact, Line, LineKind, Order, Payment, Shipment, Text};
 
 /// Reads the order whose start tag is `tag`, up to and with its end tag.
 pub(super) fn order<'a>(source: &mut Source<'a>, tag: &Tag<'a>) -> Result<Order, Fault> {
@@ -19,7 +19,8 @@ pub(super) fn order<'a>(source: &mut Source<'a>, tag: &Tag<'a>) -> Result<Order,
     let [id] = source.attributes(tag, ["id"], &mut rest)?;
     let id = id.ok_or_else(|| source.value_fault(tag, "@id", "missing"))?;
     order.id = value::whole(&id).map_err(|reason| source.value_fault(tag, "@id", reason))?;
-    while let Some(child) = source.child(tag, &mut rest)? {
+    let mut child = *tag;
+    while source.child(tag, &mut child, &mut rest)? {
         match child.name {
             "OrderNumber" => text(source, &child, &mut order.order_number, &mut rest)?,
             "OrderVersionID" => text(source, &child, &mut order.version_id, &mut rest)?,
@@ -98,12 +99,7 @@ fn ordered_at<'a>(source: &mut Source<'a>, tag: &Tag<'a>, order: &mut Order, res
 }
 
 /// The customer's comment. The shop escapes it for HTML before it escapes it for XML: both layers are taken off.
-fn comments<'a>(
-    source: &mut Source<'a>,
-    tag: &Tag<'a>,
-    slot: &mut Option<String>,
-    rest: &mut Rest,
-) -> Result<(), Fault> {
+fn comments<'a>(source: &mut Source<'a>, tag: &Tag<'a>, slot: &mut Option<Text>, rest: &mut Rest) -> Result<(), Fault> {
     text(source, tag, slot, rest)?;
     if let Some(comment) = slot
         && let decoded @ Cow::Owned(_) = html_escape::decode_html_entities(comment.as_str())
@@ -124,7 +120,8 @@ fn documents<'a>(source: &mut Source<'a>, tag: &Tag<'a>, order: &mut Order, rest
     source.enter("Documents", 0);
     let [] = source.attributes(tag, [], rest)?;
     rest.prefix = "Documents/";
-    while let Some(child) = source.child(tag, rest)? {
+    let mut child = *tag;
+    while source.child(tag, &mut child, rest)? {
         match child.name {
             "Receipt" => text(source, &child, &mut order.receipt_url, rest)?,
             "DispatchNote" => text(source, &child, &mut order.dispatch_note_url, rest)?,
@@ -142,13 +139,14 @@ fn contact<'a>(
     source: &mut Source<'a>,
     tag: &Tag<'a>,
     name: &'static str,
-) -> Result<(Option<String>, Option<Contact>), Fault> {
+) -> Result<(Option<Text>, Option<Contact>), Fault> {
     let mut contact = Contact::default();
     let mut customer_id = None;
     let mut rest = Rest::default();
     source.enter(name, 0);
     let [] = source.attributes(tag, [], &mut rest)?;
-    while let Some(child) = source.child(tag, &mut rest)? {
+    let mut child = *tag;
+    while source.child(tag, &mut child, &mut rest)? {
         match child.name {
             "CustomerID" if name == "CustomerInformation" => text(source, &child, &mut customer_id, &mut rest)?,
             "FirstName" => text(source, &child, &mut contact.first_name, &mut rest)?,
@@ -183,7 +181,7 @@ fn address<'a>(
     source: &mut Source<'a>,
     tag: &Tag<'a>,
     attribute: &str,
-    (slot, allowed): (&mut Option<String>, &mut Option<bool>),
+    (slot, allowed): (&mut Option<Text>, &mut Option<bool>),
     rest: &mut Rest,
 ) -> Result<(), Fault> {
     if slot.is_some() || allowed.is_some() || rest.keeps(tag.name) {
@@ -199,7 +197,8 @@ fn products<'a>(source: &mut Source<'a>, tag: &Tag<'a>, lines: &mut Vec<Line>, r
     source.enter("Products", 0);
     let [] = source.attributes(tag, [], rest)?;
     rest.prefix = "Products/";
-    while let Some(child) = source.child(tag, rest)? {
+    let mut child = *tag;
+    while source.child(tag, &mut child, rest)? {
         match child.name {
             "Product" => {
                 if lines.is_empty() {
@@ -222,7 +221,8 @@ fn line<'a>(source: &mut Source<'a>, tag: &Tag<'a>) -> Result<Line, Fault> {
     let mut line = Line::default();
     let mut rest = Rest::default();
     let [] = source.attributes(tag, [], &mut rest)?;
-    while let Some(child) = source.child(tag, &mut rest)? {
+    let mut child = *tag;
+    while source.child(tag, &mut child, &mut rest)? {
         match child.name {
             "ProductID" => product_id(source, &child, &mut line, &mut rest)?,
             "ProductName" => text(source, &child, &mut line.product_name, &mut rest)?,
@@ -285,7 +285,8 @@ fn campaign<'a>(source: &mut Source<'a>, tag: &Tag<'a>, line: &mut Line, rest: &
     source.enter("Campaign", 0);
     let [] = source.attributes(tag, [], rest)?;
     rest.prefix = "Campaign/";
-    while let Some(child) = source.child(tag, rest)? {
+    let mut child = *tag;
+    while source.child(tag, &mut child, rest)? {
         match child.name {
             "CampaignID" => text(source, &child, &mut line.campaign_id, rest)?,
             "NormalUnitPrice" => parsed(source, &child, &mut line.normal_unit_price, value::decimal, rest)?,
@@ -309,7 +310,8 @@ fn categories<'a>(
     source.enter("Categories", 0);
     let [] = source.attributes(tag, [], rest)?;
     rest.prefix = "Categories/";
-    while let Some(child) = source.child(tag, rest)? {
+    let mut child = *tag;
+    while source.child(tag, &mut child, rest)? {
         match child.name {
             "Category" => {
                 let kept_before = rest.extra.len();
@@ -327,9 +329,13 @@ fn categories<'a>(
     Ok(())
 }
 
-fn text<'a>(source: &mut Source<'a>, tag: &Tag<'a>, slot: &mut Option<String>, rest: &mut Rest) -> Result<(), Fault> {
+fn text<'a>(source: &mut Source<'a>, tag: &Tag<'a>, slot: &mut Option<Text>, rest: &mut Rest) -> Result<(), Fault> {
     if slot.is_some() || rest.keeps(tag.name) {
         return source.repeated(tag, rest);
+    }
+    if let Some(text) = source.bare_text(tag) {
+        *slot = (!text.is_empty()).then(|| Text::new(text));
+        return Ok(());
     }
     let (text, []) = source.leaf(tag, [], rest)?;
     *slot = owned(text);
@@ -340,13 +346,16 @@ fn parsed<'a, T>(
     source: &mut Source<'a>,
     tag: &Tag<'a>,
     slot: &mut Option<T>,
-    parse: fn(&str) -> Result<T, String>,
+    parse: impl Fn(&str) -> Result<T, String>,
     rest: &mut Rest,
 ) -> Result<(), Fault> {
     if slot.is_some() || rest.keeps(tag.name) {
         return source.repeated(tag, rest);
     }
-    let (text, []) = source.leaf(tag, [], rest)?;
+    let text = match source.bare_text(tag) {
+        Some(text) => (!text.is_empty()).then_some(Cow::Borrowed(text)),
+        None => source.leaf(tag, [], rest)?.0,
+    };
     *slot = value_of(source, tag, tag.name, text, parse)?;
     Ok(())
 }
@@ -356,11 +365,11 @@ fn value_of<'a, T>(
     tag: &Tag<'a>,
     leaf: &str,
     text: Value<'a>,
-    parse: fn(&str) -> Result<T, String>,
+    parse: impl Fn(&str) -> Result<T, String>,
 ) -> Result<Option<T>, Fault> {
     text.map(|text| parse(&text).map_err(|reason| source.value_fault(tag, leaf, reason))).transpose()
 }
 
-fn owned(text: Value<'_>) -> Option<String> {
-    text.map(Cow::into_owned)
+fn owned(text: Value<'_>) -> Option<Text> {
+    text.map(Text::from)
 }

@@ -196,7 +196,7 @@ impl<'a> Source<'a> {
     #[inline(always)]
     fn start_tag(&mut self) -> Option<Tag<'a>> {
         let start = self.at;
-        let content = &self.text[start + 1..];
+        let content = self.text[start..].strip_prefix('<')?;
         let bytes = content.as_bytes();
         if !bytes.first().is_some_and(u8::is_ascii_alphabetic) {
             return None;
@@ -294,14 +294,35 @@ impl<'a> Source<'a> {
         self.opened(Tag { name: &content[..name_bytes], start, end: self.at, content, name_bytes }).map(Some)
     }
 
-    /// The next element inside the container of `tag`; none at its end. Text among them is kept in `rest`.
-    pub(super) fn child(&mut self, tag: &Tag<'a>, rest: &mut Rest) -> Result<Option<Tag<'a>>, Fault> {
+    /// Whether another element is inside the container of `tag`; then it is put into `child`. Text among elements is kept
+    /// in `rest`.
+    ///
+    /// A tag that is returned is moved through memory in larger pieces than it was written in, for which a processor
+    /// has to wait each time.
+    #[inline(always)]
+    pub(super) fn child(&mut self, tag: &Tag<'a>, child: &mut Tag<'a>, rest: &mut Rest) -> Result<bool, Fault> {
+        if !tag.is_empty() {
+            // Most of what stands between elements is white space, and comes to nothing.
+            self.at += self.text.as_bytes()[self.at..].iter().take_while(|b| is_space_byte(**b)).count();
+            if self.depth < self.depth_limit
+                && let Some(found) = self.start_tag()
+            {
+                self.depth += usize::from(!found.is_empty());
+                *child = found;
+                return Ok(true);
+            }
+        }
+        let found = self.child_after_text(tag, rest)?;
+        if let Some(found) = found {
+            *child = found;
+        }
+        Ok(found.is_some())
+    }
+
+    /// The same of a child with anything unusual about it, and of the end.
+    fn child_after_text(&mut self, tag: &Tag<'a>, rest: &mut Rest) -> Result<Option<Tag<'a>>, Fault> {
         let mut stray = Cow::Borrowed("");
         let child = loop {
-            if stray.is_empty() && !tag.is_empty() {
-                // Most of what stands between elements is white space, and comes to nothing.
-                self.at += self.text.as_bytes()[self.at..].iter().take_while(|b| is_space_byte(**b)).count();
-            }
             match self.inside(tag)? {
                 Some(Inside::Element(child)) => break Some(child),
                 Some(Inside::Text(text)) if stray.is_empty() && is_space(&text) => {}
@@ -346,6 +367,14 @@ impl<'a> Source<'a> {
             return Ok((present_str(text), attributes));
         }
         Ok((self.mixed_text(tag, rest)?, attributes))
+    }
+
+    /// The trimmed text of an element, if it has no attributes and nothing in it but a text that stands for itself.
+    ///
+    /// What `leaf` returns goes through memory, this does not: it makes a page a tenth faster to read.
+    #[inline(always)]
+    pub(super) fn bare_text(&mut self, tag: &Tag<'a>) -> Option<&'a str> {
+        if tag.content.len() == tag.name_bytes { self.plain_text(tag).map(trim_str) } else { None }
     }
 
     /// The text of an element, in however many pieces it comes.

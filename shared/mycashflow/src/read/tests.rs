@@ -5,7 +5,7 @@ mod refusals;
 use rust_decimal::Decimal;
 
 use super::*;
-use crate::order::{Extra, Line};
+use crate::order::{Extra, Line, Text};
 
 const SAMPLE: &[u8] = include_bytes!("../../testdata/order-58.xml");
 
@@ -45,8 +45,8 @@ fn with(inside: &str) -> String {
     format!("<Order id='7'>{inside}</Order>")
 }
 
-fn some(text: &str) -> Option<String> {
-    Some(text.to_owned())
+fn some(text: &str) -> Option<Text> {
+    Some(text.into())
 }
 
 fn decimal(text: &str) -> Option<Decimal> {

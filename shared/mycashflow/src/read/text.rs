@@ -6,6 +6,7 @@ use quick_xml::XmlVersion;
 use quick_xml::events::attributes::Attribute;
 
 use super::source::{BAD_ATTRIBUTE, UNDECLARED_ENTITY};
+use crate::order::Text;
 
 /// The value of an attribute, normalised as XML asks for.
 pub(super) fn attribute_value<'a>(attribute: &Attribute<'a>, name: &str) -> Result<Cow<'a, str>, &'static str> {
@@ -95,8 +96,8 @@ pub(super) fn trim(value: Cow<'_, str>) -> Cow<'_, str> {
 }
 
 /// The value, unless it is empty.
-pub(super) fn non_empty(value: Cow<'_, str>) -> Option<String> {
-    (!value.is_empty()).then(|| value.into_owned())
+pub(super) fn non_empty(value: Cow<'_, str>) -> Option<Text> {
+    (!value.is_empty()).then(|| value.into())
 }
 
 /// Whether this can be the name of an element or attribute, as far as it matters for writing it again.
