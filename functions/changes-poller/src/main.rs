@@ -14,7 +14,7 @@ use tokio::time::Instant;
 async fn main() -> Result<(), Error> {
     lambda::init_logs();
     let deps = PollerDeps {
-        base: Starter::from_environment().await.deps().await?,
+        base: Starter::from_environment()?.deps().await?,
         transport: Arc::new(HttpTransport::new()?),
         policy: RetryPolicy::default(),
         progress: None,

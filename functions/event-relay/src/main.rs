@@ -14,7 +14,7 @@ const RESERVE: Duration = OPERATION_TIMEOUT.saturating_add(Duration::from_secs(2
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     lambda::init_logs();
-    let starter = Starter::from_environment().await;
+    let starter = Starter::from_environment()?;
     let deps = RelayDeps {
         ledger: starter.ledger()?,
         bus: aws_sdk_eventbridge::Client::new(starter.config()),

@@ -6,6 +6,6 @@ use lambda_http::{Error, run, service_fn};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     lambda::init_logs();
-    let deps = Starter::from_environment().await.deps().await?;
+    let deps = Starter::from_environment()?.deps().await?;
     run(service_fn(|request| async { Ok::<_, Error>(mycashflow_order::handle(&deps, request).await) })).await
 }

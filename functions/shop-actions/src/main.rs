@@ -13,7 +13,7 @@ use tokio::time::Instant;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     lambda::init_logs();
-    let starter = Starter::from_environment().await;
+    let starter = Starter::from_environment()?;
     let deps = ActionsDeps {
         base: starter.deps().await?,
         transport: Arc::new(HttpTransport::new()?),

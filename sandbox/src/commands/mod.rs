@@ -10,6 +10,7 @@ pub(crate) mod world;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use aws_config::BehaviorVersion;
 use ledger::{Ledger, Retention};
 use mycashflow::RetryPolicy;
 use sandbox::embedded::Embedded;
@@ -52,8 +53,10 @@ impl Store {
     /// Opens the ledger to record in it; a file must exist.
     pub(crate) async fn open_for(&self, retention: Retention) -> Result<Ledger, Problem> {
         if let Some(table) = &self.table {
-            let config = lambda::Starter::from_environment().await;
-            return Ok(Ledger::new(config.dynamodb(), table, retention));
+            let http = lambda::http_client();
+            let config = aws_config::defaults(BehaviorVersion::latest()).http_client(http).load().await;
+            let client = aws_sdk_dynamodb::Client::from_conf(lambda::dynamodb_settings(&config).build());
+            return Ok(Ledger::new(client, table, retention));
         }
         if !self.database.exists() {
             return Err(Problem(format!(

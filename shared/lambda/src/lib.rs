@@ -17,7 +17,9 @@ pub use connections::{Bridge, Connections, ConnectionsError, ManuConnection, Ord
 pub use http::{Answer, MAX_BODY_BYTES, content_type, path, respond};
 pub use metrics::{Function, Metric, Metrics};
 pub use receipt::{Closing, Receipt};
-pub use start::{OPERATION_TIMEOUT, StartError, Starter, dynamodb_settings, init_logs, log_targets, variable};
+pub use start::{
+    OPERATION_TIMEOUT, StartError, Starter, dynamodb_settings, http_client, init_logs, log_targets, variable,
+};
 pub use store::{ConnectionSource, ConnectionStore, StoreError};
 
 /// Tells the time. A function passed in, so that a simulation can have its own.

@@ -4,10 +4,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::config::{IdentityCache, SharedAsyncSleep, SharedCredentialsProvider};
+use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_http_client::tls;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use ledger::{Ledger, Retention};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -55,14 +60,23 @@ pub struct Starter {
 }
 
 impl Starter {
-    /// Reads region, credentials and endpoint from the environment, and makes the one HTTP client.
-    pub async fn from_environment() -> Self {
-        let http = aws_smithy_http_client::Builder::new()
-            .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
-            .build_https();
-        let config =
-            aws_config::defaults(BehaviorVersion::latest()).http_client(http).timeout_config(timeouts()).load().await;
-        Self { config }
+    /// Reads what Lambda puts into a function's environment: region, credentials and, on a developer's machine,
+    /// endpoints. Nothing else is looked for, as a search through files and addresses is a part of every cold start.
+    ///
+    /// # Errors
+    /// [`StartError::Missing`] without `AWS_REGION`.
+    pub fn from_environment() -> Result<Self, StartError> {
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(variable("AWS_REGION")?))
+            .credentials_provider(SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()))
+            .identity_cache(IdentityCache::lazy().build())
+            .service_config(EndpointVariables(set_variable))
+            .http_client(http_client())
+            .timeout_config(timeouts())
+            .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+            .build();
+        Ok(Self { config })
     }
 
     /// The DynamoDB client.
@@ -111,6 +125,25 @@ impl Starter {
     }
 }
 
+/// The HTTP client of every client of an AWS service: TLS by rustls with *ring*, and the platform's root certificates.
+pub fn http_client() -> SharedHttpClient {
+    aws_smithy_http_client::Builder::new()
+        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
+        .build_https()
+}
+
+/// The endpoints named by the environment, as all of AWS's kits and tools know them: `AWS_ENDPOINT_URL` for every
+/// service, `AWS_ENDPOINT_URL_DYNAMODB` for one.
+#[derive(Debug)]
+struct EndpointVariables(fn(&str) -> Option<String>);
+
+impl LoadServiceConfig for EndpointVariables {
+    fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
+        let of_service = format!("{}_{}", key.env(), key.service_id().to_uppercase().replace(' ', "_"));
+        (self.0)(&of_service).or_else(|| (self.0)(key.env()))
+    }
+}
+
 /// The DynamoDB client's settings: three tries, and time-outs that leave a function time to answer 503 itself.
 pub fn dynamodb_settings(config: &SdkConfig) -> aws_sdk_dynamodb::config::Builder {
     aws_sdk_dynamodb::config::Builder::from(config)
@@ -145,7 +178,12 @@ pub fn log_targets(level: LevelFilter) -> Targets {
 /// # Errors
 /// [`StartError::Missing`].
 pub fn variable(name: &'static str) -> Result<String, StartError> {
-    std::env::var(name).ok().filter(|value| !value.is_empty()).ok_or(StartError::Missing(name))
+    set_variable(name).ok_or(StartError::Missing(name))
+}
+
+/// A variable of the environment, if it is set to anything.
+fn set_variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 fn days(name: &'static str, default: Duration) -> Result<Duration, StartError> {
@@ -156,5 +194,28 @@ fn days(name: &'static str, default: Duration) -> Result<Duration, StartError> {
             let days: u32 = value.parse().map_err(|_| StartError::NotDays(name))?;
             Ok(Duration::from_secs(u64::from(days) * DAY_SECONDS))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endpoint(variables: fn(&str) -> Option<String>, service: &str) -> Option<String> {
+        let key =
+            ServiceConfigKey::builder().service_id(service).env("AWS_ENDPOINT_URL").profile("endpoint_url").build();
+        EndpointVariables(variables).load_config(key.unwrap())
+    }
+
+    #[test]
+    fn an_endpoint_of_one_service_goes_before_that_of_all() {
+        let variables = |name: &str| match name {
+            "AWS_ENDPOINT_URL" => Some("http://all.invalid".to_owned()),
+            "AWS_ENDPOINT_URL_SECRETS_MANAGER" => Some("http://secrets.invalid".to_owned()),
+            _ => None,
+        };
+        assert_eq!(endpoint(variables, "Secrets Manager").as_deref(), Some("http://secrets.invalid"));
+        assert_eq!(endpoint(variables, "DynamoDB").as_deref(), Some("http://all.invalid"));
+        assert_eq!(endpoint(|_| None, "DynamoDB"), None, "AWS's own");
     }
 }
