@@ -64,13 +64,14 @@ class Cloud:
         addresses = json.loads(process.stdout.readline())
         self.url = addresses["url"]
         self.process = process
+        self.folder = folder
         self.connections = json.loads((folder / "connections.json").read_text())
         # As many certificates as a function finds in AWS, and the one of the cloud.
         self.roots = folder / "roots.pem"
         system = Path(ssl.get_default_verify_paths().cafile or "/etc/ssl/certs/ca-certificates.crt").read_text()
-        authority = folder / "authority.pem"
-        self.roots.write_text(system + authority.read_text())
-        self.trust = ssl.create_default_context(cafile=str(authority))
+        self.authority = folder / "authority.pem"
+        self.roots.write_text(system + self.authority.read_text())
+        self.trust = ssl.create_default_context(cafile=str(self.authority))
         self.environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(folder),
@@ -88,7 +89,7 @@ class Cloud:
             "AWS_LAMBDA_FUNCTION_TIMEOUT": "3600",
             "SSL_CERT_FILE": str(self.roots),
             "AWS_CA_BUNDLE": str(self.roots),
-            "NODE_EXTRA_CA_CERTS": str(authority),
+            "NODE_EXTRA_CA_CERTS": str(self.authority),
             "TABLE_NAME": "tilaussilta",
             "CONNECTIONS_SECRET": "connections",
             "EVENT_BUS_NAME": "tilaussilta",

@@ -55,7 +55,7 @@ pub(crate) enum Problem {
 
 #[derive(Parser)]
 struct Options {
-    /// Where to write the certificate to trust, and the connections.
+    /// Where to write the certificate to trust, the connections and the database.
     #[arg(long)]
     folder: PathBuf,
     /// How many orders the shop has, one for each minute until an hour ago.
@@ -86,7 +86,8 @@ async fn main() -> Result<(), Problem> {
     .to_string();
     std::fs::write(options.folder.join("connections.json"), &secret)?;
 
-    let embedded = Embedded::in_memory().map_err(|error| Problem::Database(error.to_string()))?;
+    // In a file, because a large table in memory becomes slower with each order: see there.
+    let embedded = Embedded::in_file(&options.folder.join("table.db")).map_err(|error| Problem::Database(error.to_string()))?;
     ledger::create_table(&embedded.client(), TABLE).await?;
     let world = World::new(&Connections::parse(&secret)?, &base, &ShopConfig::default(), system_clock());
     seed(&world, options.seed_orders)?;
