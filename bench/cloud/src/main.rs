@@ -87,7 +87,8 @@ async fn main() -> Result<(), Problem> {
     std::fs::write(options.folder.join("connections.json"), &secret)?;
 
     // In a file, because a large table in memory becomes slower with each order: see there.
-    let embedded = Embedded::in_file(&options.folder.join("table.db")).map_err(|error| Problem::Database(error.to_string()))?;
+    let embedded =
+        Embedded::in_file(&options.folder.join("table.db")).map_err(|error| Problem::Database(error.to_string()))?;
     ledger::create_table(&embedded.client(), TABLE).await?;
     let world = World::new(&Connections::parse(&secret)?, &base, &ShopConfig::default(), system_clock());
     seed(&world, options.seed_orders)?;

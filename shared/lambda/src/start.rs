@@ -73,6 +73,7 @@ impl Starter {
             .identity_cache(IdentityCache::lazy().build())
             .service_config(EndpointVariables(set_variable))
             .http_client(http_client())
+            .retry_config(RetryConfig::standard())
             .timeout_config(timeouts())
             .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
             .build();

@@ -1,5 +1,6 @@
 //! From a document of the shop to its orders.
 
+mod elements;
 mod error;
 mod order;
 mod source;
@@ -8,9 +9,10 @@ mod value;
 
 use std::ops::Range;
 
+use self::elements::Rest;
 pub(crate) use self::error::shown;
 pub use self::error::{OrderError, Place, ReadError};
-use self::source::{Event, Fault, Refusal, Rest, Source, Tag};
+use self::source::{Event, Fault, Refusal, Source, Tag};
 use crate::decode::decode;
 use crate::order::Order;
 use crate::recover::{self, OrderEnd};

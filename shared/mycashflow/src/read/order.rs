@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 
-use super::source::{Fault, Rest, Source, Tag, Value};
+use super::elements::{Rest, Value};
+use super::source::{Fault, Source, Tag};
 use super::text::{non_empty, trim};
 use super::value;
 use crate::order::{Category, Contact, Line, LineKind, Order, Payment, Shipment, Text};

@@ -1,4 +1,4 @@
-//! The events of a document, with what every reader of elements needs: text, attributes, places and faults.
+//! The events of a document, with what every reader of elements needs: tags, text, places and faults.
 
 use std::borrow::Cow;
 
@@ -6,8 +6,7 @@ use quick_xml::events::Event as XmlEvent;
 use quick_xml::events::attributes::Attributes;
 use quick_xml::{Error as XmlError, Reader};
 
-use super::text::{attribute_value, is_name, is_space, is_space_byte, join, non_empty, resolve, trim, trim_str};
-use crate::order::Extra;
+use super::text::{is_space_byte, resolve};
 
 /// Why reading stopped.
 pub(super) enum Fault {
@@ -19,7 +18,7 @@ pub(super) enum Fault {
 
 impl Fault {
     /// The fault, as one of the element `name` in the container that it was found in.
-    fn inside(self, name: &str) -> Self {
+    pub(super) fn inside(self, name: &str) -> Self {
         match self {
             Self::Local { offset, path, reason } => Self::Local { offset, path: format!("{path}/{name}"), reason },
             document => document,
@@ -53,12 +52,22 @@ pub(super) struct Tag<'a> {
 
 impl<'a> Tag<'a> {
     /// The name as it is written, where `name` may be another spelling of it.
-    fn own_name(&self) -> &'a str {
+    pub(super) fn own_name(&self) -> &'a str {
         &self.content[..self.name_bytes]
     }
 
+    /// Whether there is anything behind the name.
+    pub(super) fn has_attributes(&self) -> bool {
+        self.content.len() != self.name_bytes
+    }
+
+    /// The attributes, as quick-xml has them.
+    pub(super) fn attributes(&self) -> Attributes<'a> {
+        Attributes::new(self.content, self.name_bytes)
+    }
+
     /// The only attribute, if the tag has one and its value stands for itself.
-    fn only_attribute(&self) -> Option<(&'a str, &'a str)> {
+    pub(super) fn only_attribute(&self) -> Option<(&'a str, &'a str)> {
         let attribute = self.content[self.name_bytes..].strip_prefix(' ')?;
         let name = &attribute[..attribute.bytes().position(|b| !b.is_ascii_alphabetic())?];
         let value = attribute[name.len()..].strip_prefix("=\"")?.strip_suffix('"')?;
@@ -97,35 +106,6 @@ pub(super) enum Event<'a> {
     Declaration,
     /// The end of the text, wherever it comes.
     End,
-}
-
-/// One thing inside of an element.
-enum Inside<'a> {
-    Element(Tag<'a>),
-    Text(Cow<'a, str>),
-}
-
-/// A trimmed text or attribute; an empty one is none.
-pub(super) type Value<'a> = Option<Cow<'a, str>>;
-
-/// What the specification does not name, gathered for one order, contact or line.
-#[derive(Default)]
-pub(super) struct Rest {
-    pub(super) extra: Vec<Extra>,
-    /// The path from the owner of `extra` down to the element being read, such as `Documents/`.
-    pub(super) prefix: &'static str,
-}
-
-impl Rest {
-    /// Whether something of an earlier element of this name is kept. Then another one is a repetition, even if the
-    /// earlier one had no value.
-    pub(super) fn keeps(&self, name: &str) -> bool {
-        let of_element = |extra: &Extra| {
-            let inside = extra.name.strip_prefix(self.prefix).and_then(|path| path.strip_prefix(name));
-            inside.is_some_and(|inside| inside.starts_with('/'))
-        };
-        self.extra.iter().any(of_element)
-    }
 }
 
 /// A pull reader over the decoded text.
@@ -214,6 +194,34 @@ impl<'a> Source<'a> {
         Some(Tag { name: &content[..name_bytes], start, end: self.at, content, name_bytes })
     }
 
+    /// The tag that comes next, behind white space at most, if there is nothing unusual about it. White space between
+    /// elements comes to nothing.
+    #[inline(always)]
+    pub(super) fn next_plain_tag(&mut self) -> Option<Tag<'a>> {
+        self.at += self.text.as_bytes()[self.at..].iter().take_while(|b| is_space_byte(**b)).count();
+        if self.depth == self.depth_limit {
+            return None;
+        }
+        let tag = self.start_tag()?;
+        self.depth += usize::from(!tag.is_empty());
+        Some(tag)
+    }
+
+    /// The text of an element, if that and the end tag are all that is left of it. Most elements are like this.
+    #[inline]
+    pub(super) fn plain_text(&mut self, tag: &Tag<'a>) -> Option<&'a str> {
+        if tag.is_empty() {
+            return None;
+        }
+        let bytes = &self.text.as_bytes()[self.at..];
+        let text_bytes = memchr::memchr3(b'<', b'&', b'\r', bytes)?;
+        let name = tag.own_name();
+        bytes[text_bytes..].strip_prefix(b"</")?.strip_prefix(name.as_bytes())?.strip_prefix(b">")?;
+        let text = &self.text[self.at..self.at + text_bytes];
+        self.closed(self.at + text_bytes, name, ">".len());
+        Some(text)
+    }
+
     /// Counts the element as open.
     #[inline]
     fn opened(&mut self, tag: Tag<'a>) -> Result<Event<'a>, Fault> {
@@ -292,207 +300,6 @@ impl<'a> Source<'a> {
         };
         let content = &rest["<".len()..][..content_bytes];
         self.opened(Tag { name: &content[..name_bytes], start, end: self.at, content, name_bytes }).map(Some)
-    }
-
-    /// Whether another element is inside the container of `tag`; then it is put into `child`. Text among elements is kept
-    /// in `rest`.
-    ///
-    /// A tag that is returned is moved through memory in larger pieces than it was written in, for which a processor
-    /// has to wait each time.
-    #[inline(always)]
-    pub(super) fn child(&mut self, tag: &Tag<'a>, child: &mut Tag<'a>, rest: &mut Rest) -> Result<bool, Fault> {
-        if !tag.is_empty() {
-            // Most of what stands between elements is white space, and comes to nothing.
-            self.at += self.text.as_bytes()[self.at..].iter().take_while(|b| is_space_byte(**b)).count();
-            if self.depth < self.depth_limit
-                && let Some(found) = self.start_tag()
-            {
-                self.depth += usize::from(!found.is_empty());
-                *child = found;
-                return Ok(true);
-            }
-        }
-        let found = self.child_after_text(tag, rest)?;
-        if let Some(found) = found {
-            *child = found;
-        }
-        Ok(found.is_some())
-    }
-
-    /// The same of a child with anything unusual about it, and of the end.
-    fn child_after_text(&mut self, tag: &Tag<'a>, rest: &mut Rest) -> Result<Option<Tag<'a>>, Fault> {
-        let mut stray = Cow::Borrowed("");
-        let child = loop {
-            match self.inside(tag)? {
-                Some(Inside::Element(child)) => break Some(child),
-                Some(Inside::Text(text)) if stray.is_empty() && is_space(&text) => {}
-                Some(Inside::Text(text)) => join(&mut stray, text),
-                None => break None,
-            }
-        };
-        if let Some(text) = non_empty(trim(stray)) {
-            let owner = if rest.prefix.is_empty() { tag.name } else { rest.prefix.trim_end_matches('/') };
-            rest.extra.push(Extra { name: format!("{owner}/text()"), text: Some(text), ..Extra::default() });
-        }
-        Ok(child)
-    }
-
-    /// What comes next inside the element of `tag`; nothing at its end.
-    #[inline(always)]
-    fn inside(&mut self, tag: &Tag<'a>) -> Result<Option<Inside<'a>>, Fault> {
-        if tag.is_empty() {
-            return Ok(None);
-        }
-        match self.next()? {
-            Event::Open(child) => Ok(Some(Inside::Element(child))),
-            Event::Text(text) => Ok(Some(Inside::Text(text))),
-            Event::Close { name, .. } if name == tag.own_name() => Ok(None),
-            Event::Close { start, .. } => Err(self.fault(start, MISMATCH)),
-            Event::Declaration => Err(self.fault(self.offset(), STRAY_DECLARATION)),
-            Event::End => Err(self.fault(self.offset(), UNENDED)),
-        }
-    }
-
-    /// The text and the named attributes of an element that has no elements of its own.
-    ///
-    /// Values are trimmed of white space; empty ones are `None`. Other attributes and elements are kept in `rest`.
-    pub(super) fn leaf<const N: usize>(
-        &mut self,
-        tag: &Tag<'a>,
-        names: [&str; N],
-        rest: &mut Rest,
-    ) -> Result<(Value<'a>, [Value<'a>; N]), Fault> {
-        let attributes = self.attributes(tag, names, rest).map_err(|fault| fault.inside(tag.name))?;
-        if let Some(text) = self.plain_text(tag) {
-            return Ok((present_str(text), attributes));
-        }
-        Ok((self.mixed_text(tag, rest)?, attributes))
-    }
-
-    /// The trimmed text of an element, if it has no attributes and nothing in it but a text that stands for itself.
-    ///
-    /// What `leaf` returns goes through memory, this does not: it makes a page a tenth faster to read.
-    #[inline(always)]
-    pub(super) fn bare_text(&mut self, tag: &Tag<'a>) -> Option<&'a str> {
-        if tag.content.len() == tag.name_bytes { self.plain_text(tag).map(trim_str) } else { None }
-    }
-
-    /// The text of an element, in however many pieces it comes.
-    fn mixed_text(&mut self, tag: &Tag<'a>, rest: &mut Rest) -> Result<Value<'a>, Fault> {
-        let mut value = Cow::Borrowed("");
-        while let Some(inside) = self.inside(tag).map_err(|fault| fault.inside(tag.name))? {
-            match inside {
-                Inside::Text(text) => join(&mut value, text),
-                Inside::Element(child) => {
-                    let element = self.element(&child)?;
-                    let name = format!("{}{}/{}", rest.prefix, tag.name, element.name);
-                    rest.extra.push(Extra { name, ..element });
-                }
-            }
-        }
-        Ok(present(value))
-    }
-
-    /// The text of an element, if that and the end tag are all that is left of it. Most elements are like this.
-    #[inline]
-    fn plain_text(&mut self, tag: &Tag<'a>) -> Option<&'a str> {
-        if tag.is_empty() {
-            return None;
-        }
-        let bytes = &self.text.as_bytes()[self.at..];
-        let text_bytes = memchr::memchr3(b'<', b'&', b'\r', bytes)?;
-        let name = tag.own_name();
-        bytes[text_bytes..].strip_prefix(b"</")?.strip_prefix(name.as_bytes())?.strip_prefix(b">")?;
-        let text = &self.text[self.at..self.at + text_bytes];
-        self.closed(self.at + text_bytes, name, ">".len());
-        Some(text)
-    }
-
-    /// The named attributes of a tag; the others are kept in `rest` as `ELEMENT/@ATTRIBUTE`.
-    pub(super) fn attributes<const N: usize>(
-        &self,
-        tag: &Tag<'a>,
-        names: [&str; N],
-        rest: &mut Rest,
-    ) -> Result<[Value<'a>; N], Fault> {
-        let mut values = [const { None }; N];
-        if tag.content.len() == tag.name_bytes {
-            return Ok(values);
-        }
-        if let Some((name, value)) = tag.only_attribute()
-            && let Some(index) = names.iter().position(|known| *known == name)
-        {
-            values[index] = present_str(value);
-            return Ok(values);
-        }
-        let kept_before = rest.extra.len();
-        for (name, value) in self.each_attribute(tag) {
-            let value = value?;
-            match names.iter().position(|known| *known == name) {
-                Some(index) => values[index] = present(value),
-                None => {
-                    let name = format!("{}{}/@{name}", rest.prefix, tag.name);
-                    rest.extra.push(Extra { name, text: non_empty(value), ..Extra::default() });
-                }
-            }
-        }
-        // The sequence of attributes means nothing, so it must not show in the order either.
-        rest.extra[kept_before..].sort_unstable_by(|a, b| a.name.cmp(&b.name));
-        Ok(values)
-    }
-
-    /// The attributes of a tag, each with its value or why it cannot be read.
-    fn each_attribute<'s>(
-        &'s self,
-        tag: &Tag<'a>,
-    ) -> impl Iterator<Item = (&'a str, Result<Cow<'a, str>, Fault>)> + use<'a, 's> {
-        let (content, start) = (tag.content, tag.start);
-        Attributes::new(content, tag.name_bytes).map(move |attribute| match attribute {
-            Ok(attribute) => {
-                let name = attribute.key.into_inner();
-                let value = attribute_value(&attribute, name);
-                (name, value.map_err(|reason| self.fault(start, reason)))
-            }
-            Err(_) => ("", Err(self.fault(start, BAD_ATTRIBUTE))),
-        })
-    }
-
-    /// An element that the specification does not name, with all there is inside it.
-    pub(super) fn element(&mut self, tag: &Tag<'a>) -> Result<Extra, Fault> {
-        if tag.name == "Order" {
-            // Most likely the end tag of the order before it is missing: the page goes on with the inner one.
-            return Err(self.fault(tag.start, "an order inside of an order"));
-        }
-        if !is_name(tag.name) {
-            return Err(self.fault(tag.start, "not the name of an element"));
-        }
-        let mut element = Extra { name: tag.name.to_owned(), ..Extra::default() };
-        for (name, value) in self.each_attribute(tag) {
-            element.attributes.insert(name.to_owned(), value?.into_owned());
-        }
-        let mut text = Cow::Borrowed("");
-        while let Some(inside) = self.inside(tag)? {
-            match inside {
-                Inside::Element(child) => element.children.push(self.element(&child)?),
-                Inside::Text(more) => join(&mut text, more),
-            }
-        }
-        element.text = non_empty(trim(text));
-        Ok(element)
-    }
-
-    /// Keeps an element that the specification does not name.
-    pub(super) fn unknown(&mut self, tag: &Tag<'a>, rest: &mut Rest) -> Result<(), Fault> {
-        let element = self.element(tag)?;
-        let name = format!("{}{}", rest.prefix, element.name);
-        rest.extra.push(Extra { name, ..element });
-        Ok(())
-    }
-
-    /// Keeps an element that was there before, and warns.
-    pub(super) fn repeated(&mut self, tag: &Tag<'a>, rest: &mut Rest) -> Result<(), Fault> {
-        self.warn(tag.name, "repeated, kept in extra");
-        self.unknown(tag, rest)
     }
 
     /// Goes into a container; `number` tells it from its siblings, 0 if it has none.
@@ -607,18 +414,6 @@ fn tag_end(bytes: &[u8]) -> Option<usize> {
             quote => at += 2 + bytes[at + 1..].iter().position(|b| *b == quote)?,
         }
     }
-}
-
-/// A value without the white space around it, unless nothing is left.
-fn present(value: Cow<'_, str>) -> Value<'_> {
-    Some(trim(value)).filter(|value| !value.is_empty())
-}
-
-/// The same of a value that stands in the text as it is.
-#[inline]
-fn present_str(value: &str) -> Value<'_> {
-    let value = trim_str(value);
-    (!value.is_empty()).then_some(Cow::Borrowed(value))
 }
 
 /// The reason of a fault where the text ends before the element.
