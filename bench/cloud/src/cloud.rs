@@ -8,6 +8,7 @@ use axum::body::to_bytes;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use axum::{Json, http::header};
+use bench_cloud::Call;
 use http::StatusCode;
 use sandbox::embedded::Embedded;
 use sandbox::messaging::Messaging;
@@ -48,17 +49,6 @@ struct Operation {
     calls: u64,
     /// What DynamoDB says that it consumed, when metered: write units of a write, read units of a read.
     units: f64,
-}
-
-/// A call as the bare client repeats it.
-#[derive(Serialize)]
-struct Call {
-    method: String,
-    path: String,
-    /// The header `X-Amz-Target`, of a call to AWS.
-    target: Option<String>,
-    content_type: Option<String>,
-    body: String,
 }
 
 impl Cloud {

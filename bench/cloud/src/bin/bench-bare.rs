@@ -4,9 +4,9 @@
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
+use bench_cloud::Call;
 use clap::Parser;
 use http::Method;
-use serde::Deserialize;
 
 #[derive(Parser)]
 struct Options {
@@ -25,16 +25,6 @@ struct Options {
     /// How often to repeat the calls.
     #[arg(long)]
     times: u64,
-}
-
-/// A recorded call.
-#[derive(Deserialize)]
-struct Call {
-    method: String,
-    path: String,
-    target: Option<String>,
-    content_type: Option<String>,
-    body: String,
 }
 
 /// Reads the calls as JSON from standard input, and prints milliseconds as JSON.
