@@ -30,8 +30,11 @@ def events(cloud: Cloud) -> dict[str, Callable[[int], object]]:
         query = {"key": cloud.connections["shops"]["acme"]["push_keys"][0]}
         return function_url("/mycashflow/acme/orders", query, {"content-type": "text/xml; charset=utf-8"}, body)
 
-    def webhook(number: int) -> dict:
-        body = json.dumps({"id": number, "number": f"MT-{number}", "customer": {"name": "Lumivälke Oy"}}, ensure_ascii=False)
+    def webhook(number: int, lines: int = 1) -> dict:
+        message = {"id": number, "number": f"MT-{number}", "customer": {"name": "Lumivälke Oy"}}
+        # Digests, because what is alike would be stored compressed to nothing.
+        message["rows"] = [{"id": line, "name": hashlib.md5(f"{number}/{line}".encode()).hexdigest()} for line in range(lines)]
+        body = json.dumps(message, ensure_ascii=False)
         signed = body + cloud.connections["manu"]["acme"]["secrets"][0]
         code = hashlib.md5(signed.encode("ascii", "replace")).hexdigest()
         headers = {"content-type": "application/json; charset=utf-8", "manu-md5-verifycode": code}
@@ -41,15 +44,17 @@ def events(cloud: Cloud) -> dict[str, Callable[[int], object]]:
         event = (ROOT / "events/event-relay/stream.json").read_text()
         return json.loads(event.replace("item-save#4711", f"item-save#{number}"))
 
-    def comment(number: int) -> dict:
+    def action(number: int, **action: object) -> dict:
         event = json.loads((ROOT / "events/shop-actions/queue.json").read_text())
-        action = {"id": f"bench-{number}", "shop": "acme", "action": "add_comment", "order": 1, "message": "Matkalla"}
-        return event | {"Records": [event["Records"][0] | {"body": json.dumps(action)}]}
+        body = json.dumps({"id": f"bench-{number}", "shop": "acme"} | action)
+        return event | {"Records": [event["Records"][0] | {"body": body}]}
 
     return {
         "mycashflow-order": order,
         "manu-listener": webhook,
         "changes-poller": lambda number: {},
         "event-relay": stream,
-        "shop-actions": comment,
+        "shop-actions": lambda number: action(number, action="add_comment", order=1, message="Matkalla"),
+        "a large webhook": lambda number: webhook(number, lines=40),
+        "a delivery": lambda number: action(number, action="deliver", order=1 + number % 50),
     }

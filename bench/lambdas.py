@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import platform
 import signal
 import socket
 import ssl
@@ -10,7 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -28,6 +29,8 @@ def run(*command: str | Path, **more: object) -> str:
 
 def build() -> None:
     """Builds the functions, the empty one and what stands around them in one go, and the peers."""
+    if platform.machine() != "x86_64":
+        raise SystemExit("the runtime interface emulator that comes with SAM is used as it is for x86-64 only")
     run(ROOT / "tools/install")
     run(PEERS / "install")
     packages = [argument for name in [*FUNCTIONS, "bench-empty", "bench-cloud"] for argument in ("--package", name)]
@@ -118,11 +121,17 @@ def cloud(*options: str) -> Iterator[Cloud]:
                 process.kill()
 
 
+def children(pid: int) -> list[int]:
+    """The processes that a process has started."""
+    return [int(child) for task in Path(f"/proc/{pid}/task").glob("*/children") for child in task.read_text().split()]
+
+
 class Emulated:
     """A function under the emulator, which starts the function's own process at the first invocation."""
 
-    def __init__(self, port: int, process: subprocess.Popen) -> None:
+    def __init__(self, port: int, process: subprocess.Popen, log: Path) -> None:
         self.process = process
+        self.log = log
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=3600)
         deadline = time.monotonic() + 10
         while True:
@@ -141,15 +150,17 @@ class Emulated:
         self.connection.request("POST", INVOCATIONS, body)
         text = self.connection.getresponse().read()
         took = (time.perf_counter() - begun) * 1000
-        answer = json.loads(text)
+        try:
+            answer = json.loads(text)
+        except ValueError:
+            answer = {"errorMessage": "not JSON"}
         if answer.get("errorMessage") or answer.get("statusCode", 200) != 200 or answer.get("batchItemFailures"):
-            raise RuntimeError(f"the function failed: {text.decode()}")
+            raise RuntimeError(f"the function failed: {text.decode()}\n{self.log.read_text(errors='replace')[-2000:]}")
         return took, answer
 
     def function(self) -> Path:
         """The function's own process, in /proc."""
-        children = Path(f"/proc/{self.process.pid}/task").glob("*/children")
-        return Path("/proc") / next(child for task in children for child in task.read_text().split())
+        return Path(f"/proc/{children(self.process.pid)[0]}")
 
     def peak_memory_mib(self) -> float:
         """The most memory that the function's process has held so far (VmHWM)."""
@@ -157,7 +168,10 @@ class Emulated:
         return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024
 
     def processor_ms(self) -> float:
-        """How long the function's threads have run on a processor so far: this hardly depends on what else the machine does."""
+        """How long the function's threads have run on a processor so far: this hardly depends on what else the machine does.
+
+        Threads that have ended are not counted.
+        """
         return sum(int(one.read_text().split()[0]) for one in self.function().glob("task/*/schedstat")) / 1e6
 
 
@@ -167,13 +181,16 @@ def emulated(command: list[str], environment: dict[str, str], folder: Path = ROO
     port, api_port = free_ports()
     addresses = ["--runtime-interface-emulator-address", f"127.0.0.1:{port}"]
     addresses += ["--runtime-api-address", f"127.0.0.1:{api_port}"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
-    with subprocess.Popen([str(rie()), *addresses, *command], env=environment, cwd=folder, **quiet) as process:
-        function = Emulated(port, process)
-        try:
-            yield function
-        finally:
-            # The function is in a process group of its own, and would outlive the emulator.
-            own = int(function.function().name)
-            process.kill()
-            os.kill(own, signal.SIGKILL)
+    with tempfile.NamedTemporaryFile(suffix=".log") as log:
+        outputs = {"stdout": log, "stderr": log, "start_new_session": True}
+        with subprocess.Popen([str(rie()), *addresses, *command], env=environment, cwd=folder, **outputs) as process:
+            try:
+                function = Emulated(port, process, Path(log.name))
+                yield function
+            finally:
+                # The function is in a process group of its own, and would outlive the emulator.
+                own = children(process.pid)
+                process.kill()
+                for child in own:
+                    with suppress(ProcessLookupError):
+                        os.kill(child, signal.SIGKILL)

@@ -4,6 +4,7 @@
 use rust_decimal::Decimal;
 use serde::Deserialize;
 
+use crate::contender::Failure;
 use crate::digest::Values;
 
 /// `Orders`.
@@ -172,12 +173,13 @@ struct Categories {
     categories: Vec<Named>,
 }
 
-/// Reads a document whose root element is `Orders`, and decodes the second layer of entities of the comments.
+/// Reads a document in UTF-8 whose root element is `Orders`, and decodes the second layer of entities of the comments.
 ///
 /// # Errors
-/// When a value or the XML is wrong anywhere.
-pub fn read(bytes: &[u8]) -> Result<Orders, quick_xml::DeError> {
-    let mut page: Orders = quick_xml::de::from_reader(bytes)?;
+/// When it is not UTF-8, or a value or the XML is wrong anywhere.
+pub fn read(bytes: &[u8]) -> Result<Orders, Failure> {
+    // Not `from_reader`, which copies every event.
+    let mut page: Orders = quick_xml::de::from_str(std::str::from_utf8(bytes)?)?;
     for comments in page.orders.iter_mut().filter_map(|order| order.comments.as_mut()) {
         if let std::borrow::Cow::Owned(decoded) = html_escape::decode_html_entities(comments) {
             *comments = decoded;

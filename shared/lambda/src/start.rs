@@ -61,7 +61,8 @@ pub struct Starter {
 
 impl Starter {
     /// Reads what Lambda puts into a function's environment: region, credentials and, on a developer's machine,
-    /// endpoints. Nothing else is looked for, as a search through files and addresses is a part of every cold start.
+    /// endpoints. Nothing else is looked for, neither in profiles nor in variables such as `AWS_MAX_ATTEMPTS` or
+    /// `AWS_USE_FIPS_ENDPOINT`: the search is a tenth of a cold start.
     ///
     /// # Errors
     /// [`StartError::Missing`] without `AWS_REGION`.
