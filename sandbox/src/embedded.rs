@@ -39,7 +39,7 @@ pub struct CallPlan {
 
 /// The SDK's client of a DynamoDB endpoint on this machine, over plain HTTP.
 pub fn remote_client(endpoint: &str) -> aws_sdk_dynamodb::Client {
-    aws_sdk_dynamodb::Client::from_conf(lambda::dynamodb_settings(&remote_config(endpoint)).build())
+    lambda::dynamodb_client(&remote_config(endpoint))
 }
 
 /// What a client of an endpoint on this machine is made from, over plain HTTP.
@@ -128,7 +128,7 @@ impl Embedded {
     pub fn client_with(&self, planner: Planner) -> aws_sdk_dynamodb::Client {
         let engine = self.clone();
         let config = wired_config(move |operation, body| engine.answer(operation, body), planner);
-        aws_sdk_dynamodb::Client::from_conf(lambda::dynamodb_settings(&config).build())
+        lambda::dynamodb_client(&config)
     }
 
     /// Answers one request of the DynamoDB API: the operation and its JSON. Gives the status and the answer's JSON.

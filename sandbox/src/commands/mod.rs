@@ -55,8 +55,7 @@ impl Store {
         if let Some(table) = &self.table {
             let http = lambda::http_client();
             let config = aws_config::defaults(BehaviorVersion::latest()).http_client(http).load().await;
-            let client = aws_sdk_dynamodb::Client::from_conf(lambda::dynamodb_settings(&config).build());
-            return Ok(Ledger::new(client, table, retention));
+            return Ok(Ledger::new(lambda::dynamodb_client(&config), table, retention));
         }
         if !self.database.exists() {
             return Err(Problem(format!(

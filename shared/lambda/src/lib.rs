@@ -18,7 +18,7 @@ pub use http::{Answer, MAX_BODY_BYTES, content_type, path, respond};
 pub use metrics::{Function, Metric, Metrics};
 pub use receipt::{Closing, Receipt};
 pub use start::{
-    OPERATION_TIMEOUT, StartError, Starter, dynamodb_settings, http_client, init_logs, log_targets, variable,
+    OPERATION_TIMEOUT, StartError, Starter, dynamodb_client, http_client, init_logs, log_targets, variable,
 };
 pub use store::{ConnectionSource, ConnectionStore, StoreError};
 

@@ -81,11 +81,6 @@ impl Starter {
         Ok(Self { config })
     }
 
-    /// The DynamoDB client.
-    pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
-        aws_sdk_dynamodb::Client::from_conf(dynamodb_settings(&self.config).build())
-    }
-
     /// What every client of an AWS service is made from.
     pub fn config(&self) -> &SdkConfig {
         &self.config
@@ -97,7 +92,7 @@ impl Starter {
     /// [`StartError`].
     pub fn ledger(&self) -> Result<Ledger, StartError> {
         Ok(Ledger::new(
-            self.dynamodb(),
+            dynamodb_client(&self.config),
             variable("TABLE_NAME")?,
             Retention {
                 revisions: days("RETENTION_DAYS", Retention::default().revisions)?,
@@ -146,11 +141,12 @@ impl LoadServiceConfig for EndpointVariables {
     }
 }
 
-/// The DynamoDB client's settings: three tries, and time-outs that leave a function time to answer 503 itself.
-pub fn dynamodb_settings(config: &SdkConfig) -> aws_sdk_dynamodb::config::Builder {
-    aws_sdk_dynamodb::config::Builder::from(config)
+/// The DynamoDB client: three tries, and time-outs that leave a function time to answer 503 itself.
+pub fn dynamodb_client(config: &SdkConfig) -> aws_sdk_dynamodb::Client {
+    let settings = aws_sdk_dynamodb::config::Builder::from(config)
         .retry_config(RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(50)))
-        .timeout_config(timeouts())
+        .timeout_config(timeouts());
+    aws_sdk_dynamodb::Client::from_conf(settings.build())
 }
 
 fn timeouts() -> TimeoutConfig {

@@ -106,12 +106,17 @@ impl<'a> Source<'a> {
         Ok((self.mixed_text(tag, rest)?, attributes))
     }
 
-    /// The trimmed text of an element, if it has no attributes and nothing in it but a text that stands for itself.
+    /// The text of an element that has no attributes of its own either, as `leaf` has it.
     ///
-    /// What `leaf` returns goes through memory, this does not: it makes a page a tenth faster to read.
+    /// What `leaf` returns goes through memory, a plain text from here does not: a page is a tenth faster to read.
     #[inline(always)]
-    pub(super) fn bare_text(&mut self, tag: &Tag<'a>) -> Option<&'a str> {
-        if tag.has_attributes() { None } else { self.plain_text(tag).map(trim_str) }
+    pub(super) fn text(&mut self, tag: &Tag<'a>, rest: &mut Rest) -> Result<Value<'a>, Fault> {
+        if !tag.has_attributes()
+            && let Some(text) = self.plain_text(tag)
+        {
+            return Ok(present_str(text));
+        }
+        Ok(self.leaf(tag, [], rest)?.0)
     }
 
     /// The text of an element, in however many pieces it comes.

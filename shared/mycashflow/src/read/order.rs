@@ -334,12 +334,7 @@ fn text<'a>(source: &mut Source<'a>, tag: &Tag<'a>, slot: &mut Option<Text>, res
     if slot.is_some() || rest.keeps(tag.name) {
         return source.repeated(tag, rest);
     }
-    if let Some(text) = source.bare_text(tag) {
-        *slot = (!text.is_empty()).then(|| Text::new(text));
-        return Ok(());
-    }
-    let (text, []) = source.leaf(tag, [], rest)?;
-    *slot = owned(text);
+    *slot = owned(source.text(tag, rest)?);
     Ok(())
 }
 
@@ -353,10 +348,7 @@ fn parsed<'a, T>(
     if slot.is_some() || rest.keeps(tag.name) {
         return source.repeated(tag, rest);
     }
-    let text = match source.bare_text(tag) {
-        Some(text) => (!text.is_empty()).then_some(Cow::Borrowed(text)),
-        None => source.leaf(tag, [], rest)?.0,
-    };
+    let text = source.text(tag, rest)?;
     *slot = value_of(source, tag, tag.name, text, parse)?;
     Ok(())
 }
