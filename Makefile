@@ -16,11 +16,11 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
 
 demo: ## Play a short day against a make-believe shop and ERP, and check the ledger
-	@cargo run --locked --package sandbox -- demo
+	@cargo run --locked --package tilaussilta-sandbox --bin sandbox -- demo
 
 SEEDS ?= 2000
 simulate: ## Play the poll in SEEDS make-believe worlds (2,000) full of faults, and check that nothing is lost
-	@cargo run --locked --quiet --profile simulation --package tests --bin simulate -- --seeds $(SEEDS)
+	@cargo run --locked --quiet --profile simulation --package tilaussilta-simulator --bin simulate -- --seeds $(SEEDS)
 
 mutations: ## Break each rule of the poll in turn, and find the world that notices: docs/mutations.md
 	@tests/mutations/run
@@ -78,7 +78,7 @@ sam-local-test: deployable ## The same through `sam local invoke`, in containers
 # What these three need: the functions for Lambda, the emulator, and the make-believe shop.
 deployable: build
 	@tools/install emulator
-	@cargo build --locked --quiet --package sandbox
+	@cargo build --locked --quiet --package tilaussilta-sandbox
 
 clean: ## Remove what was built and installed here
 	@cargo clean

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 orders=${ORDERS:-100000}
 
-cargo build --profile simulation --locked --quiet --package sandbox
+cargo build --profile simulation --locked --quiet --package tilaussilta-sandbox
 sandbox=${CARGO_TARGET_DIR:-$PWD/target}/simulation/sandbox
 folder=$(mktemp -d)
 trap 'kill "$shop" 2> /dev/null || true; rm -rf "$folder"' EXIT

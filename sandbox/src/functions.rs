@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use changes_poller::{Event, PollerDeps};
+use cloud::mappings::Invoke;
 use event_relay::{DeadLetters, Limits, RelayDeps, Request as RelayRequest};
 use lambda_http::{Body, Request, Response};
 use serde_json::{Value, json};
@@ -11,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
 use tokio::time::Instant;
 
-use crate::messaging::{ACTIONS_DEAD_LETTERS, BUS, EVENT_DEAD_LETTERS, Messaging, queue_url};
+use cloud::messaging::{ACTIONS_DEAD_LETTERS, BUS, EVENT_DEAD_LETTERS, Messaging, queue_url};
 
 /// The time that `event-relay` and `shop-actions` get, as in `template.yaml`.
 const TIMEOUT: Duration = Duration::from_secs(120);
@@ -125,6 +126,14 @@ pub struct FunctionsThread {
 enum Job {
     Http(Box<Request>, oneshot::Sender<Option<Response<Body>>>),
     Invoke(String, String, oneshot::Sender<Result<Value, InvokeError>>),
+}
+
+impl Invoke for FunctionsThread {
+    type Error = InvokeError;
+
+    async fn invoke(&self, function: &str, event: &str) -> Result<Value, InvokeError> {
+        Self::invoke(self, function, event).await
+    }
 }
 
 impl FunctionsThread {

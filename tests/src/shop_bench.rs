@@ -5,12 +5,12 @@ use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use changes_poller::{Event, PollerDeps, Report, ShopReport, handle};
-use lambda::Connections;
+use connections::Connections;
 use ledger::{DocumentKey, ShopState, Source};
 use mycashflow::RetryPolicy;
-use sandbox::in_process::{InProcess, SharedShop, lock};
-use sandbox::shop::{Shop, ShopConfig, ShopRequest, Via};
 use tokio::time::Instant;
+use world::in_process::{InProcess, SharedShop, lock};
+use world::shop::{Shop, ShopConfig, ShopRequest, Via};
 
 use crate::{Bench, CONNECTIONS, SHOP_KEY, post};
 

@@ -4,11 +4,11 @@
 
 use std::hint::black_box;
 
-use bench::contender::Failure;
-use bench::inputs;
 use manu::{is_authentic, read_document, verify_code};
 use mycashflow::{Limits, push_document, read_page};
 use sha2::{Digest, Sha256};
+use tilaussilta_bench::contender::Failure;
+use tilaussilta_bench::inputs;
 
 const SECRET: &str = "first client secret";
 

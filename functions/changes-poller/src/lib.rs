@@ -15,9 +15,9 @@ mod walk;
 use std::sync::Arc;
 
 use futures_util::StreamExt;
-use lambda::{Deps, Function};
 use ledger::Connection;
 use mycashflow::{RetryPolicy, Transport};
+use platform::{Deps, Function};
 use tokio::time::Instant;
 
 pub use event::{Event, EventError};

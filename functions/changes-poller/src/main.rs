@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use changes_poller::{Event, PollerDeps, Report, handle};
-use lambda::Starter;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use mycashflow::{HttpTransport, RetryPolicy};
+use platform::Starter;
 use serde_json::Value;
+use tilaussilta_changes_poller::{Event, PollerDeps, Report, handle};
 use tokio::time::Instant;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    lambda::init_logs();
+    platform::init_logs();
     let deps = PollerDeps {
         base: Starter::from_environment()?.deps().await?,
         transport: Arc::new(HttpTransport::new()?),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use lambda::Metric;
+use platform::Metric;
 use serde::Serialize;
 
 /// A run's answer: one report a shop.

@@ -3,12 +3,13 @@
 use std::pin::pin;
 use std::time::Duration;
 
+use connections::ShopConnection;
 use jiff::{SignedDuration, Timestamp};
-use lambda::{Clock, ShopConnection};
 use ledger::{
     Cursor, DocumentKey, Fenced, Gap, GapKind, Lease, Ledger, LedgerError, ShopState, Source, Stream, with_sources,
 };
 use mycashflow::{ClientError, ShopClient};
+use platform::Clock;
 use tokio::time::Instant;
 
 use crate::walk::{PAGE_ORDERS, Walk};

@@ -18,8 +18,8 @@ use aws_lambda_events::dynamodb::EventRecord;
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
-use lambda::Metrics;
 use ledger::{Item, Ledger, RevisionKey};
+use platform::Metrics;
 use tokio::time::Instant;
 
 pub use dead_letter::DeadLetters;

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use event_relay::{DeadLetters, Limits, RelayDeps, Request, handle};
-use lambda::{Metrics, OPERATION_TIMEOUT, Starter, variable};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use platform::{Metrics, OPERATION_TIMEOUT, Starter, variable};
 use serde_json::Value;
+use tilaussilta_event_relay::{DeadLetters, Limits, RelayDeps, Request, handle};
 use tokio::time::Instant;
 
 /// Kept free before Lambda's deadline: for a call that began before, and the answer that says what was not published.
@@ -13,7 +13,7 @@ const RESERVE: Duration = OPERATION_TIMEOUT.saturating_add(Duration::from_secs(2
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    lambda::init_logs();
+    platform::init_logs();
     let starter = Starter::from_environment()?;
     let deps = RelayDeps {
         ledger: starter.ledger()?,

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use lambda::{Function, Metric};
 use ledger::{DocumentKey, Revision, RevisionKey};
+use platform::{Function, Metric};
 use tokio::time::Instant;
 
 use crate::dead_letter::DeadLetter;

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
-use lambda::{Function, Metric};
 use ledger::{Connection, LedgerError, Revision, RevisionKey, ScanPosition};
+use platform::{Function, Metric};
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;

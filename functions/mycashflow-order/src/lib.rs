@@ -5,10 +5,10 @@
 
 use http::{Method, StatusCode};
 use jiff::Timestamp;
-use lambda::{Closing, Deps, MAX_BODY_BYTES, Receipt, content_type};
 use lambda_http::{Body, Request, Response};
 use ledger::{Connection, ContentHash, DocumentKey, Evidence, LedgerError, NewRevision, Source, System};
 use mycashflow::{Limits, Order, PushBody, PushError, ReadError, push_document, read_page};
+use platform::{Closing, Deps, MAX_BODY_BYTES, Receipt, content_type};
 
 /// The headers in which a shop's key is looked for, beside `Authorization: Bearer`.
 const KEY_HEADERS: [&str; 3] = ["x-api-key", "api-key", "key"];
@@ -20,7 +20,7 @@ const MAX_ORDERS: usize = 100;
 ///
 /// 200 is answered only when every order of the body is in the ledger. The other answers: see `docs/http-answers.md`.
 pub async fn handle(deps: &Deps, request: Request) -> Response<Body> {
-    let path = lambda::path(&request);
+    let path = platform::path(&request);
     let Some(shop) = shop_of(path) else {
         let receipt = Receipt::new(deps, Connection::unknown(System::Mycashflow), &request);
         let text = "no such address: the orders of a shop go to /mycashflow/SHOP/orders";

@@ -10,8 +10,8 @@
 
 use std::time::Duration;
 
+use connections::OrderIs;
 use jiff::{SignedDuration, Timestamp};
-use lambda::OrderIs;
 use ledger::{
     Begun, Claim, Connection, ContentHash, DocumentKey, Evidence, LedgerError, NewQuarantined, NewRevision, Settled,
     Source,

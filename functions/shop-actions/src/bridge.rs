@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use connections::{Bridge, OrderIs};
 use jiff::{SignedDuration, Timestamp};
-use lambda::{Bridge, Deps, OrderIs};
 use ledger::{Connection, DocumentKey, LedgerError, RevisionKey, System};
 use manu::WebhookType;
+use platform::Deps;
 use serde_json::Value;
 
 use crate::message::{Action, MAX_ORDERS, Message};

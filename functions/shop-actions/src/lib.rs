@@ -14,9 +14,10 @@ use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_sqs::types::MessageAttributeValue;
-use lambda::{Deps, Function, OPERATION_TIMEOUT, OrderIs};
+use connections::OrderIs;
 use ledger::{Connection, Settled, sdk_reason};
 use mycashflow::{RetryPolicy, ShopClient, Transport};
+use platform::{Deps, Function, OPERATION_TIMEOUT};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 

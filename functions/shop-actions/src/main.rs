@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use lambda::{Starter, variable};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use mycashflow::{HttpTransport, RetryPolicy};
+use platform::{Starter, variable};
 use serde_json::Value;
-use shop_actions::{ActionsDeps, handle};
+use tilaussilta_shop_actions::{ActionsDeps, handle};
 use tokio::time::Instant;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    lambda::init_logs();
+    platform::init_logs();
     let starter = Starter::from_environment()?;
     let deps = ActionsDeps {
         base: starter.deps().await?,

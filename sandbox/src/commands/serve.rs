@@ -7,21 +7,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use changes_poller::PollerDeps;
+use cloud::embedded::Embedded;
+use cloud::mappings::Mappings;
+use cloud::messaging::{ACTIONS, Messaging, queue_url};
+use cloud::tls::Identity;
+use cloud::{Cloud, Metering};
+use connections::{ConnectionSource, ConnectionStore, Connections};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
-use lambda::{ConnectionSource, ConnectionStore, Connections, Deps, Metrics, system_clock};
 use ledger::{Ledger, Retention, create_table};
 use mycashflow::HttpTransport;
-use sandbox::embedded::Embedded;
+use platform::{Deps, Metrics, system_clock};
 use sandbox::functions::{Functions, FunctionsThread};
-use sandbox::mappings::Mappings;
-use sandbox::messaging::{ACTIONS, Messaging, queue_url};
 use sandbox::server::{Server, encoded};
-use sandbox::shop::{Bound, ShopConfig, Via};
-use sandbox::world::{World, shop_url};
+use sandbox::simulated;
 use serde_json::json;
 use tokio::net::TcpListener;
 use url::Url;
+use world::shop::{Bound, ShopConfig, Via};
+use world::{Vendors, shop_url};
 
 use super::{Problem, TABLE, policy};
 
@@ -55,6 +59,24 @@ pub(crate) struct Options {
     /// Append every event that is published to this file, as a line of JSON.
     #[arg(long, value_name = "FILE")]
     events: Option<PathBuf>,
+    /// Listen behind TLS: the certificate to trust is written into this folder, and the connections document too.
+    #[arg(long, value_name = "DIR")]
+    tls: Option<PathBuf>,
+    /// Serve AWS and the simulated vendors only, for functions that run elsewhere.
+    #[arg(long)]
+    without_functions: bool,
+    /// Count what is asked of AWS and of the shops: `GET /seen` tells, and `GET /seen?record` keeps the calls from then on.
+    #[arg(long)]
+    counted: bool,
+    /// Count the read and write units of DynamoDB too.
+    #[arg(long)]
+    metered: bool,
+    /// How long AWS takes for each call beyond what this machine does, in milliseconds.
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    delay_ms: u64,
+    /// How long before the start the last of the seeded orders was made, in minutes. Without it, at midnight (UTC).
+    #[arg(long, value_name = "MINUTES")]
+    seed_until: Option<i64>,
     /// Print the address as JSON, for programs.
     #[arg(long)]
     json: bool,
@@ -71,69 +93,108 @@ enum BoundSwitch {
 
 pub(crate) async fn run(options: Options) -> Result<(), Problem> {
     let listener = TcpListener::bind(("127.0.0.1", options.port)).await?;
-    let base = Url::parse(&format!("http://{}", listener.local_addr()?))?;
+    let scheme = if options.tls.is_some() { "https" } else { "http" };
+    let base = Url::parse(&format!("{scheme}://{}", listener.local_addr()?))?;
     if !options.connections.exists() {
         write_connections(&options.connections, &base)?;
     }
     let store = ConnectionStore::open(ConnectionSource::File(options.connections.clone())).await?;
     let connections = store.current();
     let embedded = Embedded::in_file(&options.database)?;
-    let client = embedded.client();
+    let client = platform::dynamodb_client(&embedded.config());
     create_table(&client, TABLE).await?;
-    let deps = PollerDeps {
-        base: Deps {
-            ledger: Ledger::new(client, TABLE, Retention::default()),
-            connections: Arc::new(store),
-            clock: system_clock(),
-            metrics: Metrics::off(),
-        },
-        transport: Arc::new(HttpTransport::new()?),
-        policy: policy(),
-        progress: None,
-    };
-    let bound = match options.bound {
-        BoundSwitch::Inclusive => Bound::Inclusive,
-        BoundSwitch::Exclusive => Bound::Exclusive,
-    };
-    let config = ShopConfig { bound, time_to: !options.without_span, ..ShopConfig::default() };
-    let world = World::new(&connections, &base, &config, system_clock());
-    seed(&world, options.seed_orders)?;
+    let world = simulated(&connections, &base, &shop_config(&options), system_clock());
+    seed(&world, options.seed_orders, options.seed_until)?;
     let messaging = Messaging::new(system_clock());
     if let Some(path) = &options.events {
         messaging.write_events_to(events_file(path)?);
     }
-    let functions = FunctionsThread::start(Functions::new(deps, &messaging))?;
-    let checkpoint = options.database.with_extension("relay");
-    let mappings = Mappings::new(embedded.clone(), TABLE, messaging.clone(), functions.clone(), checkpoint);
-    tokio::spawn(relay(mappings, options.json));
-    if options.json {
-        println!("{}", json!({ "url": base.as_str().trim_end_matches('/') }));
+    let functions = if options.without_functions {
+        None
     } else {
-        print_help(&options, &base, &connections, &world);
-    }
-    if options.every > 0 {
-        tokio::spawn(schedule(functions.clone(), Duration::from_secs(options.every), options.json));
-    }
-    if options.with_parent {
-        end_with_parent();
-    }
+        let ledger = Ledger::new(client, TABLE, Retention::default());
+        Some(start_functions(&options, ledger, store, embedded.clone(), &messaging)?)
+    };
+    let document = options.connections.clone();
+    let mut cloud = Cloud::new(embedded, messaging, move || std::fs::read_to_string(&document).ok());
+    cloud.metering = Metering {
+        counted: options.counted || options.metered,
+        units: options.metered,
+        delay: Duration::from_millis(options.delay_ms),
+    };
     let functions_url = base.as_str().trim_end_matches('/').to_owned();
     let server = Server {
-        functions: Some(functions),
-        embedded: Some(embedded),
-        messaging: Some(messaging),
-        world: Some(world),
+        functions,
+        cloud: Some(cloud),
+        world: Some(world.clone()),
         orders_url: functions_url.clone(),
         messages_url: functions_url,
         push_keys: push_keys(&connections),
     };
-    until_stopped(server, listener).await
+    if options.with_parent {
+        end_with_parent();
+    }
+    match &options.tls {
+        None => {
+            if options.json {
+                println!("{}", json!({ "url": base.as_str().trim_end_matches('/') }));
+            } else {
+                print_help(&options, &base, &connections, &world);
+            }
+            until_stopped(server.serve(listener)).await
+        }
+        Some(folder) => serve_tls(server, listener, &base, folder).await,
+    }
+}
+
+/// Starts the functions with their schedule and the mappings of the stream and the queue.
+fn start_functions(
+    options: &Options,
+    ledger: Ledger,
+    connections: ConnectionStore,
+    embedded: Embedded,
+    messaging: &Messaging,
+) -> Result<FunctionsThread, Problem> {
+    let deps = PollerDeps {
+        base: Deps { ledger, connections: Arc::new(connections), clock: system_clock(), metrics: Metrics::off() },
+        transport: Arc::new(HttpTransport::new()?),
+        policy: policy(),
+        progress: None,
+    };
+    let functions = FunctionsThread::start(Functions::new(deps, messaging))?;
+    let checkpoint = options.database.with_extension("relay");
+    let mappings = Mappings::new(embedded, TABLE, messaging.clone(), functions.clone(), checkpoint);
+    tokio::spawn(relay(mappings, options.json));
+    if options.every > 0 {
+        tokio::spawn(schedule(functions.clone(), Duration::from_secs(options.every), options.json));
+    }
+    Ok(functions)
+}
+
+fn shop_config(options: &Options) -> ShopConfig {
+    let bound = match options.bound {
+        BoundSwitch::Inclusive => Bound::Inclusive,
+        BoundSwitch::Exclusive => Bound::Exclusive,
+    };
+    ShopConfig { bound, time_to: !options.without_span, ..ShopConfig::default() }
+}
+
+/// Serves behind TLS, on two ports: in AWS each service is a host of its own, to be connected to by itself.
+async fn serve_tls(server: Server, listener: TcpListener, base: &Url, folder: &Path) -> Result<(), Problem> {
+    let secrets_listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    let identity = Identity::make_up()?;
+    std::fs::write(folder.join("authority.pem"), &identity.authority_pem)?;
+    let secrets_url = format!("https://{}", secrets_listener.local_addr()?);
+    println!("{}", json!({ "url": base.as_str().trim_end_matches('/'), "secrets_url": secrets_url }));
+    let secrets = server.clone().serve(identity.listen(secrets_listener)?);
+    let main = server.serve(identity.listen(listener)?);
+    until_stopped(async { tokio::try_join!(main, secrets).map(drop) }).await
 }
 
 /// Serves until Ctrl-C.
-pub(crate) async fn until_stopped(server: Server, listener: TcpListener) -> Result<(), Problem> {
+pub(crate) async fn until_stopped(serving: impl Future<Output = std::io::Result<()>>) -> Result<(), Problem> {
     tokio::select! {
-        result = server.serve(listener) => Ok(result?),
+        result = serving => Ok(result?),
         result = tokio::signal::ctrl_c() => Ok(result?),
     }
 }
@@ -153,7 +214,7 @@ pub(crate) fn push_keys(connections: &Connections) -> BTreeMap<String, String> {
 }
 
 /// The key for a shop's address: one of ours where there is one, so that the API key stands in no address.
-pub(crate) fn push_key(shop: &lambda::ShopConnection) -> &str {
+pub(crate) fn push_key(shop: &connections::ShopConnection) -> &str {
     shop.push_keys.first().unwrap_or(&shop.key).reveal()
 }
 
@@ -184,15 +245,19 @@ pub(crate) fn write_connections(path: &Path, base: &Url) -> Result<(), Problem> 
     std::fs::write(path, text + "\n").map_err(|error| Problem(format!("{} cannot be written: {error}", path.display())))
 }
 
-/// Gives every make-believe shop a history: an order a minute, the last one at midnight (UTC), so that it is the same
-/// whenever the sandbox is started on one day.
-fn seed(world: &World, orders: u64) -> Result<(), Problem> {
-    let midnight = Timestamp::now().to_zoned(TimeZone::UTC).date().to_zoned(TimeZone::UTC)?.timestamp();
+/// Gives every simulated shop a history: an order a minute, the last one so many minutes ago, or at midnight (UTC), so
+/// that it is the same whenever the sandbox is started on one day.
+fn seed(world: &Vendors, orders: u64, until: Option<i64>) -> Result<(), Problem> {
+    let now = Timestamp::now();
+    let last = match until {
+        Some(minutes) => now.checked_sub(minutes.minutes())?,
+        None => now.to_zoned(TimeZone::UTC).date().to_zoned(TimeZone::UTC)?.timestamp(),
+    };
     for name in world.shops.keys() {
         let Some(mut shop) = world.shop(name) else { continue };
         for index in 0..orders {
             let minutes_ago = i64::try_from(orders - 1 - index).unwrap_or(i64::MAX);
-            shop.add_made_up(midnight.checked_sub(minutes_ago.minutes())?, index, Via::Api);
+            shop.add_made_up(last.checked_sub(minutes_ago.minutes())?, index, Via::Api);
         }
     }
     Ok(())
@@ -234,7 +299,7 @@ fn events_file(path: &Path) -> Result<std::fs::File, Problem> {
 }
 
 /// Carries what is recorded to the bus, and what is asked for to the shops, as Lambda's event source mappings do.
-async fn relay(mut mappings: Mappings, quiet: bool) {
+async fn relay(mut mappings: Mappings<FunctionsThread>, quiet: bool) {
     loop {
         if let Err(error) = mappings.run_once().await
             && !quiet
@@ -245,7 +310,7 @@ async fn relay(mut mappings: Mappings, quiet: bool) {
     }
 }
 
-fn print_help(options: &Options, base: &Url, connections: &Connections, world: &World) {
+fn print_help(options: &Options, base: &Url, connections: &Connections, world: &Vendors) {
     let base = base.as_str().trim_end_matches('/');
     println!("Tilaussilta's sandbox: {base}    (Ctrl-C stops it)");
     println!("connections {}, database {}", options.connections.display(), options.database.display());

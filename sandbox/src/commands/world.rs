@@ -3,13 +3,13 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use lambda::{ConnectionSource, ConnectionStore, system_clock};
+use connections::{ConnectionSource, ConnectionStore};
+use platform::system_clock;
 use sandbox::server::Server;
-use sandbox::shop::ShopConfig;
-use sandbox::world::World;
 use serde_json::json;
 use tokio::net::TcpListener;
 use url::Url;
+use world::shop::ShopConfig;
 
 use super::Problem;
 use super::serve::{end_with_parent, push_keys, until_stopped, write_connections};
@@ -47,7 +47,7 @@ pub(crate) async fn run(options: Options) -> Result<(), Problem> {
         write_connections(&options.connections, &base)?;
     }
     let connections = ConnectionStore::open(ConnectionSource::File(options.connections.clone())).await?.current();
-    let world = World::new(&connections, &base, &ShopConfig::default(), system_clock());
+    let world = sandbox::simulated(&connections, &base, &ShopConfig::default(), system_clock());
     let url = base.as_str().trim_end_matches('/');
     if options.json {
         println!("{}", json!({ "url": url }));
@@ -66,5 +66,5 @@ pub(crate) async fn run(options: Options) -> Result<(), Problem> {
         push_keys: push_keys(&connections),
         ..Server::default()
     };
-    until_stopped(server, listener).await
+    until_stopped(server.serve(listener)).await
 }

@@ -102,10 +102,10 @@ pub enum DocumentError {
 /// A UTF-8 byte order mark before the document is skipped.
 ///
 /// ```
-/// let document = manu::read_document(br#"{ "total": 10.50, "id": "SO-1001" }"#)?;
+/// let document = tilaussilta_manu::read_document(br#"{ "total": 10.50, "id": "SO-1001" }"#)?;
 /// assert_eq!(document.id.as_str(), "SO-1001");
 /// assert_eq!(document.canonical, br#"{"id":"SO-1001","total":10.50}"#);
-/// # Ok::<(), manu::DocumentError>(())
+/// # Ok::<(), tilaussilta_manu::DocumentError>(())
 /// ```
 ///
 /// # Errors

@@ -6,11 +6,11 @@
 //! ```
 //! # let body = br#"{"id":4711,"documentNumber":"SO-1001"}"#;
 //! # let header = "7e48a4d7d5d21a4fd63b6a9c84b95ca4";
-//! let webhook: manu::WebhookType = "sales-order-activate".parse()?;
-//! assert!(manu::is_authentic(header, body, ["client-secret-1"]));
-//! let document = manu::read_document(body)?;
+//! let webhook: tilaussilta_manu::WebhookType = "sales-order-activate".parse()?;
+//! assert!(tilaussilta_manu::is_authentic(header, body, ["client-secret-1"]));
+//! let document = tilaussilta_manu::read_document(body)?;
 //! assert_eq!(document.id.as_str(), "4711");
-//! # assert_eq!(webhook, manu::WebhookType::SalesOrderActivate);
+//! # assert_eq!(webhook, tilaussilta_manu::WebhookType::SalesOrderActivate);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 

@@ -65,7 +65,7 @@ impl fmt::Display for VerifyCode {
 /// * A byte order mark counts as one `?`, for it is a character of the payload like any other.
 ///
 /// ```
-/// let code = manu::verify_code(r#"{"a":"€"}"#.as_bytes(), "x");
+/// let code = tilaussilta_manu::verify_code(r#"{"a":"€"}"#.as_bytes(), "x");
 /// assert_eq!(code.to_string(), "ba9466b5402869a102def4170a4c9fc0");
 /// ```
 pub fn verify_code(body: &[u8], secret: &str) -> VerifyCode {
@@ -81,8 +81,8 @@ pub fn verify_code(body: &[u8], secret: &str) -> VerifyCode {
 ///
 /// ```
 /// let body = br#"{"id":4711,"documentNumber":"SO-1001"}"#;
-/// assert!(manu::is_authentic("7e48a4d7d5d21a4fd63b6a9c84b95ca4", body, ["new-secret", "client-secret-1"]));
-/// assert!(!manu::is_authentic("", body, ["new-secret", "client-secret-1"]));
+/// assert!(tilaussilta_manu::is_authentic("7e48a4d7d5d21a4fd63b6a9c84b95ca4", body, ["new-secret", "client-secret-1"]));
+/// assert!(!tilaussilta_manu::is_authentic("", body, ["new-secret", "client-secret-1"]));
 /// ```
 pub fn is_authentic<'s>(header: &str, body: &[u8], secrets: impl IntoIterator<Item = &'s str>) -> bool {
     let Some(claimed) = VerifyCode::from_hex(header) else { return false };

@@ -59,7 +59,7 @@ impl RetryPolicy {
 /// # async fn example(key: String) -> Result<(), Box<dyn std::error::Error>> {
 /// use std::sync::Arc;
 ///
-/// use mycashflow::{HttpTransport, RetryPolicy, ShopClient, Stream};
+/// use tilaussilta_mycashflow::{HttpTransport, RetryPolicy, ShopClient, Stream};
 ///
 /// let base = "https://acme.mycashflow.fi".parse()?;
 /// let shop = ShopClient::new(base, key, Arc::new(HttpTransport::new()?), RetryPolicy::default(), 1);

@@ -51,9 +51,9 @@ pub enum PushError {
 /// Bytes are handed on as they came, whatever their encoding.
 ///
 /// ```
-/// let push = mycashflow::push_document(Some("application/x-www-form-urlencoded"), b"xml=%3COrder+id%3D%2258%22%2F%3E");
+/// let push = tilaussilta_mycashflow::push_document(Some("application/x-www-form-urlencoded"), b"xml=%3COrder+id%3D%2258%22%2F%3E");
 /// assert_eq!(&*push.xml?, br#"<Order id="58"/>"#);
-/// # Ok::<(), mycashflow::PushError>(())
+/// # Ok::<(), tilaussilta_mycashflow::PushError>(())
 /// ```
 pub fn push_document<'a>(content_type: Option<&str>, body: &'a [u8]) -> PushBody<'a> {
     let content_type = content_type.unwrap_or_default();

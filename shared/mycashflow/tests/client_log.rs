@@ -7,7 +7,9 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mycashflow::{BoxFuture, HttpRequest, HttpResponse, RetryPolicy, ShopClient, Transport, TransportError};
+use tilaussilta_mycashflow::{
+    BoxFuture, HttpRequest, HttpResponse, RetryPolicy, ShopClient, Transport, TransportError,
+};
 use url::Url;
 
 type Outcome = Result<HttpResponse, TransportError>;

@@ -5,14 +5,14 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use mycashflow::{
-    Category, Contact, Extra, Limits, Line, LineKind, Order, Payment, Shipment, SpanAttributes, Text, read_page,
-    write_order, write_orders,
-};
 use proptest::collection::{btree_map, vec};
 use proptest::option::of;
 use proptest::prelude::*;
 use rust_decimal::Decimal;
+use tilaussilta_mycashflow::{
+    Category, Contact, Extra, Limits, Line, LineKind, Order, Payment, Shipment, SpanAttributes, Text, read_page,
+    write_order, write_orders,
+};
 
 /// A value as shops have them: letters of all lengths in UTF-8, markup and entities; trimmed, as the reader does.
 fn text() -> impl Strategy<Value = Text> {

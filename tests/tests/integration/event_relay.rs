@@ -5,17 +5,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use cloud::embedded::{CallFault, CallPlan};
+use cloud::mappings::StreamReader;
+use cloud::messaging::{BUS, EVENT_DEAD_LETTERS, Messaging, queue_url};
 use event_relay::{DeadLetters, Limits, RelayDeps, Request};
 use ledger::{Connection, DocumentKey, Ledger, Retention, RevisionKey};
 use manu::WebhookType;
-use sandbox::embedded::{CallFault, CallPlan};
-use sandbox::erp::made_up_document;
-use sandbox::mappings::StreamReader;
-use sandbox::messaging::{BUS, EVENT_DEAD_LETTERS, Messaging, queue_url};
-use sandbox::orders::made_up;
 use serde_json::{Value, json};
-use tests::{Bench, TABLE, Trouble, Wire, message};
+use tilaussilta_tests::{Bench, TABLE, Trouble, Wire, message};
 use tokio::time::Instant;
+use world::erp::made_up_document;
+use world::orders::made_up;
 
 /// A ledger with its stream, and a bus.
 struct Relay {
@@ -196,7 +196,7 @@ async fn on_a_wire() -> (Relay, Arc<Wire>) {
     }
     relay.messaging.refuse(|entry| entry["Detail"].as_str().unwrap().contains("a/2\"").then_some("MalformedDetail"));
     let wire = Arc::new(Wire::default());
-    let client = relay.bench.embedded.client_with(wire.planner());
+    let client = platform::dynamodb_client(&relay.bench.embedded.config_with(wire.planner()));
     relay.deps.ledger = Ledger::new(client, TABLE, Retention::default());
     relay.deps.bus = relay.messaging.eventbridge_with(wire.planner());
     relay.deps.dead_letters.client = relay.messaging.sqs_with(wire.planner());
@@ -340,10 +340,10 @@ async fn batches_that_lambda_gave_up_are_published_from_their_times_by_one_readi
 
     let scans = Arc::new(AtomicUsize::new(0));
     let counted = scans.clone();
-    let client = relay.bench.embedded.client_with(Arc::new(move |operation| {
+    let client = platform::dynamodb_client(&relay.bench.embedded.config_with(Arc::new(move |operation| {
         counted.fetch_add(usize::from(operation == "Scan"), Ordering::Relaxed);
         CallPlan::default()
-    }));
+    })));
     relay.deps.ledger = Ledger::new(client, TABLE, Retention::default());
     assert_eq!(
         relay.republish(json!("dead-letters")).await,

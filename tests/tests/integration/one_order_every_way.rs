@@ -3,9 +3,9 @@
 use futures_util::future::join_all;
 use ledger::{DocumentKey, Source};
 use mycashflow::{Limits, Order, read_page};
-use sandbox::shop::Via;
 use serde_json::{Value, json};
-use tests::{CONNECTIONS, SHOP_KEY, ShopBench, post, shop_config};
+use tilaussilta_tests::{CONNECTIONS, SHOP_KEY, ShopBench, post, shop_config};
+use world::shop::Via;
 
 /// The answer to a question for one order, as the vendor's page shows it.
 const SAMPLE: &str = include_str!("../../../shared/mycashflow/testdata/order-58.xml");

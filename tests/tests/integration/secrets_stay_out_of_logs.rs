@@ -2,19 +2,21 @@
 //! answers and the delivery log.
 
 use changes_poller::Event;
+use cloud::embedded::CallFault;
+use cloud::mappings::StreamReader;
+use cloud::messaging::{ACTIONS_DEAD_LETTERS, EVENT_DEAD_LETTERS, Messaging};
 use http::Method;
 use lambda_http::Request;
 use ledger::{ContentHash, DocumentKey, Evidence, NewRevision, Source};
-use sandbox::embedded::CallFault;
 use sandbox::functions::Functions;
-use sandbox::mappings::StreamReader;
-use sandbox::messaging::{ACTIONS_DEAD_LETTERS, EVENT_DEAD_LETTERS, Messaging};
-use sandbox::shop::{Breakage, Fault, Via};
 use serde_json::{Value, json};
-use tests::{CONNECTIONS, Captured, MANU_SECRET, PUSH_KEY, SHOP_KEY, ShopBench, TABLE, post, shop_config, signed};
+use tilaussilta_tests::{
+    CONNECTIONS, Captured, MANU_SECRET, PUSH_KEY, SHOP_KEY, ShopBench, TABLE, post, shop_config, signed,
+};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::SubscriberExt;
+use world::shop::{Breakage, Fault, Via};
 
 /// What must not be seen anywhere. A prefix is enough to find a part of each.
 const PLANTED: [&str; 17] = [
@@ -51,7 +53,7 @@ fn capture_logs() -> (Captured, tracing::subscriber::DefaultGuard) {
     let captured = Captured::default();
     let writer = captured.clone();
     let layer = tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(move || writer.clone());
-    let layer = layer.with_filter(lambda::log_targets(LevelFilter::TRACE));
+    let layer = layer.with_filter(platform::log_targets(LevelFilter::TRACE));
     (captured, tracing::subscriber::set_default(tracing_subscriber::registry().with(layer)))
 }
 
@@ -347,6 +349,6 @@ async fn of_actions() {
 
 #[test]
 fn of_values_shown_for_debugging() {
-    let connections = lambda::Connections::parse(CONNECTIONS).unwrap();
+    let connections = connections::Connections::parse(CONNECTIONS).unwrap();
     assert_holds_nothing_planted("the connections", &format!("{connections:?}"));
 }

@@ -3,19 +3,20 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use cloud::embedded::{CallFault, CallPlan};
+use cloud::mappings::QUEUE_BATCH;
+use cloud::messaging::{ACTIONS, ACTIONS_DEAD_LETTERS, Messaging, queue_url};
+use connections::Connections;
 use jiff::SignedDuration;
-use lambda::{Connections, Deps};
 use ledger::{DocumentKey, Ledger, Retention, Source};
 use mycashflow::{BoxFuture, HttpRequest, HttpResponse, RetryPolicy, Transport, TransportError};
-use sandbox::embedded::{CallFault, CallPlan};
-use sandbox::in_process::{InProcess, SharedShop, lock};
-use sandbox::mappings::QUEUE_BATCH;
-use sandbox::messaging::{ACTIONS, ACTIONS_DEAD_LETTERS, Messaging, queue_url};
-use sandbox::shop::{Fault, MailKind, Shop, ShopConfig, Via};
+use platform::Deps;
 use serde_json::{Value, json};
 use shop_actions::ActionsDeps;
-use tests::{Bench, TABLE, Trouble, Wire, message};
+use tilaussilta_tests::{Bench, TABLE, Trouble, Wire, message};
 use tokio::time::Instant;
+use world::in_process::{InProcess, SharedShop, lock};
+use world::shop::{Fault, MailKind, Shop, ShopConfig, Via};
 
 const CONNECTIONS: &str = r#"{
   "shops": { "acme": { "url": "http://acme.invalid", "key": "planted-shop-key-7731" } },
@@ -109,7 +110,7 @@ impl Actions {
         }
         let messaging = Messaging::new(bench.deps.clock.clone());
         let wire = Arc::new(Wire::default());
-        let client = bench.embedded.client_with(wire.planner());
+        let client = platform::dynamodb_client(&bench.embedded.config_with(wire.planner()));
         let found = shop.clone();
         let in_process = InProcess::new(
             move |host| (host == "acme.invalid").then(|| found.clone()),

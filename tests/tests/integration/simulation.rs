@@ -1,6 +1,6 @@
 //! The simulator: a number of worlds, and that a seed is a world. CI plays thousands with `simulate`.
 
-use tests::simulation::run;
+use simulator::run;
 
 #[test]
 fn the_poll_loses_nothing_in_any_world() {

@@ -1,6 +1,6 @@
-//! The ways out of the ledger in many small worlds: see `tests::simulation::ways_out`.
+//! The ways out of the ledger in many small worlds: see `simulator::ways_out`.
 
-use tests::simulation::{WaysOut, ways_out};
+use simulator::{WaysOut, ways_out};
 
 const SEEDS: u64 = 200;
 /// Threads that play them, each its share.

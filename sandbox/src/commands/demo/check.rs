@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use ledger::{Connection, ContentHash, DocumentKey, Outcome, RevisionKey};
 use manu::WebhookType;
-use sandbox::shop::MailKind;
 use serde_json::json;
+use world::shop::MailKind;
 
 use super::steps::{BROKEN, CHANGED, DELIVERED, DISPATCH, DURING_CRASH, MADE, TRACKING_CODE};
 use super::{Demo, NAME};

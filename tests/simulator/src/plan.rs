@@ -1,0 +1,105 @@
+//! What a seed decides before anything happens.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use world::shop::{Bound, ShopConfig};
+
+use harness::SHOP_KEY;
+
+/// Nights on which Helsinki's clock changes, and days like any other.
+const DAYS: [&str; 4] =
+    ["2026-03-29T00:10:00Z", "2026-10-25T00:10:00Z", "2026-06-10T08:00:00Z", "2026-12-31T21:30:00Z"];
+
+/// How a world is.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    /// When it begins.
+    pub(super) begin: Timestamp,
+    /// How long things happen in it, before the dust settles.
+    pub(super) length: Duration,
+    /// The shop, where nobody knows how it behaves.
+    pub(super) shop: ShopConfig,
+    /// Whether the shop says in its answers what its clock shows.
+    pub(super) dated: bool,
+    /// How much happens in the shop.
+    pub(super) events: u32,
+    /// The orders of an ordinary burst, at most.
+    pub(super) burst: u32,
+    /// Whether one second holds more orders than an answer does: how many.
+    pub(super) crowd: Option<u32>,
+    /// Orders that there were long before.
+    pub(super) old_orders: u32,
+    /// How late a commit may become visible, in seconds.
+    pub(super) lateness: i64,
+    /// Whether orders are as large as real ones, or only as large as it takes.
+    pub(super) real_orders: bool,
+    /// How often the schedule starts a run.
+    pub(super) poll_every: Duration,
+    /// From when to when, in seconds after the beginning, the shop is out of order: it fails in one way all the time.
+    pub(super) outage: Option<(u64, u64)>,
+    /// Of a hundred requests to the shop, how many meet a fault.
+    pub(super) shop_faults: u32,
+    /// Of a thousand calls to the ledger, how many do.
+    pub(super) ledger_faults: u32,
+    /// Of a hundred runs, how many are killed, freeze, or have little time.
+    pub(super) mishaps: u32,
+    /// Of a hundred POSTs, how many are lost, late, doubled or met by a killed function.
+    pub(super) post_mishaps: u32,
+    /// Whether the shop takes long over every answer, so that a walk of some pages takes minutes.
+    pub(super) slow: bool,
+    /// How often somebody changes an order, besides all else, so that orders move while a walk goes past them.
+    pub(super) restless: Option<Duration>,
+    /// Whether some orders make the shop fail, or cannot be read.
+    pub(super) bad_orders: bool,
+}
+
+impl Plan {
+    /// Draws a plan from the thread's generator.
+    pub(super) fn draw() -> Self {
+        let crowded = percent(14);
+        let slow = percent(if crowded { 30 } else { 3 });
+        Self {
+            begin: pick(&DAYS).parse().expect("a time stamp"),
+            length: Duration::from_secs(60 * fastrand::u64(30..100)),
+            shop: ShopConfig {
+                key: SHOP_KEY.to_owned(),
+                bound: pick(&[Bound::Inclusive, Bound::Exclusive]),
+                time_to: percent(60),
+                single_wrapped: fastrand::bool(),
+                date_skew: SignedDuration::from_secs(pick(&[0, 0, fastrand::i64(-300..=300), 300, -300])),
+                send_renders_now: fastrand::bool(),
+                creation_updates: percent(60),
+            },
+            dated: percent(90),
+            events: fastrand::u32(3..25),
+            burst: pick(&[1, 3, 12]),
+            crowd: crowded.then(|| if percent(5) { fastrand::u32(250..1_000) } else { fastrand::u32(90..220) }),
+            old_orders: if crowded && percent(60) { fastrand::u32(80..220) } else { fastrand::u32(0..12) },
+            lateness: pick(&[0, 30, 540]),
+            real_orders: percent(10),
+            poll_every: Duration::from_secs(60 * pick(&[5, 5, 5, 11])),
+            outage: percent(20).then(|| {
+                let from = fastrand::u64(0..3_000);
+                (from, from + fastrand::u64(60..3_000))
+            }),
+            shop_faults: pick(&[0, 0, 4, 15]),
+            ledger_faults: pick(&[0, 0, 10, 60]),
+            mishaps: pick(&[0, 20, 50]),
+            post_mishaps: pick(&[0, 20, 60]),
+            slow,
+            restless: (crowded && percent(25)).then(|| Duration::from_millis(pick(&[1_000, 5_000, 20_000]))),
+            bad_orders: percent(30),
+        }
+    }
+}
+
+/// True in so many of a hundred cases.
+pub(super) fn percent(share: u32) -> bool {
+    fastrand::u32(0..100) < share
+}
+
+/// One of several.
+pub(super) fn pick<T: Clone>(from: &[T]) -> T {
+    from[fastrand::usize(..from.len())].clone()
+}

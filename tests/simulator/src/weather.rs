@@ -1,0 +1,129 @@
+//! What goes wrong with calls to the ledger, and whether anything does.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use cloud::embedded::{CallFault, CallPlan, Planner};
+use tokio::time::Instant;
+
+use super::plan::{Plan, percent, pick};
+use super::trace::Trace;
+
+/// Every way in which the shop fails.
+const FAULTS: [ShopFault; 11] = [
+    ShopFault::NotSent,
+    ShopFault::AnswerLost,
+    ShopFault::Cut,
+    ShopFault::Status(429),
+    ShopFault::Status(500),
+    ShopFault::Status(503),
+    ShopFault::Status(404),
+    ShopFault::Html,
+    ShopFault::Empty,
+    ShopFault::ErrorDocument,
+    ShopFault::Half,
+];
+
+/// The faults of a world, until the dust settles.
+#[derive(Debug)]
+pub(super) struct Weather {
+    calm: AtomicBool,
+    begun: Instant,
+    outage: Option<(u64, u64)>,
+    outage_fault: ShopFault,
+    shop_faults: u32,
+    ledger_faults: u32,
+    slow: bool,
+}
+
+/// What goes wrong with a request to the shop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ShopFault {
+    /// No connection: the request never arrives.
+    NotSent,
+    /// The request arrives, and its answer never does.
+    AnswerLost,
+    /// The connection breaks within the answer.
+    Cut,
+    /// This status and a line of text.
+    Status(u16),
+    /// Status 200 and a page of HTML.
+    Html,
+    /// Status 200 and nothing.
+    Empty,
+    /// Status 200 and an `<error>` document.
+    ErrorDocument,
+    /// Status 200, with the second half of the answer missing.
+    Half,
+}
+
+impl Weather {
+    pub(super) fn new(plan: &Plan) -> Arc<Self> {
+        let (shop_faults, ledger_faults) = (plan.shop_faults, plan.ledger_faults);
+        Arc::new(Self {
+            calm: AtomicBool::new(false),
+            begun: Instant::now(),
+            outage: plan.outage,
+            outage_fault: pick(&FAULTS),
+            shop_faults,
+            ledger_faults,
+            slow: plan.slow,
+        })
+    }
+
+    /// Nothing goes wrong any more.
+    pub(super) fn calm_down(&self) {
+        self.calm.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_calm(&self) -> bool {
+        self.calm.load(Ordering::Relaxed)
+    }
+
+    /// The fault of the next request to the shop.
+    pub(super) fn shop_fault(&self) -> Option<ShopFault> {
+        if self.is_calm() {
+            return None;
+        }
+        let seconds = self.begun.elapsed().as_secs();
+        if self.outage.is_some_and(|(from, until)| (from..until).contains(&seconds)) {
+            return Some(self.outage_fault);
+        }
+        percent(self.shop_faults).then(|| pick(&FAULTS))
+    }
+
+    /// How long a request to the shop takes there, and its answer back.
+    pub(super) fn shop_latency(&self) -> (Duration, Duration) {
+        let upper = if self.is_calm() {
+            400
+        } else if self.slow {
+            14_000
+        } else if percent(4) {
+            20_000
+        } else {
+            400
+        };
+        (Duration::from_millis(fastrand::u64(1..upper)), Duration::from_millis(fastrand::u64(1..upper)))
+    }
+
+    /// Of a thousand calls to the ledger, how many fail now: most, in a storm of a minute every half hour.
+    fn ledger_fault_rate(&self) -> u32 {
+        let stormy = self.ledger_faults > 0 && self.begun.elapsed().as_secs() % 1_800 < 60;
+        if stormy { 700 } else { self.ledger_faults }
+    }
+
+    /// Plans the calls to the ledger.
+    pub(super) fn planner(self: &Arc<Self>, trace: Trace) -> Planner {
+        use CallFault::{AnswerLost, Conflict, Failed, NotSent, Throttled};
+        let weather = Arc::clone(self);
+        Arc::new(move |operation| {
+            let stormy = !weather.is_calm() && fastrand::u32(0..1_000) < weather.ledger_fault_rate();
+            let fault = stormy.then(|| pick(&[Throttled, Failed, NotSent, AnswerLost, AnswerLost, Conflict]));
+            if let Some(fault) = fault {
+                trace.note(|| format!("ledger: {operation}: {fault:?}"));
+            }
+            CallPlan { latency: Duration::from_millis(fastrand::u64(1..12)), fault }
+        })
+    }
+}
