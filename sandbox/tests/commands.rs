@@ -64,7 +64,7 @@ impl Serving {
         let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let address = format!("{}{path}", self.url);
-        runtime.block_on(sandbox::server::send(&address, &headers, body.to_owned())).unwrap()
+        runtime.block_on(tilaussilta_sandbox::server::send(&address, &headers, body.to_owned())).unwrap()
     }
 }
 
