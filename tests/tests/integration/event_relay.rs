@@ -1,5 +1,9 @@
 //! From the table's stream to the bus.
 
+mod bus;
+mod json;
+mod order;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
