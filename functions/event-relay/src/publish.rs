@@ -8,7 +8,7 @@ use aws_sdk_eventbridge::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_eventbridge::operation::put_events::PutEventsError;
 use aws_sdk_eventbridge::primitives::DateTime;
 use aws_sdk_eventbridge::types::{PutEventsRequestEntry, PutEventsResultEntry};
-use events::Event;
+use events::{Event, MAX_DETAIL_BYTES};
 use ledger::{DocumentKey, sdk_reason};
 use tokio::time::Instant;
 
@@ -46,11 +46,9 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// A little under 1 MB, which EventBridge has taken since January 2026 (AWS Compute Blog, "More room to build:
-    /// serverless services now support payloads up to 1 MB"): whether that is 1000 or 1024 KB, and how much the envelope
-    /// around an entry takes of it, is not said. 6 tries, over some seconds.
+    /// As many bytes as a detail may have; 6 tries, over some seconds.
     fn default() -> Self {
-        Self { request_bytes: 990_000, attempts: 6, base_delay: Duration::from_millis(100) }
+        Self { request_bytes: MAX_DETAIL_BYTES, attempts: 6, base_delay: Duration::from_millis(100) }
     }
 }
 

@@ -17,6 +17,11 @@ pub const ORDER_CREATED: &str = "order.created";
 /// The detail-type of every later revision of an order.
 pub const ORDER_UPDATED: &str = "order.updated";
 
+/// The most bytes that a detail has with its document: a little under 1 MB, which EventBridge has taken since January 2026
+/// (AWS Compute Blog, "More room to build: serverless services now support payloads up to 1 MB"). Whether that is 1000 or
+/// 1024 KB, and how much the envelope around an entry takes of it, is undocumented.
+pub const MAX_DETAIL_BYTES: usize = 990_000;
+
 /// A revision, ready to be published.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {

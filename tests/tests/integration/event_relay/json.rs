@@ -4,7 +4,7 @@ use cloud::messaging::ACTIONS;
 
 use super::*;
 
-const LONG_NUMBER: &str = r#"{"id":200,"tracking_code":9400111899223197428490,"total":10.50}"#;
+const LONG_NUMBER: &str = r#"{"id":200,"total":10.50,"tracking_code":9400111899223197428490}"#;
 
 #[tokio::test(start_paused = true)]
 async fn half_a_surrogate_pair_and_a_number_beyond_floats_reach_the_bus() {
