@@ -13,7 +13,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use ledger::Ledger;
 
-pub use connections::{Bridge, Connections, ConnectionsError, ManuConnection, OrderIs, Secret, ShopConnection};
+pub use connections::{
+    Bridge, Connections, ConnectionsError, ConnectionsWarning, ManuConnection, OrderIs, Secret, ShopConnection,
+};
 pub use http::{Answer, MAX_BODY_BYTES, content_type, path, respond};
 pub use metrics::{Function, Metric, Metrics};
 pub use receipt::{Closing, Receipt};
