@@ -37,8 +37,8 @@ pub struct Document {
 impl Document {
     /// The document as it is published: its canonical JSON, with U+FFFD for each half of a surrogate pair.
     ///
-    /// Half a pair (`"\ud83d"`) may stand in JSON text (RFC 8259, section 8.2), but most readers refuse it, EventBridge
-    /// among them, so a document with one could never be published. Nothing else differs from
+    /// Half a pair (`"\ud83d"`) may stand in JSON text (RFC 8259, section 8.2), but it is no text: many readers
+    /// refuse it, and a bus that does would never take the document. Nothing else differs from
     /// [`canonical`](Self::canonical), by which versions are told apart. Numbers keep their digits. One that is too large
     /// for a 64-bit float (`1e400`) is valid JSON and stays as it is written; some readers refuse it, and a publisher
     /// whose bus does must be able to leave the document out.
