@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::append::{cancellation_reasons, transact_put};
 use crate::condition::{first_that_did_not_hold, was_made};
-use crate::gap::gap_from;
+use super::gap::gap_from;
 use crate::item::{Attributes, Item, expires_at, key, ms, n, s};
 use crate::{Connection, DocumentKey, Gap, Ledger, LedgerError};
 
@@ -227,7 +227,7 @@ impl Ledger {
     }
 
     /// Writes one item under the condition that the lease is still this run's.
-    pub(crate) async fn write_as_owner(&self, lease: &Lease, write: TransactWriteItem) -> Result<Fenced, LedgerError> {
+    pub(super) async fn write_as_owner(&self, lease: &Lease, write: TransactWriteItem) -> Result<Fenced, LedgerError> {
         let check = ConditionCheck::builder()
             .table_name(&self.table)
             .set_key(Some(key(Connection::shop(&*lease.shop).state_pk(), LEASE)))
