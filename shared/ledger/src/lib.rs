@@ -21,14 +21,15 @@ mod key;
 mod outbox;
 mod poll;
 mod table;
+mod transaction;
 
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 
-pub use append::{Appended, Evidence, NewRevision, Source};
+pub use append::{Appended, Evidence, NewRevision};
 pub use delivery::{Delivery, NewQuarantined, Outcome, Quarantined};
-pub use document::{Head, Revision};
+pub use document::{Head, Revision, Source};
 pub use erase::{Erased, Erasure};
 pub use error::{LedgerError, sdk_reason, with_sources};
 pub use hash::ContentHash;
