@@ -13,6 +13,7 @@ mod invariants;
 mod ledger_actions;
 mod ledger_contract;
 mod ledger_faults;
+mod ledger_fixture;
 mod manu_listener;
 mod metrics;
 mod mycashflow_order;
