@@ -6,8 +6,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 
-use crate::append::{REVISION_PREFIX, revision_sk};
-use crate::document::revision_from;
+use crate::document::{REVISION_PREFIX, revision_from, revision_sk};
 use crate::item::{Item, key, ms, s};
 use crate::{Connection, DocumentKey, Ledger, LedgerError, Revision};
 
@@ -93,7 +92,7 @@ impl Ledger {
         &self,
         document: &DocumentKey,
     ) -> Result<Vec<(RevisionKey, Result<Revision, String>)>, LedgerError> {
-        let items = self.query(document.pk(), Some("rev#")).await?;
+        let items = self.query(document.pk(), Some(REVISION_PREFIX)).await?;
         Ok(items.iter().filter_map(found).collect())
     }
 
