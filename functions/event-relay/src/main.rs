@@ -1,6 +1,6 @@
 //! The Lambda function that publishes the ledger's revisions: see the library.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use platform::{Metrics, OPERATION_TIMEOUT, Starter, variable};
@@ -30,7 +30,7 @@ async fn main() -> Result<(), Error> {
 }
 
 async fn answer(deps: &RelayDeps, event: LambdaEvent<Value>) -> Result<Value, Error> {
-    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis() as u64;
-    let remaining = Duration::from_millis(event.context.deadline.saturating_sub(now_ms)).saturating_sub(RESERVE);
-    Ok(handle(deps, Request::read(event.payload)?, Instant::now() + remaining).await?)
+    let deadline = platform::deadline(&event.context);
+    let deadline = deadline.checked_sub(RESERVE).unwrap_or_else(Instant::now);
+    Ok(handle(deps, Request::read(event.payload)?, deadline).await?)
 }
