@@ -159,7 +159,6 @@ fn start_functions(
         base: Deps { ledger, connections: Arc::new(connections), clock: system_clock(), metrics: Metrics::off() },
         transport: Arc::new(HttpTransport::new()?),
         policy: policy(),
-        progress: None,
     };
     let functions = FunctionsThread::start(Functions::new(deps, messaging))?;
     let checkpoint = options.database.with_extension("relay");

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use changes_poller::OVERLAP_SECONDS;
 use ledger::{Connection, ContentHash, DocumentKey, Gap, GapKind, Head, Revision, ShopState, Stream};
+use poll::OVERLAP_SECONDS;
 
 use super::chronicle::{Chronicle, Known};
 use super::world::{SHOP, World};

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
-use changes_poller::{Event, OVERLAP_SECONDS, PollerDeps, ShopReport, Stopped};
+use changes_poller::{Event, PollerDeps};
 use mycashflow::RetryPolicy;
+use poll::{CursorReport, OVERLAP_SECONDS, ShopReport, Stopped};
 use tokio::time::Instant;
 
 use super::chronicle::Sighting;
@@ -117,12 +118,7 @@ async fn run(world: &Rc<World>, fate: Fate) -> Option<ShopReport> {
         dated: world.plan.dated,
         pages: pages.clone(),
     };
-    let deps = PollerDeps {
-        base: world.deps.clone(),
-        transport: Arc::new(wire),
-        policy: RetryPolicy::default(),
-        progress: None,
-    };
+    let deps = PollerDeps { base: world.deps.clone(), transport: Arc::new(wire), policy: RetryPolicy::default() };
     let deadline = Instant::now() + fate.limit;
     let event = Event::Poll { shop: None };
     let polling = changes_poller::handle(&deps, &event, &name, deadline);
@@ -160,7 +156,7 @@ fn remember(world: &World, pages: &Pages, report: Option<&ShopReport>) {
 }
 
 fn shown(report: &ShopReport) -> String {
-    let position = |cursor: Option<changes_poller::CursorReport>| cursor.map_or(0, |cursor| cursor.position);
+    let position = |cursor: Option<CursorReport>| cursor.map_or(0, |cursor| cursor.position);
     format!(
         "{:?}: {} pages, {} orders, {} new, {} updated, {} unchanged, {} stale, {} quarantined, {} gaps, at {} and {}{}",
         report.stopped,
