@@ -33,13 +33,13 @@ pub struct Server {
     pub functions: Option<FunctionsThread>,
     /// The services of AWS, at `/`.
     pub cloud: Option<Cloud>,
-    /// The make-believe shops and ERPs.
+    /// The simulated shops and ERPs.
     pub world: Option<Vendors>,
-    /// Where the make-believe shops send their orders: the address of `mycashflow-order`.
+    /// Where the simulated shops send their orders: the address of `mycashflow-order`.
     pub orders_url: String,
-    /// Where the make-believe ERPs send their messages: the address of `manu-listener`.
+    /// Where the simulated ERPs send their messages: the address of `manu-listener`.
     pub messages_url: String,
-    /// The key that the make-believe shops put into the address of their orders.
+    /// The key that the simulated shops put into the address of their orders.
     pub push_keys: std::collections::BTreeMap<String, String>,
 }
 
@@ -101,7 +101,7 @@ impl Server {
         (StatusCode::NOT_FOUND, "nothing is served here\n").into_response()
     }
 
-    /// What people do in the make-believe world: order, change an order, act in the ERP.
+    /// What people do in the simulated world: order, change an order, act in the ERP.
     async fn control(&self, world: &Vendors, path: &str, query: &str, body: &[u8]) -> Response {
         let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
         let parameter = |name: &str| {
@@ -268,7 +268,7 @@ fn http_client() -> reqwest::Result<reqwest::Client> {
     if let Some(client) = CLIENT.get() {
         return Ok(client.clone());
     }
-    // Not an error when somebody else in the process was first.
+    // Not an error when another caller in the process was first.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0);
     let client = builder.timeout(Duration::from_secs(30)).build()?;

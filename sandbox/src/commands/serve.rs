@@ -44,16 +44,16 @@ pub(crate) struct Options {
     /// The database file. Made when there is none.
     #[arg(long, value_name = "FILE", default_value = "sandbox.db")]
     database: PathBuf,
-    /// How many orders the make-believe shops have from before today, which only the poll can find.
+    /// How many orders the simulated shops have from before today, which only the poll can find.
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed_orders: u64,
     /// Seconds between two polls; 0 polls only when asked to.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     every: u64,
-    /// Whether a make-believe shop's answer holds the second that was asked for. Nobody knows of the real one.
+    /// Whether a simulated shop's answer holds the second that was asked for. The real shop's bound is undocumented.
     #[arg(long, value_enum, default_value_t = BoundSwitch::Inclusive)]
     bound: BoundSwitch,
-    /// Leave out the attributes `time_from`, `time_to` and `orders` of a make-believe shop's answers.
+    /// Leave out the attributes `time_from`, `time_to` and `orders` of a simulated shop's answers.
     #[arg(long)]
     without_span: bool,
     /// Append every event that is published to this file, as a line of JSON.
@@ -326,9 +326,7 @@ fn print_help(options: &Options, base: &Url, connections: &Connections, world: &
         println!("curl -s --data-binary @order.xml -H 'content-type: application/xml' '{address}'");
         if world.shops.contains_key(name) {
             let key = encoded("key", shop.key.reveal());
-            println!(
-                "# a customer orders in the make-believe shop {name}, which POSTs the order; an API client orders"
-            );
+            println!("# a customer orders in the simulated shop {name}, which POSTs the order; an API client orders");
             println!("curl -sX POST '{base}/shops/{name}/orders?via=web'");
             println!("curl -sX POST '{base}/shops/{name}/orders?via=api&count=3'");
             println!("# order 1 is delivered in the shop; what the shop answers to the poll");
@@ -338,7 +336,7 @@ fn print_help(options: &Options, base: &Url, connections: &Connections, world: &
                 "# the shop is in trouble: its next two answers are an error page (or 500, 429, timeout, cut, empty, error)"
             );
             println!("curl -sX POST '{base}/shops/{name}/faults?kind=html&times=2'");
-            println!("# order 2 comes out broken, order 3 spoils every answer that holds it; and well again");
+            println!("# order 2 comes out broken, order 3 spoils every answer that holds it; and repaired");
             println!("curl -sX POST '{base}/shops/{name}/orders/2?trouble=unreadable'");
             println!("curl -sX POST '{base}/shops/{name}/orders/3?trouble=poison'");
             println!("curl -sX POST '{base}/shops/{name}/orders/3?trouble=none'");
@@ -348,9 +346,7 @@ fn print_help(options: &Options, base: &Url, connections: &Connections, world: &
         println!();
     }
     for name in connections.manu.keys() {
-        println!(
-            "# somebody activates a sales order in the make-believe ERP {name}, which sends a signed message; its log"
-        );
+        println!("# a user activates a sales order in the simulated ERP {name}, which sends a signed message; its log");
         println!("curl -sX POST '{base}/erp/{name}/sales-order-activate?id=4711'");
         println!("curl -s '{base}/erp/{name}/log?all=1'\n");
     }

@@ -1,4 +1,4 @@
-//! `sandbox world`: the make-believe shop and ERP alone, for functions that run elsewhere.
+//! `sandbox world`: the simulated shop and ERP alone, for functions that run elsewhere.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -52,7 +52,7 @@ pub(crate) async fn run(options: Options) -> Result<(), Problem> {
     if options.json {
         println!("{}", json!({ "url": url }));
     } else {
-        println!("A make-believe shop and ERP: {url}    (Ctrl-C stops it)");
+        println!("A simulated shop and ERP: {url}    (Ctrl-C stops it)");
         println!("orders go to {}, messages to {}", options.orders_to, options.messages_to);
         println!("connections {}", options.connections.display());
     }

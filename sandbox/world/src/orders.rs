@@ -1,4 +1,4 @@
-//! Made-up orders: the shape of real Finnish web shop orders, with nobody's data in them.
+//! Made-up orders: the shape of real Finnish web shop orders, without any real data.
 //!
 //! People, companies and places do not exist, e-mail addresses are at `example.com` and `example.fi`, and IP addresses
 //! come from the ranges kept for documentation (RFC 5737).
@@ -154,7 +154,7 @@ fn customer(rng: &mut Rng) -> Contact {
     }
 }
 
-/// The customer's own address, or sometimes somebody else's: a present.
+/// The customer's own address, or sometimes another person's: a present.
 fn shipping_address(rng: &mut Rng, customer: &Contact) -> Contact {
     if chance(rng, 15) {
         return Contact {

@@ -1,8 +1,8 @@
-//! The make-believe shop: the Webhooks extension with every documented behaviour, as a pure state machine.
+//! The simulated shop: the Webhooks extension with every documented behaviour, as a pure state machine.
 //!
 //! It opens no socket and reads no clock: a caller hands in the time and a request and carries the answer away, so an
 //! HTTP server and a simulator with a virtual clock can drive the same shop. What the vendor documents is in
-//! `spec/mycashflow.md` section 1. Where the specification says that nobody knows, [`ShopConfig`] has a switch, or
+//! `docs/vendors/mycashflow.md`. Where the interface is undocumented, [`ShopConfig`] has a switch, or
 //! the item here says what was chosen.
 
 mod answer;
@@ -26,10 +26,10 @@ pub use model::{
     Via,
 };
 
-/// The most orders that one `changes` answer holds (`spec/mycashflow.md`: always at most 100).
+/// The most orders that one `changes` answer holds (`docs/vendors/mycashflow.md`: always at most 100).
 pub const PAGE_SIZE: usize = 100;
 
-/// The make-believe shop.
+/// The simulated shop.
 ///
 /// An order made up here ([`Shop::add_made_up`]) costs about 250 bytes until it is changed. One that a caller brings
 /// ([`Shop::add_order`]), or that was changed, is kept whole, which is some 7 KB.

@@ -1,4 +1,4 @@
-//! Plays many worlds of the simulator, or one again: see the library.
+//! Simulates many worlds, or one again: see the library.
 #![allow(clippy::print_stdout, reason = "a program for people")]
 
 use std::process::ExitCode;
@@ -8,24 +8,24 @@ use std::time::Instant;
 
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
-use tilaussilta_simulator::{Outcome, run};
+use tilaussilta_simulator::{SimulationResult, run};
 
-/// Plays worlds in which everything goes wrong that can, and checks that the poll loses nothing.
+/// Simulates worlds full of faults, and checks that the poll loses nothing.
 #[derive(Parser)]
 struct Arguments {
-    /// How many worlds to play.
+    /// How many worlds to simulate.
     #[arg(long, default_value_t = 2_000, conflicts_with = "seed")]
     seeds: u64,
     /// The first world's seed.
     #[arg(long, default_value_t = 1, conflicts_with = "seed")]
     from: u64,
-    /// How many worlds to play at the same time [default: one for each core].
+    /// How many worlds to simulate at the same time [default: one for each core].
     #[arg(long)]
     jobs: Option<usize>,
-    /// Play this world alone.
+    /// Simulate only this world.
     #[arg(long)]
     seed: Option<u64>,
-    /// Tell what happens in it.
+    /// Print what happens in it, one line each.
     #[arg(long, requires = "seed")]
     trace: bool,
 }
@@ -47,17 +47,17 @@ fn main() -> ExitCode {
     for violation in &outcome.violations {
         println!("seed {seed}: {violation}");
     }
-    println!("replay it: cargo run --package tests --bin simulate -- --seed {seed} --trace");
+    println!("replay it: cargo run --package tilaussilta-simulator --bin simulate -- --seed {seed} --trace");
     ExitCode::FAILURE
 }
 
-/// Plays all the seeds, up to the first that fails: the lowest one.
-fn play(arguments: &Arguments) -> Option<(u64, Outcome)> {
+/// Simulates all the seeds, up to the first that fails: the lowest one.
+fn play(arguments: &Arguments) -> Option<(u64, SimulationResult)> {
     let jobs = arguments.jobs.or_else(|| std::thread::available_parallelism().ok().map(usize::from)).unwrap_or(1);
     let end = arguments.from + arguments.seeds;
     let style = "{bar:40} {pos}/{len} seeds, {per_sec}, {eta} left";
     let bar = ProgressBar::new(arguments.seeds).with_style(ProgressStyle::with_template(style).expect("a template"));
-    let (next, first_failed) = (AtomicU64::new(arguments.from), Mutex::new(None::<(u64, Outcome)>));
+    let (next, first_failed) = (AtomicU64::new(arguments.from), Mutex::new(None::<(u64, SimulationResult)>));
     let begun = Instant::now();
     std::thread::scope(|scope| {
         for _ in 0..jobs {

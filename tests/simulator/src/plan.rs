@@ -7,22 +7,22 @@ use world::shop::{Bound, ShopConfig};
 
 use harness::SHOP_KEY;
 
-/// Nights on which Helsinki's clock changes, and days like any other.
+/// Nights on which Helsinki's clock changes, and ordinary days.
 const DAYS: [&str; 4] =
     ["2026-03-29T00:10:00Z", "2026-10-25T00:10:00Z", "2026-06-10T08:00:00Z", "2026-12-31T21:30:00Z"];
 
-/// How a world is.
+/// Everything that is decided about a world before it begins.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     /// When it begins.
     pub(super) begin: Timestamp,
-    /// How long things happen in it, before the dust settles.
+    /// How long the workload lasts, before quiescence.
     pub(super) length: Duration,
-    /// The shop, where nobody knows how it behaves.
+    /// The shop's behaviour where its interface is undocumented.
     pub(super) shop: ShopConfig,
-    /// Whether the shop says in its answers what its clock shows.
+    /// Whether the shop's answers have a header `Date`.
     pub(super) dated: bool,
-    /// How much happens in the shop.
+    /// How many events the workload has.
     pub(super) events: u32,
     /// The orders of an ordinary burst, at most.
     pub(super) burst: u32,
@@ -36,20 +36,20 @@ pub(super) struct Plan {
     pub(super) real_orders: bool,
     /// How often the schedule starts a run.
     pub(super) poll_every: Duration,
-    /// From when to when, in seconds after the beginning, the shop is out of order: it fails in one way all the time.
+    /// From when to when, in seconds after the beginning, the shop has an outage: every request meets the same fault.
     pub(super) outage: Option<(u64, u64)>,
     /// Of a hundred requests to the shop, how many meet a fault.
     pub(super) shop_faults: u32,
     /// Of a thousand calls to the ledger, how many do.
     pub(super) ledger_faults: u32,
-    /// Of a hundred runs, how many are killed, freeze, or have little time.
-    pub(super) mishaps: u32,
-    /// Of a hundred POSTs, how many are lost, late, doubled or met by a killed function.
-    pub(super) post_mishaps: u32,
+    /// Of a hundred runs, how many are killed, frozen, or have little time.
+    pub(super) run_faults: u32,
+    /// Of a hundred pushes, how many are lost, late, repeated or received by a function that is killed.
+    pub(super) push_faults: u32,
     /// Whether the shop takes long over every answer, so that a walk of some pages takes minutes.
     pub(super) slow: bool,
-    /// How often somebody changes an order, besides all else, so that orders move while a walk goes past them.
-    pub(super) restless: Option<Duration>,
+    /// How often an order changes besides the workload's events, so that orders move within the stream during a walk.
+    pub(super) churn: Option<Duration>,
     /// Whether some orders make the shop fail, or cannot be read.
     pub(super) bad_orders: bool,
 }
@@ -85,10 +85,10 @@ impl Plan {
             }),
             shop_faults: pick(&[0, 0, 4, 15]),
             ledger_faults: pick(&[0, 0, 10, 60]),
-            mishaps: pick(&[0, 20, 50]),
-            post_mishaps: pick(&[0, 20, 60]),
+            run_faults: pick(&[0, 20, 50]),
+            push_faults: pick(&[0, 20, 60]),
             slow,
-            restless: (crowded && percent(25)).then(|| Duration::from_millis(pick(&[1_000, 5_000, 20_000]))),
+            churn: (crowded && percent(25)).then(|| Duration::from_millis(pick(&[1_000, 5_000, 20_000]))),
             bad_orders: percent(30),
         }
     }

@@ -73,7 +73,7 @@ async fn invariant_4_newer_wins() {
     assert_eq!(bench.ledger.revisions(&document).await.unwrap()[0].body, b"newer");
 }
 
-/// See also `event_relay`, and `ways_out`, in whose worlds the relay is killed anywhere.
+/// See also `event_relay`, and `outbound`, in whose worlds the relay is killed anywhere.
 #[tokio::test(start_paused = true)]
 async fn invariant_5_every_revision_is_published_under_one_id() {
     let world = ShopBench::new().await;
@@ -97,7 +97,7 @@ async fn invariant_5_every_revision_is_published_under_one_id() {
     assert_eq!(message.event_id(2), "manu/acme/sales-order-activate/4711/2");
 }
 
-/// See also `shop_actions` and `ways_out`.
+/// See also `shop_actions` and `outbound`.
 #[tokio::test(start_paused = true)]
 async fn invariant_8_each_action_is_done_once() {
     let world = ShopBench::new().await;

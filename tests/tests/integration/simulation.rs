@@ -1,4 +1,4 @@
-//! The simulator: a number of worlds, and that a seed is a world. CI plays thousands with `simulate`.
+//! The simulator: a number of worlds, and that a seed is a world. CI simulates thousands with `simulate`.
 
 use simulator::run;
 

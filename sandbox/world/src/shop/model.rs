@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-/// Whether `changes` includes orders of the very second that was asked for, which nobody has said.
+/// Whether `changes` includes orders of the very second that was asked for, which is undocumented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bound {
     /// `created_after_ts=N` includes second N.
@@ -14,7 +14,7 @@ pub enum Bound {
 /// How this shop behaves where the specification leaves it open.
 #[derive(Clone, Debug)]
 pub struct ShopConfig {
-    /// The shop's make-believe API key, expected in the parameter `key`.
+    /// The shop's API key, expected in the parameter `key`.
     pub key: String,
     /// Whether the second asked for belongs to the answer.
     pub bound: Bound,
@@ -119,7 +119,7 @@ pub struct OutgoingPost {
     pub order: u64,
     /// The header `Content-Type`.
     pub content_type: &'static str,
-    /// The order's XML document. Raw XML is a guess: nobody has said what the body looks like.
+    /// The order's XML document. Raw XML is an assumption: the body is undocumented.
     pub body: Vec<u8>,
 }
 

@@ -1,4 +1,4 @@
-//! The way to the shop: its faults, and a note of every page that a run was shown.
+//! The transport to the shop: its faults, and a record of every page that a run was shown.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use mycashflow::{BoxFuture, HttpRequest, HttpResponse, Transport, TransportError};
 use world::in_process::InProcess;
 
+use super::faults::{Faults, ShopFault};
 use super::trace::Trace;
-use super::weather::{ShopFault, Weather};
 
 /// A page that reached a run.
 #[derive(Clone, Debug)]
@@ -22,24 +22,24 @@ pub(super) struct Shown {
 pub(super) struct Pages {
     /// In the order they came.
     pub(super) shown: Vec<Shown>,
-    /// How many of them the run was done with when it asked for the next one: it takes a page in before it goes on.
+    /// How many of them the run was done with when it asked for the next one: it records a page before it asks for the next.
     pub(super) taken_in: usize,
     /// How many requests were made.
     pub(super) requests: usize,
 }
 
-/// One run's way to the shop.
-pub(super) struct Wire {
+/// One run's transport to the shop.
+pub(super) struct FaultyTransport {
     pub(super) run: String,
     pub(super) shop: Arc<InProcess>,
-    pub(super) weather: Arc<Weather>,
+    pub(super) faults: Arc<Faults>,
     pub(super) clock: platform::Clock,
     pub(super) trace: Trace,
     pub(super) dated: bool,
     pub(super) pages: Arc<Mutex<Pages>>,
 }
 
-impl Transport for Wire {
+impl Transport for FaultyTransport {
     fn send(&self, request: HttpRequest, timeout: Duration) -> BoxFuture<'_, Result<HttpResponse, TransportError>> {
         Box::pin(async move {
             let asked_at = (self.clock)();
@@ -49,9 +49,9 @@ impl Transport for Wire {
                 pages.requests += 1;
                 pages.taken_in = pages.shown.len();
             }
-            let fault = self.weather.shop_fault();
+            let fault = self.faults.shop_fault();
             let answer = match fault {
-                Some(ShopFault::NotSent) => Err(TransportError::Connect { source: "nobody listens".into() }),
+                Some(ShopFault::NotSent) => Err(TransportError::Connect { source: "nothing listens there".into() }),
                 _ => self.shop.send(request, timeout).await,
             };
             let answer = match fault {

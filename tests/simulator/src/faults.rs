@@ -1,4 +1,4 @@
-//! What goes wrong with calls to the ledger, and whether anything does.
+//! The faults of the calls to the shop and to the ledger.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,10 +25,10 @@ const FAULTS: [ShopFault; 11] = [
     ShopFault::Half,
 ];
 
-/// The faults of a world, until the dust settles.
+/// The faults of a simulated world, until quiescence.
 #[derive(Debug)]
-pub(super) struct Weather {
-    calm: AtomicBool,
+pub(super) struct Faults {
+    over: AtomicBool,
     begun: Instant,
     outage: Option<(u64, u64)>,
     outage_fault: ShopFault,
@@ -58,11 +58,11 @@ pub(super) enum ShopFault {
     Half,
 }
 
-impl Weather {
+impl Faults {
     pub(super) fn new(plan: &Plan) -> Arc<Self> {
         let (shop_faults, ledger_faults) = (plan.shop_faults, plan.ledger_faults);
         Arc::new(Self {
-            calm: AtomicBool::new(false),
+            over: AtomicBool::new(false),
             begun: Instant::now(),
             outage: plan.outage,
             outage_fault: pick(&FAULTS),
@@ -72,18 +72,19 @@ impl Weather {
         })
     }
 
-    /// Nothing goes wrong any more.
-    pub(super) fn calm_down(&self) {
-        self.calm.store(true, Ordering::Relaxed);
+    /// Ends all faults: quiescence.
+    pub(super) fn stop(&self) {
+        self.over.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn is_calm(&self) -> bool {
-        self.calm.load(Ordering::Relaxed)
+    /// Whether the faults have ended.
+    pub(super) fn are_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
     }
 
     /// The fault of the next request to the shop.
     pub(super) fn shop_fault(&self) -> Option<ShopFault> {
-        if self.is_calm() {
+        if self.are_over() {
             return None;
         }
         let seconds = self.begun.elapsed().as_secs();
@@ -95,7 +96,7 @@ impl Weather {
 
     /// How long a request to the shop takes there, and its answer back.
     pub(super) fn shop_latency(&self) -> (Duration, Duration) {
-        let upper = if self.is_calm() {
+        let upper = if self.are_over() {
             400
         } else if self.slow {
             14_000
@@ -107,19 +108,19 @@ impl Weather {
         (Duration::from_millis(fastrand::u64(1..upper)), Duration::from_millis(fastrand::u64(1..upper)))
     }
 
-    /// Of a thousand calls to the ledger, how many fail now: most, in a storm of a minute every half hour.
+    /// Of a thousand calls to the ledger, how many fail now: most of them, for a minute of every half hour.
     fn ledger_fault_rate(&self) -> u32 {
-        let stormy = self.ledger_faults > 0 && self.begun.elapsed().as_secs() % 1_800 < 60;
-        if stormy { 700 } else { self.ledger_faults }
+        let burst = self.ledger_faults > 0 && self.begun.elapsed().as_secs() % 1_800 < 60;
+        if burst { 700 } else { self.ledger_faults }
     }
 
     /// Plans the calls to the ledger.
     pub(super) fn planner(self: &Arc<Self>, trace: Trace) -> Planner {
         use CallFault::{AnswerLost, Conflict, Failed, NotSent, Throttled};
-        let weather = Arc::clone(self);
+        let faults = Arc::clone(self);
         Arc::new(move |operation| {
-            let stormy = !weather.is_calm() && fastrand::u32(0..1_000) < weather.ledger_fault_rate();
-            let fault = stormy.then(|| pick(&[Throttled, Failed, NotSent, AnswerLost, AnswerLost, Conflict]));
+            let fails = !faults.are_over() && fastrand::u32(0..1_000) < faults.ledger_fault_rate();
+            let fault = fails.then(|| pick(&[Throttled, Failed, NotSent, AnswerLost, AnswerLost, Conflict]));
             if let Some(fault) = fault {
                 trace.note(|| format!("ledger: {operation}: {fault:?}"));
             }

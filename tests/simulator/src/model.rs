@@ -1,4 +1,5 @@
-//! What is true in a world, and what the functions were shown of it: what the ledger is held against.
+//! The model: what is true in a simulated world and what the functions were shown of it. The invariants compare the
+//! ledger with it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -19,7 +20,7 @@ pub(super) struct Known {
 
 /// An order on a page that reached a run.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sighting {
+pub(super) struct Observation {
     pub(super) order: u64,
     /// What the page showed; nothing when it could not be read.
     pub(super) hash: Option<ContentHash>,
@@ -29,7 +30,7 @@ pub(super) struct Sighting {
     pub(super) ended_at: Timestamp,
 }
 
-/// A POST that was answered.
+/// A push that was answered.
 #[derive(Clone, Debug)]
 pub(super) struct Answered {
     pub(super) order: u64,
@@ -40,15 +41,15 @@ pub(super) struct Answered {
     pub(super) at: Timestamp,
 }
 
-/// Everything that the checks need to know.
+/// Everything that the invariants need to know.
 #[derive(Default)]
-pub(super) struct Chronicle {
+pub(super) struct Model {
     pub(super) orders: BTreeMap<u64, Known>,
     /// Orders that make the shop fail now.
     pub(super) poisoned: BTreeSet<u64>,
     /// Orders that cannot be read now, or that became readable again without a change that a stream would show.
     pub(super) unreadable: BTreeSet<u64>,
-    pub(super) sightings: Vec<Sighting>,
+    pub(super) observations: Vec<Observation>,
     pub(super) answered: Vec<Answered>,
     /// Where the cursors stood when last looked at: created, updated.
     pub(super) positions: [Option<i64>; 2],
@@ -58,7 +59,7 @@ pub(super) struct Chronicle {
     hashes: HashMap<Vec<u8>, ContentHash>,
 }
 
-impl Chronicle {
+impl Model {
     /// Notes an order's present state and where it stands in the streams.
     pub(super) fn note(&mut self, order: &Order, updated: Option<i64>) {
         let created = order.created_at.map_or(0, Timestamp::as_second);

@@ -1,47 +1,46 @@
-//! The laws: what must hold after every run, and what must hold when the dust has settled.
+//! The invariants: what must hold after every run, and what must hold at quiescence.
 
 use std::collections::{BTreeMap, HashSet};
 
 use changes_poller::OVERLAP_SECONDS;
 use ledger::{Connection, ContentHash, DocumentKey, Gap, GapKind, Head, Revision, ShopState, Stream};
 
-use super::chronicle::{Chronicle, Known};
-use super::world::{SHOP, World};
+use super::model::{Known, Model};
+use super::simulation::{SHOP, Simulation};
 
 /// What must hold after every run, whatever became of it: the cursors did not move back, nor past anything.
-pub(super) fn after_a_run(world: &World, run: &str) {
-    let state = world.look(async |ledger| ledger.shop_state(SHOP).await);
-    cursors_never_move_back(world, run, &state);
-    cursors_pass_no_hole(world, run, &state);
+pub(super) fn after_a_run(sim: &Simulation, run: &str) {
+    let state = sim.look(async |ledger| ledger.shop_state(SHOP).await);
+    cursors_never_move_back(sim, run, &state);
+    cursors_pass_no_hole(sim, run, &state);
 }
 
-/// What must hold at the end.
-pub(super) fn at_the_end(world: &World) {
-    let state = world.look(async |ledger| ledger.shop_state(SHOP).await);
-    let quarantined = Quarantine::of(world);
+/// What must hold at quiescence.
+pub(super) fn at_quiescence(sim: &Simulation) {
+    let state = sim.look(async |ledger| ledger.shop_state(SHOP).await);
+    let quarantined = Quarantine::of(sim);
     let mut revisions = BTreeMap::new();
-    let orders: Vec<u64> = world.chronicle.borrow().orders.keys().copied().collect();
+    let orders: Vec<u64> = sim.model.borrow().orders.keys().copied().collect();
     for order in orders {
         let key = DocumentKey::order(SHOP, order);
-        revisions.insert(order, world.look(async |ledger| ledger.revisions(&key).await));
+        revisions.insert(order, sim.look(async |ledger| ledger.revisions(&key).await));
     }
-    world.chronicle.borrow_mut().revisions = revisions.values().map(Vec::len).sum();
+    sim.model.borrow_mut().revisions = revisions.values().map(Vec::len).sum();
     for (order, revisions) in &revisions {
-        revisions_are_numbered_and_differ(world, *order, revisions);
-        the_last_revision_is_the_shops_state(world, *order, revisions, &state, &quarantined);
+        revisions_are_numbered_and_differ(sim, *order, revisions);
+        the_last_revision_is_the_shops_state(sim, *order, revisions, &state, &quarantined);
     }
-    what_was_shown_is_kept(world, &revisions, &quarantined);
-    what_was_accepted_is_kept(world, &revisions, &quarantined);
-    gaps_are_of_what_the_shop_cannot_serve(world, &state);
+    what_was_shown_is_kept(sim, &revisions, &quarantined);
+    what_was_accepted_is_kept(sim, &revisions, &quarantined);
+    gaps_are_of_what_the_shop_cannot_serve(sim, &state);
 }
 
-fn cursors_never_move_back(world: &World, run: &str, state: &ShopState) {
+fn cursors_never_move_back(sim: &Simulation, run: &str, state: &ShopState) {
     for (index, stream) in [Stream::Created, Stream::Updated].into_iter().enumerate() {
         let position = state.cursor(stream).map(|cursor| cursor.position);
-        let before = std::mem::replace(&mut world.chronicle.borrow_mut().positions[index], position);
+        let before = std::mem::replace(&mut sim.model.borrow_mut().positions[index], position);
         if position < before {
-            world
-                .violation(format!("{run}: the {} cursor moved back from {before:?} to {position:?}", stream.as_str()));
+            sim.violation(format!("{run}: the {} cursor moved back from {before:?} to {position:?}", stream.as_str()));
         }
     }
 }
@@ -49,15 +48,15 @@ fn cursors_never_move_back(world: &World, run: &str, state: &ShopState) {
 /// The next run asks from `position − overlap` on, or, when the cursor was moved three overlaps after its second, from
 /// `position − 1`; perhaps without that second itself. What lies before is never asked for again, so it must be in the
 /// ledger, in quarantine, or owed.
-fn cursors_pass_no_hole(world: &World, run: &str, state: &ShopState) {
+fn cursors_pass_no_hole(sim: &Simulation, run: &str, state: &ShopState) {
     let passed = |stream: Stream, second: i64| {
         state.cursor(stream).is_some_and(|cursor| {
             let settled = cursor.position <= cursor.moved_at.as_second() - 3 * OVERLAP_SECONDS;
             second < cursor.position - if settled { 1 } else { OVERLAP_SECONDS }
         })
     };
-    let chronicle = world.chronicle.borrow();
-    let suspects: Vec<(&u64, &Known)> = chronicle
+    let model = sim.model.borrow();
+    let suspects: Vec<(&u64, &Known)> = model
         .orders
         .iter()
         .filter(|(_, known)| {
@@ -66,7 +65,7 @@ fn cursors_pass_no_hole(world: &World, run: &str, state: &ShopState) {
         })
         .collect();
     let documents: Vec<DocumentKey> = suspects.iter().map(|(order, _)| DocumentKey::order(SHOP, **order)).collect();
-    let heads = world.look(async |ledger| ledger.heads(&documents).await);
+    let heads = sim.look(async |ledger| ledger.heads(&documents).await);
     let mut quarantined = None;
     for ((order, known), document) in suspects.into_iter().zip(&documents) {
         let head = heads.get(document);
@@ -76,12 +75,12 @@ fn cursors_pass_no_hole(world: &World, run: &str, state: &ShopState) {
                 || is_owed(state, stream, *order, second)
                 // An order that the ledger has never seen is owed whole by the window that hides its creation.
                 || (head.is_none() && is_owed(state, Stream::Created, *order, known.created))
-                || quarantined.get_or_insert_with(|| Quarantine::of(world)).holds(*order)
+                || quarantined.get_or_insert_with(|| Quarantine::of(sim)).holds(*order)
             {
                 continue;
             }
             let stream = stream.as_str();
-            world.violation(format!("{run}: the {stream} cursor passed order {order} of second {second}"));
+            sim.violation(format!("{run}: the {stream} cursor passed order {order} of second {second}"));
         }
     }
 }
@@ -106,50 +105,50 @@ fn is_owed(state: &ShopState, stream: Stream, order: u64, second: i64) -> bool {
         })
 }
 
-fn revisions_are_numbered_and_differ(world: &World, order: u64, revisions: &[Revision]) {
+fn revisions_are_numbered_and_differ(sim: &Simulation, order: u64, revisions: &[Revision]) {
     for (index, revision) in revisions.iter().enumerate() {
         if revision.revision as usize != index + 1 {
-            world.violation(format!("order {order}: revision {} stands at place {}", revision.revision, index + 1));
+            sim.violation(format!("order {order}: revision {} stands at place {}", revision.revision, index + 1));
         }
     }
     for pair in revisions.windows(2) {
         if pair[0].hash == pair[1].hash {
             let (first, second) = (pair[0].revision, pair[1].revision);
-            world.violation(format!("order {order}: revisions {first} and {second} say the same"));
+            sim.violation(format!("order {order}: revisions {first} and {second} say the same"));
         }
     }
 }
 
 fn the_last_revision_is_the_shops_state(
-    world: &World,
+    sim: &Simulation,
     order: u64,
     revisions: &[Revision],
     state: &ShopState,
     quarantined: &Quarantine,
 ) {
-    let chronicle = world.chronicle.borrow();
-    let Some(known) = chronicle.orders.get(&order) else { return };
+    let model = sim.model.borrow();
+    let Some(known) = model.orders.get(&order) else { return };
     if revisions.last().is_some_and(|last| last.hash == known.hash) {
         return;
     }
-    let unreadable = chronicle.unreadable.contains(&order) && quarantined.holds(order);
+    let unreadable = model.unreadable.contains(&order) && quarantined.holds(order);
     let streams = [(Stream::Created, Some(known.created)), (Stream::Updated, known.updated)];
     // What a poisoned order hides with it is owed as long as it is poisoned.
-    let hidden = !chronicle.poisoned.is_empty()
+    let hidden = !model.poisoned.is_empty()
         && streams
             .into_iter()
             .any(|(stream, second)| second.is_some_and(|second| is_owed(state, stream, order, second)));
     if !unreadable && !hidden {
         let count = revisions.len();
-        world.violation(format!("order {order}: the last of its {count} revisions is not the shop's state"));
+        sim.violation(format!("order {order}: the last of its {count} revisions is not the shop's state"));
     }
 }
 
-fn what_was_shown_is_kept(world: &World, revisions: &BTreeMap<u64, Vec<Revision>>, quarantined: &Quarantine) {
-    let chronicle = world.chronicle.borrow();
+fn what_was_shown_is_kept(sim: &Simulation, revisions: &BTreeMap<u64, Vec<Revision>>, quarantined: &Quarantine) {
+    let model = sim.model.borrow();
     let recorded: HashSet<(u64, ContentHash)> =
         revisions.iter().flat_map(|(order, all)| all.iter().map(|revision| (*order, revision.hash))).collect();
-    for seen in &chronicle.sightings {
+    for seen in &model.observations {
         let kept = match seen.hash {
             None => quarantined.holds(seen.order),
             // Otherwise it was stale: by the end of the run there was a newer one.
@@ -162,13 +161,13 @@ fn what_was_shown_is_kept(world: &World, revisions: &BTreeMap<u64, Vec<Revision>
         };
         if !kept {
             let (order, at) = (seen.order, seen.asked_at);
-            world.violation(format!("order {order}: the version shown to the question of {at} is nowhere"));
+            sim.violation(format!("order {order}: the version shown to the question of {at} is nowhere"));
         }
     }
 }
 
-fn what_was_accepted_is_kept(world: &World, revisions: &BTreeMap<u64, Vec<Revision>>, quarantined: &Quarantine) {
-    for answered in &world.chronicle.borrow().answered {
+fn what_was_accepted_is_kept(sim: &Simulation, revisions: &BTreeMap<u64, Vec<Revision>>, quarantined: &Quarantine) {
+    for answered in &sim.model.borrow().answered {
         let order = answered.order;
         let said = answered.text.split([' ', ',']).filter_map(|word| word.parse::<usize>().ok()).next_back();
         let named = said.and_then(|number| revisions.get(&order)?.get(number.checked_sub(1)?));
@@ -182,22 +181,22 @@ fn what_was_accepted_is_kept(world: &World, revisions: &BTreeMap<u64, Vec<Revisi
         };
         if !kept {
             let (status, text) = (answered.status, &answered.text);
-            world.violation(format!("order {order}: a POST was answered {status} {text:?}, and it is not so"));
+            sim.violation(format!("order {order}: a POST was answered {status} {text:?}, and it is not so"));
         }
     }
 }
 
-fn gaps_are_of_what_the_shop_cannot_serve(world: &World, state: &ShopState) {
-    let chronicle = world.chronicle.borrow();
-    for gap in state.gaps.iter().filter(|gap| !is_justified(&chronicle, gap)) {
-        world.violation(format!("a gap is open, and nothing is poisoned in it: {:?}", gap.kind));
+fn gaps_are_of_what_the_shop_cannot_serve(sim: &Simulation, state: &ShopState) {
+    let model = sim.model.borrow();
+    for gap in state.gaps.iter().filter(|gap| !is_justified(&model, gap)) {
+        sim.violation(format!("a gap is open, and nothing is poisoned in it: {:?}", gap.kind));
     }
 }
 
-fn is_justified(chronicle: &Chronicle, gap: &Gap) -> bool {
-    let poisoned = || chronicle.poisoned.iter().filter_map(|order| chronicle.orders.get(order));
+fn is_justified(model: &Model, gap: &Gap) -> bool {
+    let poisoned = || model.poisoned.iter().filter_map(|order| model.orders.get(order));
     match gap.kind {
-        GapKind::Order { order } => chronicle.poisoned.contains(&order),
+        GapKind::Order { order } => model.poisoned.contains(&order),
         GapKind::Numbers { .. } => false,
         // Every question from before a poisoned order fails that holds it, however much lies between.
         GapKind::Window { stream: Stream::Created, from, .. } => poisoned().any(|known| known.created >= from),
@@ -214,9 +213,9 @@ struct Quarantine {
 }
 
 impl Quarantine {
-    fn of(world: &World) -> Self {
+    fn of(sim: &Simulation) -> Self {
         let connection = Connection::shop(SHOP);
-        let all = world.look(async |ledger| ledger.quarantined(&connection).await);
+        let all = sim.look(async |ledger| ledger.quarantined(&connection).await);
         let documents = all.iter().filter_map(|one| one.document.clone()).collect();
         Self { documents, bodies: all.into_iter().map(|one| one.body).collect() }
     }
