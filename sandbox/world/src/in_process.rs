@@ -54,9 +54,9 @@ impl Transport for InProcess {
                     Some(Fault::Cut) => Err(TransportError::Cut),
                     _ => Ok(HttpResponse {
                         status: answer.status,
-                        date: Some(answer.date),
+                        date: answer.date,
                         content_type: Some(answer.content_type.to_owned()),
-                        retry_after: None,
+                        retry_after: answer.retry_after,
                         body: Bytes::from(answer.body),
                     }),
                 }

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use fastrand::Rng;
 use jiff::{SignedDuration, Timestamp};
-use world::shop::{Bound, ShopConfig};
+use world::shop::{Bound, Charset, Count, Lead, ShopConfig, Sort};
 
+use super::assumptions::{Assumption, FalseAssumptions, Settings};
 use harness::SHOP_KEY;
 
 /// Nights on which Helsinki's clock changes, and ordinary days.
@@ -18,10 +20,10 @@ pub(super) struct Plan {
     pub(super) begin: Timestamp,
     /// How long the workload lasts, before quiescence.
     pub(super) length: Duration,
+    /// The assumptions that are false.
+    pub(super) falsehoods: FalseAssumptions,
     /// The shop's behaviour where its interface is undocumented.
     pub(super) shop: ShopConfig,
-    /// Whether the shop's answers have a header `Date`.
-    pub(super) dated: bool,
     /// How many events the workload has.
     pub(super) events: u32,
     /// The orders of an ordinary burst, at most.
@@ -55,13 +57,26 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Draws a plan from the thread's generator.
-    pub(super) fn draw() -> Self {
+    /// Draws a plan from the thread's generator, and what is false in it from one of its own: the rest of a world stays the
+    /// same whatever is assumed.
+    pub(super) fn draw(seed: u64, settings: &Settings) -> Self {
+        let mut plan = Self::draw_basics();
+        let rng = &mut Rng::with_seed(seed ^ FALSEHOODS);
+        plan.falsehoods = settings.draw(rng);
+        for falsehood in plan.falsehoods.clone().iter() {
+            plan.break_assumption(falsehood, rng);
+        }
+        plan.make_noticeable();
+        plan
+    }
+
+    fn draw_basics() -> Self {
         let crowded = percent(14);
         let slow = percent(if crowded { 30 } else { 3 });
         Self {
             begin: pick(&DAYS).parse().expect("a time stamp"),
             length: Duration::from_secs(60 * fastrand::u64(30..100)),
+            falsehoods: FalseAssumptions::default(),
             shop: ShopConfig {
                 key: SHOP_KEY.to_owned(),
                 bound: pick(&[Bound::Inclusive, Bound::Exclusive]),
@@ -70,8 +85,9 @@ impl Plan {
                 date_skew: SignedDuration::from_secs(pick(&[0, 0, fastrand::i64(-300..=300), 300, -300])),
                 send_renders_now: fastrand::bool(),
                 creation_updates: percent(60),
+                dated: percent(90),
+                ..ShopConfig::default()
             },
-            dated: percent(90),
             events: fastrand::u32(3..25),
             burst: pick(&[1, 3, 12]),
             crowd: crowded.then(|| if percent(5) { fastrand::u32(250..1_000) } else { fastrand::u32(90..220) }),
@@ -92,6 +108,65 @@ impl Plan {
             bad_orders: percent(30),
         }
     }
+    /// Lets the shop, or what happens in it, be as it is when an assumption is false.
+    fn break_assumption(&mut self, assumption: Assumption, rng: &mut Rng) {
+        use Assumption as A;
+        let shop = &mut self.shop;
+        match assumption {
+            A::SmallPages => shop.page_size = one_of(rng, &[50, 50, 20, 99]),
+            A::WrongCount => {
+                shop.count = one_of(rng, &[Count::Absent, Count::Page, Count::More(1), Count::More(300), Count::Text]);
+            }
+            A::WrongTimeTo => shop.time_to_skew = SignedDuration::from_secs(one_of(rng, &[-3_600, -1, 1, 3_600])),
+            A::SixtyDays => shop.history = Some(SignedDuration::from_mins(one_of(rng, &[20, 45, 100]))),
+            A::SortedById => shop.sort = Sort::Id,
+            A::Unsorted => shop.sort = one_of(rng, &[Sort::Reversed, Sort::Newest]),
+            A::TwoRenderings => shop.two_renderings = true,
+            A::TimesWithOffset => shop.offset_times = true,
+            A::PhpNumbers => shop.exponents = true,
+            A::OddSideFields => shop.odd_side_fields = true,
+            A::CharsetOfHeader => shop.charset = one_of(rng, &[Charset::DeclaredLatin1, Charset::Latin1InHeader]),
+            A::LeadingSpace => {
+                shop.lead = one_of(rng, &[Lead::ByteOrderMark, Lead::TwoByteOrderMarks, Lead::WhiteSpace]);
+            }
+            A::BadByte | A::NonsenseTime | A::OddIds => self.bad_orders = true,
+            A::EmptyWithCount | A::RetryAfter | A::Firewall | A::Moved => self.shop_faults = self.shop_faults.max(4),
+            A::PushAsForm | A::LostLetters => self.events = self.events.max(12),
+            A::SlowAnswers => self.run_faults = self.run_faults.max(30),
+            A::EmptyGet | A::ShortGet => {
+                self.crowd = self.crowd.or(Some(rng.u32(110..180)));
+            }
+            A::IdJump | A::SparseIds | A::IdsNotByTime => {
+                if rng.bool() {
+                    self.crowd = self.crowd.or(Some(rng.u32(110..140)));
+                }
+            }
+            // The workload and the transport ask for these.
+            A::WrongClock | A::BackDated | A::FutureDated | A::ReusedId | A::DeletedOrder | A::HiddenOrder | A::CachedAnswers => {}
+        }
+    }
+
+    /// What no answer ever mentions cannot be noticed, so where an answer shows less than there is, it says so.
+    fn make_noticeable(&mut self) {
+        use Assumption as A;
+        let shows_less = [A::SmallPages, A::HiddenOrder, A::SixtyDays, A::SortedById, A::Unsorted, A::WrongTimeTo];
+        if self.falsehoods.iter().any(|falsehood| shows_less.contains(&falsehood)) {
+            self.shop.time_to = true;
+            if !matches!(self.shop.count, Count::More(_)) {
+                self.shop.count = Count::Whole;
+            }
+        }
+        if self.falsehoods.contains(A::WrongCount) {
+            self.shop.time_to = true;
+        }
+    }
+}
+
+/// Begins the generator of what is false in a world, beside that of all else.
+const FALSEHOODS: u64 = 0x0ddb_a115_0000_0000;
+
+fn one_of<T: Clone>(rng: &mut Rng, from: &[T]) -> T {
+    from[rng.usize(..from.len())].clone()
 }
 
 /// True in so many of a hundred cases.
