@@ -218,6 +218,16 @@ impl Shop {
         })
     }
 
+    /// An order as clients can see it now, wherever it may be left out.
+    pub fn visible(&self, id: u64) -> Option<Order> {
+        self.shown(id)
+    }
+
+    /// How an order's XML is broken.
+    pub fn breakage(&self, id: u64) -> Option<Breakage> {
+        self.unreadable.get(&id).copied()
+    }
+
     /// Every order in its latest state, by id.
     pub fn orders(&self) -> impl Iterator<Item = Arc<Order>> {
         self.orders.keys().filter_map(|id| self.order(*id))

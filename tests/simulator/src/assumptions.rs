@@ -171,6 +171,11 @@ impl FalseAssumptions {
         self.0.iter().copied()
     }
 
+    /// Takes an assumption for true after all.
+    pub(crate) fn remove(&mut self, assumption: Assumption) {
+        self.0.remove(&assumption);
+    }
+
     /// See [`Assumption::may_stay_owed`].
     pub(crate) fn may_stay_owed(&self) -> bool {
         self.iter().any(Assumption::may_stay_owed)

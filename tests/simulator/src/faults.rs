@@ -7,10 +7,11 @@ use std::time::Duration;
 use cloud::embedded::{CallFault, CallPlan, Planner};
 use tokio::time::Instant;
 
+use super::assumptions::Assumption;
 use super::plan::{Plan, percent, pick};
 use super::trace::Trace;
 
-/// Every way in which the shop fails.
+/// Every way in which a shop fails that keeps to the assumptions.
 const FAULTS: [ShopFault; 11] = [
     ShopFault::NotSent,
     ShopFault::AnswerLost,
@@ -33,6 +34,8 @@ pub(super) struct Faults {
     outage: Option<(u64, u64)>,
     outage_fault: ShopFault,
     shop_faults: u32,
+    /// The ways in which this shop fails.
+    kinds: Vec<ShopFault>,
     ledger_faults: u32,
     slow: bool,
 }
@@ -48,12 +51,16 @@ pub(super) enum ShopFault {
     Cut,
     /// This status and a line of text.
     Status(u16),
+    /// The same with `Retry-After` in seconds.
+    RetryAfter(u16, u64),
     /// Status 200 and a page of HTML.
     Html,
     /// Status 200 and nothing.
     Empty,
     /// Status 200 and an `<error>` document.
     ErrorDocument,
+    /// Status 200 and `<Orders>` without orders, which counts some.
+    EmptyPage,
     /// Status 200, with the second half of the answer missing.
     Half,
 }
@@ -61,11 +68,14 @@ pub(super) enum ShopFault {
 impl Faults {
     pub(super) fn new(plan: &Plan) -> Arc<Self> {
         let (shop_faults, ledger_faults) = (plan.shop_faults, plan.ledger_faults);
+        let outage_fault = pick(&FAULTS);
+        let kinds = kinds(plan);
         Arc::new(Self {
             over: AtomicBool::new(false),
             begun: Instant::now(),
             outage: plan.outage,
-            outage_fault: pick(&FAULTS),
+            outage_fault,
+            kinds,
             shop_faults,
             ledger_faults,
             slow: plan.slow,
@@ -91,7 +101,7 @@ impl Faults {
         if self.outage.is_some_and(|(from, until)| (from..until).contains(&seconds)) {
             return Some(self.outage_fault);
         }
-        percent(self.shop_faults).then(|| pick(&FAULTS))
+        percent(self.shop_faults).then(|| pick(&self.kinds))
     }
 
     /// How long a request to the shop takes there, and its answer back.
@@ -127,4 +137,25 @@ impl Faults {
             CallPlan { latency: Duration::from_millis(fastrand::u64(1..12)), fault }
         })
     }
+}
+
+/// The ways in which a shop fails: those that break an assumption are as frequent as all others.
+fn kinds(plan: &Plan) -> Vec<ShopFault> {
+    let mut kinds = FAULTS.to_vec();
+    for falsehood in plan.falsehoods.iter() {
+        let odd: &[ShopFault] = match falsehood {
+            Assumption::EmptyWithCount => &[ShopFault::EmptyPage],
+            Assumption::Firewall => &[ShopFault::Status(403)],
+            Assumption::Moved => &[ShopFault::Status(301)],
+            Assumption::RetryAfter => &[
+                ShopFault::RetryAfter(429, 2),
+                ShopFault::RetryAfter(503, 90),
+                ShopFault::RetryAfter(429, 3_600),
+                ShopFault::RetryAfter(503, 90_000),
+            ],
+            _ => continue,
+        };
+        kinds.extend(odd.iter().cycle().take(FAULTS.len()));
+    }
+    kinds
 }

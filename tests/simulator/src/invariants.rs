@@ -1,38 +1,32 @@
 //! The invariants: what must hold after every run, and what must hold at quiescence.
 
-use std::collections::{BTreeMap, HashSet};
+mod quiescence;
 
-use changes_poller::OVERLAP_SECONDS;
-use ledger::{Connection, ContentHash, DocumentKey, Gap, GapKind, Head, Revision, ShopState, Stream};
+use std::collections::{BTreeSet, HashSet};
 
-use super::model::{Known, Model};
+use changes_poller::{OVERLAP_SECONDS, ShopReport, Stopped};
+use ledger::{Connection, GapKind, ShopState, Stream};
+use world::shop::ChangeStream;
+
+use super::model::{Known, Recorded, recorded};
 use super::simulation::{SHOP, Simulation};
+use super::transport::Pages;
 
-/// What must hold after every run, whatever became of it: the cursors did not move back, nor past anything.
-pub(super) fn after_a_run(sim: &Simulation, run: &str) {
-    let state = sim.look(async |ledger| ledger.shop_state(SHOP).await);
+pub(super) use quiescence::at_quiescence;
+
+/// How far a cursor may stand beyond our own clock, in seconds: as far as a shop's clock may differ from it.
+const CLOCK_TOLERANCE_SECONDS: i64 = 300;
+
+/// What must hold after every run, whatever became of it.
+pub(super) fn after_a_run(sim: &Simulation, run: &str, pages: &Pages, report: Option<&ShopReport>) {
+    let state = sim.ask_ledger(async |ledger| ledger.shop_state(SHOP).await);
     cursors_never_move_back(sim, run, &state);
+    cursors_do_not_stand_in_the_future(sim, run, &state);
     cursors_pass_no_hole(sim, run, &state);
-}
-
-/// What must hold at quiescence.
-pub(super) fn at_quiescence(sim: &Simulation) {
-    let state = sim.look(async |ledger| ledger.shop_state(SHOP).await);
-    let quarantined = Quarantine::of(sim);
-    let mut revisions = BTreeMap::new();
-    let orders: Vec<u64> = sim.model.borrow().orders.keys().copied().collect();
-    for order in orders {
-        let key = DocumentKey::order(SHOP, order);
-        revisions.insert(order, sim.look(async |ledger| ledger.revisions(&key).await));
+    a_shop_is_left_alone_when_it_asks(sim, run, pages);
+    if let Some(report) = report {
+        what_was_told_is_kept_or_admitted(sim, run, pages, report, &state);
     }
-    sim.model.borrow_mut().revisions = revisions.values().map(Vec::len).sum();
-    for (order, revisions) in &revisions {
-        revisions_are_numbered_and_differ(sim, *order, revisions);
-        the_last_revision_is_the_shops_state(sim, *order, revisions, &state, &quarantined);
-    }
-    what_was_shown_is_kept(sim, &revisions, &quarantined);
-    what_was_accepted_is_kept(sim, &revisions, &quarantined);
-    gaps_are_of_what_the_shop_cannot_serve(sim, &state);
 }
 
 fn cursors_never_move_back(sim: &Simulation, run: &str, state: &ShopState) {
@@ -40,7 +34,18 @@ fn cursors_never_move_back(sim: &Simulation, run: &str, state: &ShopState) {
         let position = state.cursor(stream).map(|cursor| cursor.position);
         let before = std::mem::replace(&mut sim.model.borrow_mut().positions[index], position);
         if position < before {
-            sim.violation(format!("{run}: the {} cursor moved back from {before:?} to {position:?}", stream.as_str()));
+            let stream = stream.as_str();
+            sim.violation(format!("{run}: the {stream} cursor moved back from {before:?} to {position:?}"));
+        }
+    }
+}
+
+fn cursors_do_not_stand_in_the_future(sim: &Simulation, run: &str, state: &ShopState) {
+    for stream in [Stream::Created, Stream::Updated] {
+        let Some(cursor) = state.cursor(stream) else { continue };
+        let ahead = cursor.position - sim.now().as_second();
+        if ahead > CLOCK_TOLERANCE_SECONDS {
+            sim.violation(format!("{run}: the {} cursor stands {ahead} seconds in the future", stream.as_str()));
         }
     }
 }
@@ -55,27 +60,24 @@ fn cursors_pass_no_hole(sim: &Simulation, run: &str, state: &ShopState) {
             second < cursor.position - if settled { 1 } else { OVERLAP_SECONDS }
         })
     };
-    let model = sim.model.borrow();
-    let suspects: Vec<(&u64, &Known)> = model
-        .orders
-        .iter()
-        .filter(|(_, known)| {
-            passed(Stream::Created, known.created)
-                || known.updated.is_some_and(|second| passed(Stream::Updated, second))
-        })
-        .collect();
-    let documents: Vec<DocumentKey> = suspects.iter().map(|(order, _)| DocumentKey::order(SHOP, **order)).collect();
-    let heads = sim.look(async |ledger| ledger.heads(&documents).await);
+    let passed = |stream: Stream, second: Option<i64>| second.is_some_and(|second| passed(stream, second));
+    let is_suspect = |known: &Known| passed(Stream::Created, known.created) || passed(Stream::Updated, known.updated);
+    let suspects: Vec<(u64, Known)> = {
+        let model = sim.model.borrow();
+        let suspects = model.orders.iter().filter(|(_, known)| is_suspect(known));
+        suspects.map(|(order, known)| (*order, known.clone())).collect()
+    };
+    let revisions = recorded(sim, &suspects.iter().map(|(order, _)| *order).collect());
     let mut quarantined = None;
-    for ((order, known), document) in suspects.into_iter().zip(&documents) {
-        let head = heads.get(document);
-        for (stream, second) in [(Stream::Created, Some(known.created)), (Stream::Updated, known.updated)] {
-            let Some(second) = second.filter(|second| passed(stream, *second)) else { continue };
-            if is_kept(stream, head, known)
-                || is_owed(state, stream, *order, second)
+    for (order, known) in suspects {
+        let last = revisions.get(&order).and_then(|revisions| revisions.last());
+        for (stream, second) in [(Stream::Created, known.created), (Stream::Updated, known.updated)] {
+            let Some(second) = second.filter(|second| passed(stream, Some(*second))) else { continue };
+            if is_kept(stream, last, &known)
+                || is_owed(state, stream, order, second)
                 // An order that the ledger has never seen is owed whole by the window that hides its creation.
-                || (head.is_none() && is_owed(state, Stream::Created, *order, known.created))
-                || quarantined.get_or_insert_with(|| Quarantine::of(sim)).holds(*order)
+                || (last.is_none() && known.created.is_some_and(|made| is_owed(state, Stream::Created, order, made)))
+                || quarantined.get_or_insert_with(|| Quarantine::of(sim)).holds(order)
             {
                 continue;
             }
@@ -86,17 +88,17 @@ fn cursors_pass_no_hole(sim: &Simulation, run: &str, state: &ShopState) {
 }
 
 /// The created stream promises that there is a revision of every order, the updated stream that it is the latest.
-fn is_kept(stream: Stream, head: Option<&Head>, known: &Known) -> bool {
+fn is_kept(stream: Stream, last: Option<&Recorded>, known: &Known) -> bool {
     match stream {
-        Stream::Created => head.is_some(),
-        Stream::Updated => head.is_some_and(|head| head.hash == known.hash),
+        Stream::Created => last.is_some(),
+        Stream::Updated => last.is_some_and(|last| last.status.as_ref() == Some(&known.status)),
     }
 }
 
 fn is_owed(state: &ShopState, stream: Stream, order: u64, second: i64) -> bool {
-    state.refreshes.iter().any(|(marked, _)| *marked == order)
+    is_owed_by_number(state, order)
         || state.gaps.iter().any(|gap| match gap.kind {
-            GapKind::Order { order: owed } => owed == order,
+            GapKind::Order { .. } => false,
             GapKind::Window { stream: of, from, until, .. } => of == stream && (from..=until).contains(&second),
             GapKind::Numbers { stream: Stream::Created, second: of, .. } => stream == Stream::Created && of == second,
             GapKind::Numbers { stream: Stream::Updated, next, last, .. } => {
@@ -105,103 +107,69 @@ fn is_owed(state: &ShopState, stream: Stream, order: u64, second: i64) -> bool {
         })
 }
 
-fn revisions_are_numbered_and_differ(sim: &Simulation, order: u64, revisions: &[Revision]) {
-    for (index, revision) in revisions.iter().enumerate() {
-        if revision.revision as usize != index + 1 {
-            sim.violation(format!("order {order}: revision {} stands at place {}", revision.revision, index + 1));
-        }
-    }
-    for pair in revisions.windows(2) {
-        if pair[0].hash == pair[1].hash {
-            let (first, second) = (pair[0].revision, pair[1].revision);
-            sim.violation(format!("order {order}: revisions {first} and {second} say the same"));
-        }
+/// Whether an order is marked to be asked for, or a gap by itself.
+fn is_owed_by_number(state: &ShopState, order: u64) -> bool {
+    state.refreshes.iter().any(|(marked, _)| *marked == order)
+        || state.gaps.iter().any(|gap| matches!(gap.kind, GapKind::Order { order: owed } if owed == order))
+}
+
+/// A run that is asked to leave the shop alone may have one request under way that does not know it yet.
+fn a_shop_is_left_alone_when_it_asks(sim: &Simulation, run: &str, pages: &Pages) {
+    if pages.disobedient > 1 {
+        let count = pages.disobedient;
+        sim.violation(format!("{run}: {count} requests were made while the shop had asked to be left alone"));
     }
 }
 
-fn the_last_revision_is_the_shops_state(
+/// A run that says it has seen everything has not left out what an answer told it of: orders that were counted and not
+/// shown are recorded, in quarantine or owed.
+fn what_was_told_is_kept_or_admitted(
     sim: &Simulation,
-    order: u64,
-    revisions: &[Revision],
+    run: &str,
+    pages: &Pages,
+    report: &ShopReport,
     state: &ShopState,
-    quarantined: &Quarantine,
 ) {
-    let model = sim.model.borrow();
-    let Some(known) = model.orders.get(&order) else { return };
-    if revisions.last().is_some_and(|last| last.hash == known.hash) {
+    let cursors = [report.created_cursor, report.updated_cursor];
+    let has_seen_all = cursors.iter().all(|cursor| cursor.is_some_and(|cursor| cursor.lag_seconds == 0));
+    if report.stopped != Stopped::CaughtUp || !has_seen_all {
         return;
     }
-    let unreadable = model.unreadable.contains(&order) && quarantined.holds(order);
-    let streams = [(Stream::Created, Some(known.created)), (Stream::Updated, known.updated)];
-    // What a poisoned order hides with it is owed as long as it is poisoned.
-    let hidden = !model.poisoned.is_empty()
-        && streams
-            .into_iter()
-            .any(|(stream, second)| second.is_some_and(|second| is_owed(state, stream, order, second)));
-    if !unreadable && !hidden {
-        let count = revisions.len();
-        sim.violation(format!("order {order}: the last of its {count} revisions is not the shop's state"));
+    if !pages.overcounted.is_empty() && state.gaps.is_empty() {
+        let (stream, second) = pages.overcounted.first().copied().unwrap_or((ChangeStream::Created, 0));
+        sim.violation(format!(
+            "{run}: it says it caught up, although {stream:?} from {second} on counts more orders than there are"
+        ));
     }
-}
-
-fn what_was_shown_is_kept(sim: &Simulation, revisions: &BTreeMap<u64, Vec<Revision>>, quarantined: &Quarantine) {
-    let model = sim.model.borrow();
-    let recorded: HashSet<(u64, ContentHash)> =
-        revisions.iter().flat_map(|(order, all)| all.iter().map(|revision| (*order, revision.hash))).collect();
-    for seen in &model.observations {
-        let kept = match seen.hash {
-            None => quarantined.holds(seen.order),
-            // Otherwise it was stale: by the end of the run there was a newer one.
-            Some(hash) => {
-                recorded.contains(&(seen.order, hash))
-                    || revisions.get(&seen.order).is_some_and(|all| {
-                        all.iter().any(|one| one.observed_at >= seen.asked_at && one.recorded_at <= seen.ended_at)
-                    })
+    let orders: BTreeSet<u64> = pages.told.iter().map(|told| told.order).collect();
+    let revisions = recorded(sim, &orders);
+    let mut quarantined = None;
+    let mut named = BTreeSet::new();
+    for told in &pages.told {
+        let order = told.order;
+        let of_order = revisions.get(&order).map(Vec::as_slice).unwrap_or_default();
+        let kept = match told.stream {
+            Some(ChangeStream::Created) => !of_order.is_empty(),
+            _ => {
+                of_order.iter().any(|one| one.status.as_ref() == Some(&told.status) || one.observed_at >= told.asked_at)
             }
         };
-        if !kept {
-            let (order, at) = (seen.order, seen.asked_at);
-            sim.violation(format!("order {order}: the version shown to the question of {at} is nowhere"));
-        }
-    }
-}
-
-fn what_was_accepted_is_kept(sim: &Simulation, revisions: &BTreeMap<u64, Vec<Revision>>, quarantined: &Quarantine) {
-    for answered in &sim.model.borrow().answered {
-        let order = answered.order;
-        let said = answered.text.split([' ', ',']).filter_map(|word| word.parse::<usize>().ok()).next_back();
-        let named = said.and_then(|number| revisions.get(&order)?.get(number.checked_sub(1)?));
-        let kept = match answered.status {
-            200 if answered.text.starts_with("stale") => named.is_some_and(|named| named.recorded_at <= answered.at),
-            200 => named.is_some_and(|named| Some(named.hash) == answered.hash),
-            400 => quarantined.bodies.contains(&answered.body),
-            // The sender was told to try again.
-            503 => true,
-            _ => false,
+        let (created, updated) = {
+            let model = sim.model.borrow();
+            let known = model.orders.get(&order);
+            (known.and_then(|known| known.created), known.and_then(|known| known.updated))
         };
-        if !kept {
-            let (status, text) = (answered.status, &answered.text);
-            sim.violation(format!("order {order}: a POST was answered {status} {text:?}, and it is not so"));
-        }
-    }
-}
-
-fn gaps_are_of_what_the_shop_cannot_serve(sim: &Simulation, state: &ShopState) {
-    let model = sim.model.borrow();
-    for gap in state.gaps.iter().filter(|gap| !is_justified(&model, gap)) {
-        sim.violation(format!("a gap is open, and nothing is poisoned in it: {:?}", gap.kind));
-    }
-}
-
-fn is_justified(model: &Model, gap: &Gap) -> bool {
-    let poisoned = || model.poisoned.iter().filter_map(|order| model.orders.get(order));
-    match gap.kind {
-        GapKind::Order { order } => model.poisoned.contains(&order),
-        GapKind::Numbers { .. } => false,
-        // Every question from before a poisoned order fails that holds it, however much lies between.
-        GapKind::Window { stream: Stream::Created, from, .. } => poisoned().any(|known| known.created >= from),
-        GapKind::Window { stream: Stream::Updated, from, .. } => {
-            poisoned().any(|known| known.updated.is_some_and(|second| second >= from))
+        let owed = is_owed_by_number(state, order)
+            || created.is_some_and(|second| is_owed(state, Stream::Created, order, second))
+            || updated.is_some_and(|second| is_owed(state, Stream::Updated, order, second));
+        let deleted = !sim.model.borrow().orders.contains_key(&order);
+        if !kept
+            && !owed
+            && !deleted
+            && !quarantined.get_or_insert_with(|| Quarantine::of(sim)).holds(order)
+            && named.insert(order)
+        {
+            sim.violation(format!("{run}: it says it caught up, and lacks order {order}, which an answer counted"));
         }
     }
 }
@@ -215,12 +183,18 @@ struct Quarantine {
 impl Quarantine {
     fn of(sim: &Simulation) -> Self {
         let connection = Connection::shop(SHOP);
-        let all = sim.look(async |ledger| ledger.quarantined(&connection).await);
+        let all = sim.ask_ledger(async |ledger| ledger.quarantined(&connection).await);
         let documents = all.iter().filter_map(|one| one.document.clone()).collect();
         Self { documents, bodies: all.into_iter().map(|one| one.body).collect() }
     }
 
+    /// Whether it holds an order, under its id or, where that cannot be read, under its number.
     fn holds(&self, order: u64) -> bool {
+        let number = format!("<OrderNumber>{order}</OrderNumber>");
         self.documents.contains(&format!("order/{order}"))
+            || self.bodies.iter().any(|body| {
+                let unnamed = String::from_utf8_lossy(body);
+                unnamed.contains("<Order id=\"no. ") && unnamed.contains(&number)
+            })
     }
 }

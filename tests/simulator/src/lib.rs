@@ -7,6 +7,8 @@
 //! jitter of the SDK and of the functions included. After the workload come quiescence (no faults, nothing new) and a
 //! comparison of the ledger with the *model* of what is true: the *invariants*.
 
+mod assumptions;
+mod deviations;
 mod faults;
 mod invariants;
 mod model;
@@ -23,6 +25,7 @@ use std::rc::Rc;
 
 use tokio::task::LocalSet;
 
+pub use self::assumptions::{Assumption, Settings};
 pub use self::outbound::{OutboundResult, run_outbound};
 use self::plan::Plan;
 use self::simulation::Simulation;
@@ -32,6 +35,8 @@ use self::simulation::Simulation;
 pub struct SimulationResult {
     /// The invariants that did not hold; empty when all did.
     pub violations: Vec<String>,
+    /// The assumptions that were false.
+    pub falsehoods: Vec<Assumption>,
     /// What happened, one line each, if that was asked for.
     pub trace: Vec<String>,
     /// How much happened.
@@ -55,13 +60,13 @@ pub struct Size {
 ///
 /// # Panics
 /// When the machine refuses a runtime or a database in memory.
-pub fn run(seed: u64, trace: bool) -> SimulationResult {
+pub fn run(seed: u64, settings: &Settings) -> SimulationResult {
     fastrand::seed(seed);
-    let plan = Plan::draw();
+    let plan = Plan::draw(seed, settings);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     LocalSet::new().block_on(&runtime.expect("a runtime"), async {
-        let sim = Rc::new(Simulation::new(plan, trace).await);
-        runs::run(&sim).await;
+        let sim = Rc::new(Simulation::new(plan, settings.trace).await);
+        runs::schedule(&sim).await;
         sim.spawn_with(runs::quiesce);
         sim.join_all().await;
         invariants::at_quiescence(&sim);

@@ -142,7 +142,13 @@ impl Plan {
                 }
             }
             // The workload and the transport ask for these.
-            A::WrongClock | A::BackDated | A::FutureDated | A::ReusedId | A::DeletedOrder | A::HiddenOrder | A::CachedAnswers => {}
+            A::WrongClock
+            | A::BackDated
+            | A::FutureDated
+            | A::ReusedId
+            | A::DeletedOrder
+            | A::HiddenOrder
+            | A::CachedAnswers => {}
         }
     }
 
@@ -154,6 +160,7 @@ impl Plan {
             self.shop.time_to = true;
             if !matches!(self.shop.count, Count::More(_)) {
                 self.shop.count = Count::Whole;
+                self.falsehoods.remove(A::WrongCount);
             }
         }
         if self.falsehoods.contains(A::WrongCount) {

@@ -15,22 +15,24 @@ use jiff::Timestamp;
 use ledger::{Ledger, Retention};
 use platform::{Clock, Deps, Metrics};
 use tokio::task::JoinHandle;
-use world::in_process::{InProcess, SharedShop};
+use world::in_process::SharedShop;
 use world::shop::Shop;
 
+use super::assumptions::Assumption;
 use super::faults::Faults;
 use super::model::Model;
 use super::plan::Plan;
 use super::trace::Trace;
+use super::transport::Network;
 use super::{SimulationResult, Size};
 use harness::{PUSH_KEY, SHOP_KEY, TABLE, virtual_clock};
 
 /// The shop's name.
 pub(super) const SHOP: &str = "acme";
 /// How long before the world's beginning the poll begins.
-const START_BEFORE: Duration = Duration::from_secs(2 * 60 * 60);
+pub(super) const START_BEFORE: Duration = Duration::from_secs(2 * 60 * 60);
 /// More than enough to bring a call without latency to its end.
-const LOOK_POLLS: u32 = 10_000;
+const ASK_POLLS: u32 = 10_000;
 /// More violations than this of one world say nothing new.
 const VIOLATIONS_KEPT: usize = 10;
 
@@ -41,7 +43,7 @@ pub(super) struct Simulation {
     pub(super) trace: Trace,
     pub(super) faults: Arc<Faults>,
     pub(super) shop: SharedShop,
-    pub(super) way: Arc<InProcess>,
+    pub(super) network: Arc<Network>,
     /// What the functions work with.
     pub(super) deps: Deps,
     /// The same ledger, for questions that take no time and meet no fault.
@@ -58,14 +60,20 @@ impl Simulation {
         let trace = Trace::new(clock.clone(), traced);
         let faults = Faults::new(&plan);
         let shop: SharedShop = Arc::new(Mutex::new(Shop::new(plan.shop.clone())));
-        let way = {
-            let (shop, faults) = (shop.clone(), faults.clone());
-            InProcess::new(move |_| Some(shop.clone()), clock.clone(), move || faults.shop_latency())
+        let cached = plan.falsehoods.contains(Assumption::CachedAnswers);
+        let network = Network {
+            shop: shop.clone(),
+            config: plan.shop.clone(),
+            faults: faults.clone(),
+            clock: clock.clone(),
+            trace: trace.clone(),
+            cache: cached.then(Mutex::default),
         };
         let embedded = Embedded::in_memory().expect("a database in memory");
-        let looking = platform::dynamodb_client(&embedded.config());
-        ledger::create_table(&looking, TABLE).await.expect("a table");
-        let client = apart(&platform::dynamodb_client(&embedded.config_with(faults.planner(trace.clone()))));
+        let fault_free = platform::dynamodb_client(&embedded.config());
+        ledger::create_table(&fault_free, TABLE).await.expect("a table");
+        let client =
+            with_own_retry_quota(&platform::dynamodb_client(&embedded.config_with(faults.planner(trace.clone()))));
         let connections =
             ConnectionStore::open(ConnectionSource::Fixed(connections(&plan))).await.expect("connections");
         let deps = Deps {
@@ -81,9 +89,9 @@ impl Simulation {
             trace,
             faults,
             shop,
-            way: Arc::new(way),
+            network: Arc::new(network),
             deps,
-            ledger: Ledger::new(looking, TABLE, Retention::default()),
+            ledger: Ledger::new(fault_free, TABLE, Retention::default()),
             model: RefCell::default(),
             violations: RefCell::default(),
             tasks: RefCell::default(),
@@ -96,11 +104,14 @@ impl Simulation {
     }
 
     /// Asks the ledger at this very moment: nothing else happens in the world meanwhile.
-    pub(super) fn look<'w, T>(&'w self, question: impl AsyncFnOnce(&'w Ledger) -> Result<T, ledger::LedgerError>) -> T {
+    pub(super) fn ask_ledger<'w, T>(
+        &'w self,
+        question: impl AsyncFnOnce(&'w Ledger) -> Result<T, ledger::LedgerError>,
+    ) -> T {
         // Such a call waits for nothing but itself: a page's stream hands over, and Tokio's budget makes a long one pause.
-        let mut looking = pin!(tokio::task::unconstrained(question(&self.ledger)));
+        let mut asking = pin!(tokio::task::unconstrained(question(&self.ledger)));
         let mut context = Context::from_waker(Waker::noop());
-        let answer = (0..LOOK_POLLS).find_map(|_| match looking.as_mut().poll(&mut context) {
+        let answer = (0..ASK_POLLS).find_map(|_| match asking.as_mut().poll(&mut context) {
             Poll::Ready(answer) => Some(answer),
             Poll::Pending => None,
         });
@@ -113,7 +124,7 @@ impl Simulation {
     }
 
     /// Waits until every actor has ended, those that they started included.
-    pub(super) async fn rest(&self) {
+    pub(super) async fn join_all(&self) {
         loop {
             let Some(task) = self.tasks.borrow_mut().pop() else { return };
             if let Err(panicked) = task.await {
@@ -141,6 +152,7 @@ impl Simulation {
         let model = self.model.borrow();
         SimulationResult {
             violations: self.violations.borrow().clone(),
+            falsehoods: self.plan.falsehoods.iter().collect(),
             trace: self.trace.lines(),
             size: Size {
                 orders: model.orders.len(),
@@ -159,7 +171,7 @@ impl Simulation {
 
 /// The client with a retry quota of its own: the SDK's is shared by all clients of a process, and would let one world's
 /// faults decide about another's retries.
-fn apart(client: &aws_sdk_dynamodb::Client) -> aws_sdk_dynamodb::Client {
+fn with_own_retry_quota(client: &aws_sdk_dynamodb::Client) -> aws_sdk_dynamodb::Client {
     let partition = RetryPartition::custom("world").token_bucket(TokenBucket::new(500)).build();
     aws_sdk_dynamodb::Client::from_conf(client.config().to_builder().retry_partition(partition).build())
 }

@@ -7,11 +7,12 @@ use jiff::{SignedDuration, Timestamp};
 use mycashflow::Order;
 use tokio::time::Instant;
 use world::in_process::lock;
-use world::shop::{Breakage, ShopRequest, Via};
+use world::shop::{ShopRequest, Via};
 
+use super::model::CITY;
 use super::plan::{percent, pick};
-use super::pushes;
 use super::simulation::Simulation;
+use super::{deviations, pushes};
 use harness::SHOP_KEY;
 
 /// The longest that an order stays bad before quiescence.
@@ -32,11 +33,11 @@ pub(super) async fn run(sim: Rc<Simulation>) {
     let count = sim.plan.events;
     let crowd_at = sim.plan.crowd.map(|_| fastrand::u32(0..count));
     let mean_ms = sim.plan.length.as_millis() as u64 / u64::from(count);
-    for event in 0..count {
+    for index in 0..count {
         // Half of the events follow the one before closely: within the second, or within seconds.
         let pause = if percent(50) { fastrand::u64(0..3_000) } else { fastrand::u64(0..4 * mean_ms) };
         tokio::time::sleep(Duration::from_millis(pause)).await;
-        if crowd_at == Some(event) {
+        if crowd_at == Some(index) {
             crowd(&sim);
         } else {
             event(&sim);
@@ -69,6 +70,9 @@ fn crowd(sim: &Rc<Simulation>) {
 }
 
 fn event(sim: &Rc<Simulation>) {
+    if deviations::deviate(sim) {
+        return;
+    }
     let burst = fastrand::u32(1..=sim.plan.burst);
     match fastrand::u32(0..100) {
         0..45 => make(sim, sim.now(), burst, pick(&[Via::Web, Via::Web, Via::Api]), true),
@@ -85,27 +89,41 @@ fn event(sim: &Rc<Simulation>) {
 }
 
 /// Takes orders in, all in one second.
-fn make(sim: &Rc<Simulation>, at: Timestamp, count: u32, via: Via, late: bool) {
+pub(super) fn make(sim: &Rc<Simulation>, at: Timestamp, count: u32, via: Via, late: bool) {
     for _ in 0..count {
-        let mut shop = lock(&sim.shop);
-        shop.set_visible_after(if late { lateness(sim) } else { SignedDuration::ZERO });
-        if percent(5) {
-            shop.skip_ids(fastrand::u64(1..4));
+        {
+            let mut shop = lock(&sim.shop);
+            shop.set_visible_after(if late { lateness(sim) } else { SignedDuration::ZERO });
+            if percent(5) {
+                shop.skip_ids(fastrand::u64(1..4));
+            }
         }
-        let order = if sim.plan.real_orders {
-            world::orders::made_up(1, fastrand::u64(..))
-        } else {
-            Order { status: Some("Open".into()), comments: Some("Käsitellään".into()), ..Order::default() }
-        };
-        let id = shop.add_order(at, order, via);
-        let updated = sim.plan.shop.creation_updates.then_some(at.as_second());
-        if let Some(order) = shop.order(id) {
-            sim.model.borrow_mut().note(&order, updated);
-        }
-        drop(shop);
-        sim.trace.note(|| format!("shop: order {id} made, {via:?}, at {}", at.as_second()));
+        deviations::choose_id(sim);
+        make_dated(sim, at, at, "Open", via);
     }
     pushes::collect(sim);
+}
+
+/// Takes an order in at `now` that says it was made at `made_at`.
+pub(super) fn make_dated(sim: &Simulation, now: Timestamp, made_at: Timestamp, status: &str, via: Via) -> u64 {
+    let mut order = if sim.plan.real_orders {
+        world::orders::made_up(1, fastrand::u64(..))
+    } else {
+        Order { comments: Some("Käsitellään".into()), ..Order::default() }
+    };
+    order.status = Some(status.into());
+    order.customer_information.get_or_insert_default().city = Some(CITY.into());
+    let mut shop = lock(&sim.shop);
+    let id = shop.add_order_dated(now, made_at, order, via);
+    let updated = sim.plan.shop.creation_updates.then_some(now.as_second());
+    // An order that appears behind the cursor cannot be found by its time of making.
+    let created = (now.duration_since(made_at) <= SignedDuration::ZERO).then_some(made_at.as_second());
+    if let Some(order) = shop.order(id) {
+        sim.model.borrow_mut().note(&order, created, updated);
+    }
+    drop(shop);
+    sim.trace.note(|| format!("shop: order {id} made, {via:?}, at {}, dated {}", now.as_second(), made_at.as_second()));
+    id
 }
 
 fn lateness(sim: &Simulation) -> SignedDuration {
@@ -114,13 +132,13 @@ fn lateness(sim: &Simulation) -> SignedDuration {
 }
 
 /// Gives an order a status, now.
-fn change(sim: &Simulation, order: u64, status: &str) {
+pub(super) fn change(sim: &Simulation, order: u64, status: &str) {
     let now = sim.now();
     let mut shop = lock(&sim.shop);
     shop.set_visible_after(lateness(sim));
     shop.update_order(now, order, |order| order.status = Some(status.into()));
     if let Some(changed) = shop.order(order) {
-        sim.model.borrow_mut().note(&changed, Some(now.as_second()));
+        sim.model.borrow_mut().note_change(&changed, now.as_second());
     }
     drop(shop);
     sim.trace.note(|| format!("shop: order {order} is {status}, at {}", now.as_second()));
@@ -152,7 +170,7 @@ async fn flip(sim: Rc<Simulation>) {
 }
 
 /// Makes an order fail the shop, or unreadable, for a while or permanently.
-async fn corrupt(sim: Rc<Simulation>) {
+pub(super) async fn corrupt(sim: Rc<Simulation>) {
     let Some(order) = any(&sim) else { return };
     if !sim.model.borrow().poisoned.is_empty() || sim.model.borrow().unreadable.contains(&order) {
         return;
@@ -163,7 +181,7 @@ async fn corrupt(sim: Rc<Simulation>) {
         lock(&sim.shop).poison(order);
         sim.model.borrow_mut().poisoned.insert(order);
     } else {
-        lock(&sim.shop).unreadable(order, pick(&[Breakage::Value, Breakage::Syntax]));
+        lock(&sim.shop).unreadable(order, pick(&deviations::breakages(&sim)));
         sim.model.borrow_mut().unreadable.insert(order);
         // Otherwise no stream shows it again until its next change.
         change(&sim, order, "Shipped");
@@ -192,11 +210,11 @@ fn resend(sim: &Rc<Simulation>) {
     pushes::collect(sim);
 }
 
-fn ids(sim: &Simulation) -> Vec<u64> {
+pub(super) fn ids(sim: &Simulation) -> Vec<u64> {
     sim.model.borrow().orders.keys().copied().collect()
 }
 
-fn any(sim: &Simulation) -> Option<u64> {
+pub(super) fn any(sim: &Simulation) -> Option<u64> {
     let ids = ids(sim);
     (!ids.is_empty()).then(|| pick(&ids))
 }

@@ -32,7 +32,7 @@ async fn invariant_1_accepted_means_durable() {
 #[test]
 fn invariant_2_nothing_is_lost() {
     for seed in 1001..=1010 {
-        assert_eq!(simulator::run(seed, false).violations, [""; 0], "seed {seed}");
+        assert_eq!(simulator::run(seed, &simulator::Settings::all_assumed()).violations, [""; 0], "seed {seed}");
     }
 }
 

@@ -63,7 +63,7 @@ pub(super) fn each_order_is_delivered_once(sim: &Simulation, violations: &mut Ve
     }
     let shop = lock(&sim.shop);
     for (order, messages) in sim.wanted.borrow().iter() {
-        let about = |mail: &&sim::shop::Mail| mail.order == *order && mail.kind == MailKind::DeliveryConfirmation;
+        let about = |mail: &&world::shop::Mail| mail.order == *order && mail.kind == MailKind::DeliveryConfirmation;
         let mails = shop.mails().iter().filter(about).count();
         let shipped = shop.order(*order).is_some_and(|order| order.status.as_deref() == Some("Shipped"));
         let given_up =
