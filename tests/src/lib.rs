@@ -1,6 +1,7 @@
 //! The harness of the integration tests: the functions' own code over the embedded DynamoDB, with a clock that tests
 //! move and faults that they plan. No sockets, no real time: run tests with `#[tokio::test(start_paused = true)]`.
 
+pub mod programs;
 mod shop_bench;
 mod wire;
 
@@ -87,7 +88,11 @@ impl Bench {
 
     /// A new bench at a time with connections.
     pub async fn with(start: Timestamp, connections: Connections) -> Self {
-        let embedded = Embedded::in_memory().expect("a database in memory");
+        Self::over(Embedded::in_memory().expect("a database in memory"), start, connections).await
+    }
+
+    /// A bench over a database, which may hold a ledger already.
+    pub async fn over(embedded: Embedded, start: Timestamp, connections: Connections) -> Self {
         let faults: Arc<Mutex<Vec<(String, CallFault)>>> = Arc::default();
         let planned = faults.clone();
         let rng = Mutex::new(fastrand::Rng::with_seed(1));

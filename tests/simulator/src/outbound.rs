@@ -19,7 +19,7 @@ use aws_sdk_dynamodb::config::retry::{RetryPartition, TokenBucket};
 use cloud::embedded::Embedded;
 use cloud::messaging::{ACTIONS_DEAD_LETTERS, BUS, EVENT_DEAD_LETTERS, Messaging, queue_url};
 use connections::{ConnectionSource, ConnectionStore, Connections};
-use event_relay::{DeadLetters, Limits, RelayDeps};
+use event_relay::{DeadLetters, EventBus, Limits, RelayDeps};
 use jiff::Timestamp;
 use ledger::{DocumentKey, Ledger, Retention, RevisionKey};
 use mycashflow::RetryPolicy;
@@ -138,8 +138,7 @@ impl Simulation {
         let transport = Arc::new(InProcess::new(move |_| Some(found.clone()), clock.clone(), latency));
         let relay = RelayDeps {
             ledger: base.ledger.clone(),
-            bus,
-            bus_name: BUS.to_owned(),
+            bus: EventBus::new(bus, BUS),
             dead_letters: DeadLetters { client: sqs.clone(), queue_url: queue_url(EVENT_DEAD_LETTERS) },
             limits: Limits { attempts: pick(&[2, 6]), ..Limits::default() },
             metrics: Metrics::off(),
