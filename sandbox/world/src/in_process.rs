@@ -57,6 +57,7 @@ impl Transport for InProcess {
                         date: Some(answer.date),
                         content_type: Some(answer.content_type.to_owned()),
                         retry_after: None,
+                        location: None,
                         body: Bytes::from(answer.body),
                     }),
                 }

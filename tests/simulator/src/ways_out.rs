@@ -125,6 +125,7 @@ impl Transport for Way {
                 date: None,
                 content_type: None,
                 retry_after: None,
+                location: None,
                 body: "the shop cannot answer now".into(),
             };
             let fails = !self.trouble.is_calm() && percent(self.trouble.requests);
