@@ -17,8 +17,8 @@ use connections::Connections;
 use jiff::{SignedDuration, Timestamp};
 use ledger::{Ledger, Retention};
 use platform::system_clock;
-use sandbox::server::Server;
 use serde_json::{Value, json};
+use tilaussilta_sandbox::server::Server;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use url::Url;
@@ -127,7 +127,7 @@ impl Demo {
         let document = made_up_connections(&base)?.to_string();
         let connections = Connections::parse(&document)?;
         std::fs::write(folder.join("connections.json"), &document)?;
-        let world = sandbox::simulated(&connections, &base, &ShopConfig::default(), system_clock());
+        let world = tilaussilta_sandbox::simulated(&connections, &base, &ShopConfig::default(), system_clock());
         let outside = Server { world: Some(world.clone()), push_keys: push_keys(&connections), ..Server::default() };
         tokio::spawn(outside.clone().serve(listener));
         let (functions, functions_url) = start_functions(&folder).await?;
@@ -171,7 +171,7 @@ impl Demo {
     async fn poll(&self) -> Result<Value, Problem> {
         let address = format!("{}/2015-03-31/functions/changes-poller/invocations", self.functions_url);
         loop {
-            let (_, text) = sandbox::server::send(&address, &[], "{}").await?;
+            let (_, text) = tilaussilta_sandbox::server::send(&address, &[], "{}").await?;
             let answer: Value = serde_json::from_str(&text)?;
             if let Some(error) = answer["errorMessage"].as_str() {
                 return Err(Problem(format!("the poll failed: {error}")));

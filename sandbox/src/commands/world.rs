@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use connections::{ConnectionSource, ConnectionStore};
 use platform::system_clock;
-use sandbox::server::Server;
 use serde_json::json;
+use tilaussilta_sandbox::server::Server;
 use tokio::net::TcpListener;
 use url::Url;
 use world::shop::ShopConfig;
@@ -47,7 +47,7 @@ pub(crate) async fn run(options: Options) -> Result<(), Problem> {
         write_connections(&options.connections, &base)?;
     }
     let connections = ConnectionStore::open(ConnectionSource::File(options.connections.clone())).await?.current();
-    let world = sandbox::simulated(&connections, &base, &ShopConfig::default(), system_clock());
+    let world = tilaussilta_sandbox::simulated(&connections, &base, &ShopConfig::default(), system_clock());
     let url = base.as_str().trim_end_matches('/');
     if options.json {
         println!("{}", json!({ "url": url }));

@@ -6,8 +6,8 @@ use cloud::embedded::remote_config;
 use cloud::messaging::{ACTIONS, queue_url};
 use ledger::{Connection, Settled};
 use manu::WebhookType;
-use sandbox::server::{encoded, send};
 use serde_json::{Value, json};
+use tilaussilta_sandbox::server::{encoded, send};
 use world::erp::made_up_document;
 use world::shop::{Breakage, Fault, Shop, ShopRequest, Via};
 

@@ -4,6 +4,8 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use std::io::{BufRead, BufReader};
+
 use super::*;
 
 /// Commands that something else runs: the command, and the file and text that show it.
@@ -15,7 +17,7 @@ const RUN_ELSEWHERE: [(&str, &str, &str); 3] = [
 /// Commands that run until they are stopped.
 const SERVERS: [&str; 2] = [" -- serve", " -- world"];
 /// What the lines of a `sh aws` block begin with.
-const OF_AWS: [&str; 4] = ["aws ", ".tools/bin/sam ", "cargo run -p sandbox -- ", "echo "];
+const OF_AWS: [&str; 4] = ["aws ", ".tools/bin/sam ", "cargo run -p tilaussilta-cli -- ", "echo "];
 /// The functions by the outputs that name them.
 const FUNCTIONS: [(&str, &str); 2] = [("CHANGES_POLLER_NAME", "changes-poller"), ("EVENT_RELAY_NAME", "event-relay")];
 
@@ -77,17 +79,20 @@ struct Stage {
 impl Stage {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let serving = Serving::start(folder.path(), &["--seed-orders", "3"]);
+        let serving = serve(folder.path(), &["--seed-orders", "3"]);
         let order = r#"<Order id="58"><OrderStatus>Open</OrderStatus></Order>"#;
         assert_eq!(serving.post("/mycashflow/acme/orders?key=make-believe-push-key", &[], order).0, 200);
         std::fs::copy(folder.path().join("sandbox-connections.json"), folder.path().join("connections.json")).unwrap();
         std::fs::write(folder.path().join("message.json"), r#"{"id":1}"#).unwrap();
-        // `cargo run -p sandbox -- …` without cargo: the binary is built, and other tests hold cargo's lock.
+        // `cargo run -p PACKAGE -- …` without cargo: the programs are built, and other tests hold cargo's lock.
         let cargo = folder.path().join("bin/cargo");
         std::fs::create_dir(cargo.parent().unwrap()).unwrap();
         let script = format!(
-            "#!/bin/sh\n[ \"$1 $2 $3 $4\" = 'run -p sandbox --' ] || exit 9\nshift 4\nexec '{}' \"$@\"\n",
-            env!("CARGO_BIN_EXE_sandbox")
+            "#!/bin/sh\ncase \"$1 $2 $3 $4\" in\n\
+             'run -p tilaussilta-sandbox --') program='{}';;\n\
+             'run -p tilaussilta-cli --') program='{TILAUSSILTA}';;\n\
+             *) exit 9;;\nesac\nshift 4\nexec \"$program\" \"$@\"\n",
+            sandbox_binary().display()
         );
         std::fs::write(&cargo, script).unwrap();
         std::fs::set_permissions(&cargo, std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -113,6 +118,8 @@ impl Stage {
             kill_group(&mut child);
             assert!(said.contains("http://127.0.0.1:"), "{line}: {said}");
         } else {
+            // The documented sandbox listens on its usual port, this one on any that is free.
+            let line = &line.replace("--sandbox", &format!("--sandbox={}", self.serving.url));
             let output = self.shell(line).output().unwrap();
             assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
         }
@@ -121,7 +128,7 @@ impl Stage {
     /// What of a command for AWS the sandbox can play: its own commands on a table, and invocations.
     fn play(&self, line: &str) {
         if line.starts_with("cargo run ") {
-            self.run(&line.replace("LEDGER_TABLE", "tilaussilta"));
+            self.run(&line.replace("LEDGER_TABLE", "tilaussilta").replace("--stack tilaussilta", "--sandbox"));
         } else if let Some(payload) = line.split("--payload '").nth(1) {
             let payload = payload.split('\'').next().unwrap();
             let (_, function) = FUNCTIONS.iter().find(|(output, _)| line.contains(output)).expect(line);
@@ -147,7 +154,7 @@ fn every_documented_command_runs_or_is_marked_as_one_for_aws() {
                 assert!(OF_AWS.iter().any(|begin| command.starts_with(begin)), "{place}: needs no AWS");
                 stage.play(&command);
                 played += 1;
-            } else if command.starts_with("cargo run -p sandbox -- ") {
+            } else if command.starts_with("cargo run -p ") {
                 stage.run(&command);
                 run += 1;
             } else {
