@@ -88,7 +88,11 @@ impl Bench {
 
     /// A new bench at a time with connections.
     pub async fn with(start: Timestamp, connections: Connections) -> Self {
-        let embedded = Embedded::in_memory().expect("a database in memory");
+        Self::over(Embedded::in_memory().expect("a database in memory"), start, connections).await
+    }
+
+    /// A bench over a database, which may hold a ledger already.
+    pub async fn over(embedded: Embedded, start: Timestamp, connections: Connections) -> Self {
         let faults: Arc<Mutex<Vec<(String, CallFault)>>> = Arc::default();
         let planned = faults.clone();
         let rng = Mutex::new(fastrand::Rng::with_seed(1));

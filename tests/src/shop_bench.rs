@@ -41,6 +41,11 @@ impl ShopBench {
     pub async fn with(connections: &str, config: ShopConfig) -> Self {
         let start = "2026-03-02T08:00:00Z".parse().expect("a time stamp");
         let bench = Bench::with(start, Connections::parse(connections).expect("valid connections")).await;
+        Self::over(bench, config)
+    }
+
+    /// [`ShopBench::with`] on a bench that there is.
+    pub fn over(bench: Bench, config: ShopConfig) -> Self {
         let shop = SharedShop::new(Shop::new(config).into());
         let reached = shop.clone();
         let latency = || (Duration::from_millis(40), Duration::from_millis(60));

@@ -19,7 +19,7 @@ use cloud::messaging::{
     ACTIONS, ACTIONS_DEAD_LETTERS, BUS, EVENT_DEAD_LETTERS, MAX_RECEIVES, Messaging, VISIBILITY, queue_url,
 };
 use connections::{ConnectionSource, ConnectionStore, Connections};
-use event_relay::{DeadLetters, Limits, RelayDeps};
+use event_relay::{DeadLetters, EventBus, Limits, RelayDeps};
 use jiff::Timestamp;
 use ledger::{DocumentKey, Ledger, Retention, RevisionKey};
 use mycashflow::{BoxFuture, HttpRequest, HttpResponse, Order, RetryPolicy, Transport, TransportError, write_order};
@@ -237,8 +237,7 @@ impl World {
         let way = Arc::new(InProcess::new(move |_| Some(found.clone()), clock.clone(), latency));
         let relay = RelayDeps {
             ledger: base.ledger.clone(),
-            bus,
-            bus_name: BUS.to_owned(),
+            bus: EventBus::new(bus, BUS),
             dead_letters: DeadLetters { client: sqs.clone(), queue_url: queue_url(EVENT_DEAD_LETTERS) },
             limits: Limits { attempts: pick(&[2, 6]), ..Limits::default() },
             metrics: Metrics::off(),

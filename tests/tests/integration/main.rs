@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 
+mod architecture;
 mod changes_poller;
 mod cost;
 mod erasure;
@@ -12,6 +13,7 @@ mod invariants;
 mod ledger_actions;
 mod ledger_contract;
 mod ledger_faults;
+mod ledger_fixture;
 mod manu_listener;
 mod metrics;
 mod mycashflow_order;

@@ -3,8 +3,8 @@
 use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
 use jiff::Timestamp;
 
-use crate::append::transact_put;
 use crate::item::{Attributes, key, ms, n, s};
+use crate::transaction::transact_put;
 use crate::{Connection, Fenced, Lease, Ledger, LedgerError, Stream};
 
 /// A stretch of a stream that the shop could not serve: a debt, kept until it is paid.
