@@ -76,6 +76,7 @@ impl Transport for FaultyTransport {
                 date: None,
                 content_type: None,
                 retry_after: None,
+                location: None,
                 body: "the shop cannot answer now".into(),
             };
             let fails = !self.faults.are_over() && percent(self.faults.requests);
