@@ -26,9 +26,9 @@ const CONNECTIONS: &str = r#"{
   "manu": {
     "acme": { "secrets": ["s"], "bridge": {
         "shop": "acme", "orders": "$.rows[*].order", "tracking_code": "$.parcels[*].code", "send_email": true } },
-    "by-id": { "secrets": ["s"], "bridge": { "shop": "acme", "orders": "$.rows[*].order", "order_is": "id" } },
-    "rehearsing": { "secrets": ["s"], "bridge": { "shop": "acme", "orders": "$.rows[*].order", "dry_run": true } },
-    "plain": { "secrets": ["s"] }
+    "by-id": { "secrets": ["s2"], "bridge": { "shop": "acme", "orders": "$.rows[*].order", "order_is": "id" } },
+    "rehearsing": { "secrets": ["s3"], "bridge": { "shop": "acme", "orders": "$.rows[*].order", "dry_run": true } },
+    "plain": { "secrets": ["s4"] }
   }
 }"#;
 

@@ -2,7 +2,7 @@
 
 use cloud::mappings::StreamReader;
 use cloud::messaging::{BUS, EVENT_DEAD_LETTERS};
-use event_relay::{DeadLetters, Limits, RelayDeps};
+use event_relay::{DeadLetters, EventBus, Limits, RelayDeps};
 
 use super::*;
 
@@ -14,7 +14,7 @@ async fn carry(actions: &Actions, body: &str) {
     assert_eq!(status, 200, "{answer}");
     let relay = RelayDeps {
         ledger: actions.bench.ledger.clone(),
-        bus: event_relay::EventBus::new(actions.messaging.eventbridge(), BUS),
+        bus: EventBus::new(actions.messaging.eventbridge(), BUS),
         dead_letters: DeadLetters { client: actions.messaging.sqs(), queue_url: queue_url(EVENT_DEAD_LETTERS) },
         limits: Limits::default(),
         metrics: actions.bench.deps.metrics.clone(),
