@@ -12,7 +12,7 @@ use connections::ConnectionStore;
 use jiff::Timestamp;
 use ledger::Ledger;
 
-pub use http::{Answer, MAX_BODY_BYTES, content_type, path, respond};
+pub use http::{Answer, MAX_BODY_BYTES, content_type, header_values, path, respond};
 pub use metrics::{Function, Metric, Metrics};
 pub use receipt::{Closing, Receipt};
 pub use start::{
