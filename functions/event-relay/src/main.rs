@@ -1,6 +1,6 @@
 //! The Lambda function that publishes the ledger's revisions: see the library.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use platform::{Metrics, OPERATION_TIMEOUT, Starter, variable};
@@ -31,11 +31,7 @@ async fn main() -> Result<(), Error> {
 }
 
 async fn answer(deps: &RelayDeps, event: LambdaEvent<Value>) -> Result<Value, Error> {
-    Ok(handle(deps, Request::read(event.payload)?, deadline(event.context.deadline)?).await?)
-}
-
-/// When to stop, from Lambda's own deadline in milliseconds of Unix time.
-fn deadline(lambdas_ms: u64) -> Result<Instant, Error> {
-    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis() as u64;
-    Ok(Instant::now() + Duration::from_millis(lambdas_ms.saturating_sub(now_ms)).saturating_sub(RESERVE))
+    let deadline = platform::deadline(&event.context);
+    let deadline = deadline.checked_sub(RESERVE).unwrap_or_else(Instant::now);
+    Ok(handle(deps, Request::read(event.payload)?, deadline).await?)
 }

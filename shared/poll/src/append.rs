@@ -5,18 +5,27 @@ use std::collections::HashSet;
 use futures_util::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use ledger::{
-    Appended, Connection, ContentHash, DocumentKey, Evidence, Head, LedgerError, NewQuarantined, NewRevision,
+    Appended, Connection, ContentHash, DocumentKey, Evidence, Head, Ledger, LedgerError, NewQuarantined, NewRevision,
+    Source,
 };
-use mycashflow::{Entry, Order, Page};
+use mycashflow::{Order, Page};
 
-use crate::report::Difference;
-use crate::run::{ShopRun, Stop};
+use crate::Clock;
+use crate::report::{Difference, ShopReport};
 
 /// New orders written at the same time.
 const WRITES_AT_ONCE: usize = 8;
-/// How often an order is asked for again that changed while the page was on its way.
-const STALE_ROUNDS: u32 = 3;
 const SLICE_CONTENT_TYPE: &str = "application/xml; charset=utf-8";
+
+/// Where the orders of a page go.
+pub(crate) struct Appending<'a> {
+    pub(crate) ledger: &'a Ledger,
+    pub(crate) clock: &'a Clock,
+    pub(crate) shop: &'a str,
+    pub(crate) source: Source,
+    /// Nothing is written; what would be is listed.
+    pub(crate) dry_run: bool,
+}
 
 /// A readable order of a page, on its way into the ledger.
 struct Copy<'p> {
@@ -32,33 +41,17 @@ enum Written {
     Quarantined { new: bool },
 }
 
-impl ShopRun<'_> {
-    /// Appends every order of a page, oldest first, and quarantines what cannot be read. When it returns, each order of
-    /// the page is in the ledger, in quarantine, or marked to be asked for.
-    pub(crate) async fn append_page(&mut self, page: &Page, observed_at: Timestamp) -> Result<(), Stop> {
-        let mut stale = self.append_copies(page, observed_at).await?;
-        // A stale copy was overtaken by a POST or another run: the shop is asked once more, so that the ledger's last
-        // revision is certain to be the shop's state and not only what arrived last.
-        for _ in 0..STALE_ROUNDS {
-            if stale.is_empty() {
-                return Ok(());
-            }
-            let client = self.client.clone();
-            let Ok(Ok(answer)) = self.wait_for(client.get(&stale)).await else { break };
-            let observed_at = (self.clock)() - answer.elapsed;
-            stale = self.append_copies(&answer.page, observed_at).await?;
-        }
-        for order in stale {
-            self.ledger.mark_for_refresh(&DocumentKey::order(self.shop, order), (self.clock)()).await?;
-        }
-        Ok(())
-    }
-
-    /// One pass of [`Self::append_page`]; answers which orders were stale.
-    async fn append_copies(&mut self, page: &Page, observed_at: Timestamp) -> Result<Vec<u64>, Stop> {
-        self.report.orders += page.entries.len() as u64;
-        self.report.highest_order =
-            page.entries.iter().filter_map(|entry| entry.id).max().max(self.report.highest_order);
+impl Appending<'_> {
+    /// Appends every order of a page, oldest first, and quarantines what cannot be read. Answers which orders were stale:
+    /// of each of the others the ledger now has what the page shows.
+    pub(crate) async fn append(
+        &self,
+        page: &Page,
+        observed_at: Timestamp,
+        report: &mut ShopReport,
+    ) -> Result<Vec<u64>, LedgerError> {
+        report.orders += page.entries.len() as u64;
+        report.highest_order = page.entries.iter().filter_map(|entry| entry.id).max().max(report.highest_order);
         let mut copies = Vec::with_capacity(page.entries.len());
         for entry in &page.entries {
             match &entry.order {
@@ -68,7 +61,11 @@ impl ShopRun<'_> {
                     document: DocumentKey::order(self.shop, order.id),
                     hash: ContentHash::of(&order.canonical_json()),
                 }),
-                Err(error) => self.quarantine(page, entry, &error.to_string()).await?,
+                Err(error) => {
+                    if !self.dry_run && self.keep(page.slice(entry), entry.id, &error.to_string()).await? {
+                        report.quarantined += 1;
+                    }
+                }
             }
         }
         copies.sort_by_key(|copy| (copy.order.created_at, copy.order.id));
@@ -77,43 +74,29 @@ impl ShopRun<'_> {
         let heads = self.ledger.heads(&documents).await?;
         let changed = |copy: &&Copy<'_>| heads.get(&copy.document).is_none_or(|head| head.hash != copy.hash);
         let new: Vec<&Copy<'_>> = copies.iter().filter(changed).collect();
-        self.report.unchanged += (copies.len() - new.len()) as u64;
+        report.unchanged += (copies.len() - new.len()) as u64;
         if self.dry_run {
             for copy in new {
                 let known = heads.contains_key(&copy.document);
-                self.report.note_difference(Difference { order: copy.order.id, known });
+                report.note_difference(Difference { order: copy.order.id, known });
             }
             return Ok(Vec::new());
         }
         let written: Vec<(u64, Result<Written, LedgerError>)> = futures_util::stream::iter(new)
-            .map(async |copy| (copy.order.id, self.append(copy, heads.get(&copy.document), observed_at).await))
+            .map(async |copy| (copy.order.id, self.write(copy, heads.get(&copy.document), observed_at).await))
             .buffered(WRITES_AT_ONCE)
-            .map(Ok::<_, Stop>)
+            .map(Ok::<_, LedgerError>)
             .try_collect()
             .await?;
-        self.count(written)
+        count(written, report)
     }
 
-    fn count(&mut self, written: Vec<(u64, Result<Written, LedgerError>)>) -> Result<Vec<u64>, Stop> {
-        let mut stale = Vec::new();
-        let mut failed = None;
-        for (order, result) in written {
-            match result {
-                Ok(Written::Appended(Appended::Recorded { revision: 1 })) => self.report.new += 1,
-                Ok(Written::Appended(Appended::Recorded { .. })) => self.report.updated += 1,
-                Ok(Written::Appended(Appended::Duplicate { .. })) => self.report.unchanged += 1,
-                Ok(Written::Quarantined { new }) => self.report.quarantined += u64::from(new),
-                Ok(Written::Appended(Appended::Stale { .. })) => {
-                    self.report.stale += 1;
-                    stale.push(order);
-                }
-                Err(error) => failed = Some(error),
-            }
-        }
-        failed.map_or(Ok(stale), |error| Err(error.into()))
+    /// Has the next run ask the shop for an order.
+    pub(crate) async fn mark(&self, order: u64) -> Result<(), LedgerError> {
+        self.ledger.mark_for_refresh(&DocumentKey::order(self.shop, order), (self.clock)()).await
     }
 
-    async fn append(
+    async fn write(
         &self,
         copy: &Copy<'_>,
         head: Option<&Head>,
@@ -140,13 +123,6 @@ impl ShopRun<'_> {
         }
     }
 
-    async fn quarantine(&mut self, page: &Page, entry: &Entry, reason: &str) -> Result<(), Stop> {
-        if !self.dry_run && self.keep(page.slice(entry), entry.id, reason).await? {
-            self.report.quarantined += 1;
-        }
-        Ok(())
-    }
-
     /// Keeps an order's bytes in quarantine; answers whether they were new there.
     async fn keep(&self, slice: &str, order: Option<u64>, reason: &str) -> Result<bool, LedgerError> {
         let document = order.map(|id| format!("order/{id}"));
@@ -163,4 +139,24 @@ impl ShopRun<'_> {
         }
         Ok(new)
     }
+}
+
+/// Counts what was written, and answers which orders were stale.
+fn count(written: Vec<(u64, Result<Written, LedgerError>)>, report: &mut ShopReport) -> Result<Vec<u64>, LedgerError> {
+    let mut stale = Vec::new();
+    let mut failed = None;
+    for (order, result) in written {
+        match result {
+            Ok(Written::Appended(Appended::Recorded { revision: 1 })) => report.new += 1,
+            Ok(Written::Appended(Appended::Recorded { .. })) => report.updated += 1,
+            Ok(Written::Appended(Appended::Duplicate { .. })) => report.unchanged += 1,
+            Ok(Written::Quarantined { new }) => report.quarantined += u64::from(new),
+            Ok(Written::Appended(Appended::Stale { .. })) => {
+                report.stale += 1;
+                stale.push(order);
+            }
+            Err(error) => failed = Some(error),
+        }
+    }
+    failed.map_or(Ok(stale), Err)
 }
