@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use changes_poller::{Event, PollerDeps};
 use cloud::mappings::Invoke;
-use event_relay::{DeadLetters, Limits, RelayDeps, Request as RelayRequest};
+use event_relay::{DeadLetters, EventBus, Limits, RelayDeps, Request as RelayRequest};
 use lambda_http::{Body, Request, Response};
 use serde_json::{Value, json};
 use shop_actions::ActionsDeps;
@@ -52,8 +52,7 @@ impl Functions {
         let dead_letters = DeadLetters { client: messaging.sqs(), queue_url: queue_url(EVENT_DEAD_LETTERS) };
         let relay = RelayDeps {
             ledger: deps.base.ledger.clone(),
-            bus: messaging.eventbridge(),
-            bus_name: BUS.to_owned(),
+            bus: EventBus::new(messaging.eventbridge(), BUS),
             dead_letters,
             limits: Limits::default(),
             metrics: deps.base.metrics.clone(),

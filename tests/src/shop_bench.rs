@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
-use changes_poller::{Event, PollerDeps, Report, ShopReport, handle};
+use changes_poller::{Event, PollerDeps, Report, handle};
 use connections::Connections;
 use ledger::{DocumentKey, ShopState, Source};
 use mycashflow::RetryPolicy;
+use poll::ShopReport;
 use tokio::time::Instant;
 use world::in_process::{InProcess, SharedShop, lock};
 use world::shop::{Shop, ShopConfig, ShopRequest, Via};
@@ -54,7 +55,6 @@ impl ShopBench {
             transport: Arc::new(InProcess::new(by_host, bench.deps.clock.clone(), latency)),
             base: bench.deps.clone(),
             policy: RetryPolicy::default(),
-            progress: None,
         };
         Self { bench, deps, shop }
     }

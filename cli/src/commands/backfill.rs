@@ -4,13 +4,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use changes_poller::{Event, PollerDeps, Report, ShopReport, handle};
 use connections::{ConnectionSource, ConnectionStore};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use ledger::Retention;
 use mycashflow::{HttpTransport, RetryPolicy};
-use platform::{Deps, Metrics, system_clock};
+use platform::system_clock;
+use poll::{PollDeps, Run, Shop, ShopReport, backfill, start_second};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -83,10 +83,16 @@ impl Options {
 }
 
 pub(crate) async fn run(options: Options) -> Result<(), Problem> {
-    let event = json!({ "shop": options.shop, "created_after": options.from, "dry_run": options.dry_run });
-    let event =
-        Event::read(&event).map_err(|_| Problem(format!("--from {}: give a date such as 2024-01-01", options.from)))?;
+    let from = start_second(&options.from)
+        .ok_or_else(|| Problem(format!("--from {}: give a date such as 2024-01-01", options.from)))?;
     let deployment = options.target.find().await?;
+    let ledger = deployment.ledger_for(options.retention(&deployment)?);
+    let connections = options.connections(&deployment).await?.current();
+    let connection = connections
+        .shops
+        .get(&options.shop)
+        .ok_or_else(|| Problem(format!("there is no shop {} among the connections", options.shop)))?;
+    let shop = Shop { name: &options.shop, url: &connection.url, key: connection.key.reveal() };
     let bar = ProgressBar::new_spinner();
     let style = ProgressStyle::with_template("{spinner} {msg}  [{elapsed_precise}]")?;
     bar.set_style(style);
@@ -95,27 +101,27 @@ pub(crate) async fn run(options: Options) -> Result<(), Problem> {
     let begun = Instant::now();
     // The second that the first page reached: what lies before it may have been empty, and says nothing of the speed.
     let first = OnceLock::new();
-    let deps = PollerDeps {
-        base: Deps {
-            ledger: deployment.ledger_for(options.retention(&deployment)?),
-            connections: Arc::new(options.connections(&deployment).await?),
-            clock: system_clock(),
-            metrics: Metrics::off(),
-        },
+    let deps = PollDeps {
+        ledger,
+        clock: system_clock(),
         transport: Arc::new(HttpTransport::new()?),
         policy: RetryPolicy::default(),
         progress: Some(Arc::new(move |report| watched.set_message(progress(report, &first, begun)))),
     };
-    let run = format!("backfill-{:016x}", fastrand::u64(..));
-    let report = handle(&deps, &event, &run, begun + NO_DEADLINE).await?;
+    let name = format!("backfill-{:016x}", fastrand::u64(..));
+    let run = Run { name: &name, deadline: begun + NO_DEADLINE };
+    let report = backfill(&deps, &shop, from, options.dry_run, &run).await;
     bar.finish_and_clear();
     if options.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        println!("{}", serde_json::to_string_pretty(&json!({ "shops": [&report] }))?);
     } else {
         print(&report, options.dry_run, begun.elapsed());
     }
-    match report.failures() {
-        Some(failures) => Err(Problem(format!("{failures} (run it again to go on; what is recorded stays)"))),
+    match &report.failure {
+        Some(failure) => {
+            let shop = &report.shop;
+            Err(Problem(format!("{shop}: {failure} (run it again to continue; what is recorded stays)")))
+        }
         None => Ok(()),
     }
 }
@@ -153,34 +159,32 @@ fn human(duration: Duration) -> String {
     }
 }
 
-fn print(report: &Report, dry_run: bool, elapsed: Duration) {
-    for shop in &report.shops {
-        println!(
-            "{}: {} orders in {} pages, {} unchanged, {} quarantined, {}",
-            shop.shop,
-            shop.orders,
-            shop.pages,
-            shop.unchanged,
-            shop.quarantined,
-            human(elapsed)
-        );
-        if !dry_run {
-            println!("{} new, {} updated", shop.new, shop.updated);
-            continue;
-        }
-        let missing = shop.differences.iter().filter(|difference| !difference.known).count();
-        println!("dry run, nothing written: {missing} missing, {} different", shop.differences.len() - missing);
-        if shop.differences.is_empty() {
-            continue;
-        }
-        let mut table = table(&["order", "in the ledger"]);
-        for difference in shop.differences.iter().take(SHOWN_DIFFERENCES) {
-            let state = if difference.known { "different" } else { "missing" };
-            table.add_row([difference.order.to_string(), state.to_owned()]);
-        }
-        println!("{table}");
-        if shop.differences.len() > SHOWN_DIFFERENCES {
-            println!("and {} more: --json lists all", shop.differences.len() - SHOWN_DIFFERENCES);
-        }
+fn print(shop: &ShopReport, dry_run: bool, elapsed: Duration) {
+    println!(
+        "{}: {} orders in {} pages, {} unchanged, {} quarantined, {}",
+        shop.shop,
+        shop.orders,
+        shop.pages,
+        shop.unchanged,
+        shop.quarantined,
+        human(elapsed)
+    );
+    if !dry_run {
+        println!("{} new, {} updated", shop.new, shop.updated);
+        return;
+    }
+    let missing = shop.differences.iter().filter(|difference| !difference.known).count();
+    println!("dry run, nothing written: {missing} missing, {} different", shop.differences.len() - missing);
+    if shop.differences.is_empty() {
+        return;
+    }
+    let mut table = table(&["order", "in the ledger"]);
+    for difference in shop.differences.iter().take(SHOWN_DIFFERENCES) {
+        let state = if difference.known { "different" } else { "missing" };
+        table.add_row([difference.order.to_string(), state.to_owned()]);
+    }
+    println!("{table}");
+    if shop.differences.len() > SHOWN_DIFFERENCES {
+        println!("and {} more: --json lists all", shop.differences.len() - SHOWN_DIFFERENCES);
     }
 }

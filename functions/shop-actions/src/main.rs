@@ -1,14 +1,12 @@
 //! The Lambda function that carries actions back to the shops: see the library.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use mycashflow::{HttpTransport, RetryPolicy};
 use platform::{Starter, variable};
 use serde_json::Value;
 use tilaussilta_shop_actions::{ActionsDeps, handle};
-use tokio::time::Instant;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -25,7 +23,6 @@ async fn main() -> Result<(), Error> {
 }
 
 async fn act(deps: &ActionsDeps, event: LambdaEvent<Value>) -> Result<Value, Error> {
-    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis() as u64;
-    let remaining = Duration::from_millis(event.context.deadline.saturating_sub(now_ms));
-    Ok(handle(deps, event.payload, &event.context.request_id, Instant::now() + remaining).await)
+    let deadline = platform::deadline(&event.context);
+    Ok(handle(deps, event.payload, &event.context.request_id, deadline).await)
 }

@@ -1,6 +1,7 @@
 //! AWS on this machine: a real DynamoDB engine, an event bus, queues and the mappings that Lambda makes of them. What is
 //! asked of it can be metered, made to fail by plan, and served behind TLS.
 
+mod bus;
 pub mod embedded;
 pub mod mappings;
 pub mod messaging;

@@ -1,10 +1,11 @@
 //! The event bus and the queues: as much of EventBridge and SQS as the functions and people call here, in memory.
 //!
 //! Both answer the SDK's real requests. What `PutEvents` takes goes to the bus's rules, and is kept for tests or written
-//! to a file, a line of JSON for each event, in the form in which EventBridge hands it to a rule's target. Nothing
-//! outlives the process: see [`crate::mappings`] for what makes up for it.
+//! to a file, a line of JSON for each event, in the form in which EventBridge hands it to a rule's target. An event's
+//! detail keeps its text, so that no number loses a digit. Nothing outlives the process: see [`crate::mappings`] for what
+//! makes up for it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs::File;
 use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,6 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
 use crate::Clock;
+use crate::bus::{PublishedEvent, bus_name, detail_of, entry_bytes};
 use crate::embedded::{CallPlan, Planner, wired_config};
 
 /// The name of the bus.
@@ -45,7 +47,10 @@ type Refuse = Box<dyn FnMut(&Value) -> Option<&'static str> + Send>;
 
 #[derive(Default)]
 struct State {
-    events: Vec<Value>,
+    /// The names of the buses that there are.
+    buses: BTreeSet<String>,
+    /// The published events' JSON.
+    events: Vec<String>,
     file: Option<File>,
     refuse: Option<Refuse>,
     request_limit_bytes: Option<usize>,
@@ -84,7 +89,8 @@ impl Message {
 impl Messaging {
     /// A bus without events, which it will keep, and empty queues.
     pub fn new(clock: Clock) -> Self {
-        Self { state: Arc::default(), clock }
+        let state = State { buses: [BUS.to_owned()].into(), ..State::default() };
+        Self { state: Arc::new(Mutex::new(state)), clock }
     }
 
     /// Appends every published event to a file instead of keeping it.
@@ -113,8 +119,14 @@ impl Messaging {
         (state.refuse, state.request_limit_bytes, state.request_refusal) = (None, None, None);
     }
 
-    /// The events published so far, unless they go to a file.
+    /// The events published so far, unless they go to a file. Numbers that `f64` cannot hold lose digits here: see
+    /// [`Self::event_texts`].
     pub fn events(&self) -> Vec<Value> {
+        self.lock().events.iter().filter_map(|event| serde_json::from_str(event).ok()).collect()
+    }
+
+    /// The JSON of the events published so far, unless they go to a file.
+    pub fn event_texts(&self) -> Vec<String> {
         self.lock().events.clone()
     }
 
@@ -184,6 +196,9 @@ impl Messaging {
         let Ok(request) = serde_json::from_str::<Value>(body) else {
             return refused("SerializationException", "the request is not JSON");
         };
+        if operation.ends_with("EventBus") {
+            return self.lock().answer_of_a_bus(operation, bus_name(&request["Name"]));
+        }
         let queue = request["QueueUrl"].as_str().and_then(|url| url.rsplit('/').next()).unwrap_or_default().to_owned();
         match operation {
             "PutEvents" => self.put_events(&request),
@@ -275,23 +290,28 @@ impl State {
         if let Some(code) = self.refuse.as_mut().and_then(|refuse| refuse(entry)) {
             return failed(code);
         }
-        let Ok(Value::Object(detail)) = serde_json::from_str::<Value>(text("Detail")) else {
+        let Some(detail) = detail_of(text("Detail")) else {
             return failed("MalformedDetail");
         };
-        if text("EventBusName") != BUS || text("Source").is_empty() || text("DetailType").is_empty() {
+        let (source, detail_type) = (text("Source"), text("DetailType"));
+        if source.is_empty() || detail_type.is_empty() {
             return failed("InvalidArgument");
         }
         self.numbers += 1;
         let id = format!("{:08x}-0000-4000-8000-000000000000", self.numbers);
+        // So does AWS: the answer is that of a published event (aws/aws-cli#9186).
+        if !self.buses.contains(bus_name(&entry["EventBusName"])) {
+            return json!({ "EventId": id });
+        }
         let time = entry["Time"].as_f64().and_then(|second| Timestamp::from_second(second as i64).ok()).unwrap_or(now);
-        let event = json!({
-            "version": "0", "id": id, "detail-type": text("DetailType"), "source": text("Source"),
-            "account": "000000000000", "time": time.to_string(), "region": "eu-north-1", "resources": [],
-            "detail": detail,
-        });
-        // The one rule of `template.yaml`: an activated dispatch goes to the actions. Nothing is replayed here.
-        if event["source"] == "tilaussilta.manu" && event["detail-type"] == "sales-dispatch-activate" {
-            self.send(ACTIONS, event.to_string(), Map::new(), now);
+        let event = PublishedEvent::new(&id, source, detail_type, time, &detail);
+        let Ok(event) = serde_json::to_string(&event) else {
+            return failed("InternalFailure");
+        };
+        // The rule of `template.yaml` that has a consumer: an activated dispatch goes to the actions. Nothing is replayed
+        // here.
+        if source == "tilaussilta.manu" && detail_type == "sales-dispatch-activate" {
+            self.send(ACTIONS, event.clone(), Map::new(), now);
         }
         match &mut self.file {
             // A line that cannot be written is not an event that was not published; whoever reads the file sees it.
@@ -299,6 +319,27 @@ impl State {
             None => self.events.push(event),
         }
         json!({ "EventId": id })
+    }
+
+    /// Answers `DescribeEventBus`, `CreateEventBus` and `DeleteEventBus`.
+    fn answer_of_a_bus(&mut self, operation: &str, name: &str) -> (u16, String) {
+        let arn = format!("arn:aws:events:eu-north-1:000000000000:event-bus/{name}");
+        match operation {
+            "DescribeEventBus" if !self.buses.contains(name) => {
+                refused("ResourceNotFoundException", &format!("Event bus {name} does not exist."))
+            }
+            "DescribeEventBus" => (200, json!({ "Arn": arn, "Name": name }).to_string()),
+            "CreateEventBus" if !self.buses.insert(name.to_owned()) => {
+                refused("ResourceAlreadyExistsException", &format!("Event bus {name} already exists."))
+            }
+            "CreateEventBus" => (200, json!({ "EventBusArn": arn }).to_string()),
+            // A bus that is not there is deleted without an error.
+            "DeleteEventBus" => {
+                self.buses.remove(name);
+                (200, "{}".to_owned())
+            }
+            other => refused("UnsupportedOperation", &format!("the sandbox does not serve {other}")),
+        }
     }
 
     /// The server that the next short poll asks.
@@ -315,11 +356,6 @@ impl State {
         self.queues.entry(queue.to_owned()).or_default().push_back(message);
         id
     }
-}
-
-/// The size of an entry as EventBridge counts it: 14 bytes for the time, and those of source, detail-type and detail.
-fn entry_bytes(entry: &Value) -> usize {
-    14 + ["Source", "DetailType", "Detail"].iter().filter_map(|name| entry[*name].as_str()).map(str::len).sum::<usize>()
 }
 
 /// The URL of a queue. The SDK sends its calls to its endpoint, so only the last part is ever read.

@@ -9,6 +9,7 @@ use std::fmt;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use manu::{WebhookType, verify_code};
 use serde_json::{Map, Value};
 use serde_json_path::JsonPath;
 use subtle::{Choice, ConstantTimeEq};
@@ -44,13 +45,7 @@ pub struct ShopConnection {
 impl ShopConnection {
     /// Whether one of `keys` is this shop's key or one of its push keys. Every pair is compared, each in constant time.
     pub fn accepts<'a>(&self, keys: impl IntoIterator<Item = &'a str>) -> bool {
-        let mut accepted = Choice::from(0);
-        for key in keys {
-            for valid in std::iter::once(&self.key).chain(&self.push_keys) {
-                accepted |= valid.0.as_bytes().ct_eq(key.as_bytes());
-            }
-        }
-        accepted.into()
+        is_one_of(keys, std::iter::once(&self.key).chain(&self.push_keys))
     }
 }
 
@@ -59,8 +54,38 @@ impl ShopConnection {
 pub struct ManuConnection {
     /// The private application's client secrets; a message is authentic under any of them.
     pub secrets: Vec<Secret>,
+    /// The keys of the account's addresses (`…/manu/acme/item-save?key=…`), where [`webhook_keys`](Self::webhook_keys)
+    /// has none for the type. A message to such an address must carry one of them; empty when it needs none.
+    pub url_key: Vec<Secret>,
+    /// The keys of the addresses of single webhook types, in place of [`url_key`](Self::url_key). No list is empty.
+    pub webhook_keys: BTreeMap<WebhookType, Vec<Secret>>,
     /// What the account's dispatches do in a shop; none when they do nothing.
     pub bridge: Option<Bridge>,
+    /// Whether the document has a bridge that is not taken, because another account has the same secret
+    /// ([`ConnectionsWarning::SharedSecret`]). Then [`bridge`](Self::bridge) is none.
+    pub bridge_disabled: bool,
+}
+
+impl ManuConnection {
+    /// Whether a message of this type must carry a key in its address. The verify code binds neither the type nor the
+    /// account; the key does.
+    pub fn needs_key(&self, webhook: WebhookType) -> bool {
+        !self.keys(webhook).is_empty()
+    }
+
+    /// Whether a message of this type may come with these keys: one of them is the type's, or the type needs none. Every
+    /// pair is compared, each in constant time.
+    pub fn accepts_key<'a>(&self, webhook: WebhookType, keys: impl IntoIterator<Item = &'a str>) -> bool {
+        !self.needs_key(webhook) || is_one_of(keys, self.keys(webhook))
+    }
+
+    fn disable_bridge(&mut self) {
+        self.bridge_disabled |= self.bridge.take().is_some();
+    }
+
+    fn keys(&self, webhook: WebhookType) -> &[Secret] {
+        self.webhook_keys.get(&webhook).unwrap_or(&self.url_key)
+    }
 }
 
 /// From a dispatch in the ERP to the delivery in the shop. The vendor publishes no field names, so where to find what is
@@ -112,6 +137,46 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// Whether one of `keys` is one of `valid`. Every pair is compared, each in constant time.
+fn is_one_of<'a, 'v>(
+    keys: impl IntoIterator<Item = &'a str>,
+    valid: impl IntoIterator<Item = &'v Secret> + Clone,
+) -> bool {
+    let mut accepted = Choice::from(0);
+    for key in keys {
+        for valid in valid.clone() {
+            accepted |= valid.0.as_bytes().ct_eq(key.as_bytes());
+        }
+    }
+    accepted.into()
+}
+
+/// What a connections document that was taken still risks. Names fields, never values.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConnectionsWarning {
+    /// Two accounts have the same secret, so that a message of one is authentic for the other. Both still record.
+    #[error(
+        "the connections: {first} and {second} are the same secret: a message of one account is authentic for the other, \
+         so the bridges of both are disabled; give each account a private application of its own"
+    )]
+    SharedSecret {
+        /// The one, for example `manu.acme.secrets[0]`.
+        first: String,
+        /// The other, of another account.
+        second: String,
+    },
+    /// A bridge whose dispatches come to an address without a key. A message of any other type, signed with the same
+    /// secret, delivers an order if it is sent there.
+    #[error(
+        "the connections: {bridge}: the address of its dispatches needs no key, so any message that the account signed \
+         can be sent there and deliver an order; set webhook_keys"
+    )]
+    BridgeWithoutKey {
+        /// The bridge, for example `manu.acme.bridge`.
+        bridge: String,
+    },
+}
+
 /// Why a connections document was refused. Names the field, never the value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectionsError {
@@ -138,7 +203,8 @@ impl Connections {
     ///
     /// # Errors
     /// [`ConnectionsError`] for an unknown or missing field, a name outside `[a-z0-9-]{1,40}`, an empty secret, an
-    /// address that is not http or https, a bridge to no shop or with a path that is no JSONPath.
+    /// address that is not http or https, a key for no webhook type, a bridge to no shop or with a path that is no
+    /// JSONPath. What is only a risk is in [`warnings`](Self::warnings).
     ///
     /// # Example
     /// ```
@@ -156,16 +222,54 @@ impl Connections {
             connections.shops.insert(name, shop);
         }
         for (name, field) in named(root, "manu")? {
-            let account = field.object(&["secrets", "bridge"])?;
-            let secrets = field.child(account, "secrets").ok_or_else(|| field.missing("secrets"))?.secrets()?;
-            if secrets.is_empty() {
-                return Err(field.at("secrets", "must list at least one secret"));
+            let account = account(&field, &connections.shops)?;
+            connections.manu.insert(name, account);
+        }
+        for [first, second] in shared_secrets(&connections.manu) {
+            for (name, _) in [first, second] {
+                let account = connections.manu.get_mut(&name);
+                account.into_iter().for_each(ManuConnection::disable_bridge);
             }
-            let bridge = field.child(account, "bridge").map(|field| bridge(&field, &connections.shops)).transpose()?;
-            connections.manu.insert(name, ManuConnection { secrets, bridge });
         }
         Ok(connections)
     }
+
+    /// What the owner should change in the document, although it is taken as it is: a message of the ERP comes once, so
+    /// a deployed document that worked must not stop the recording. To be logged, and alarmed on, at every start.
+    pub fn warnings(&self) -> Vec<ConnectionsWarning> {
+        let path = |(name, index): (String, usize)| format!("manu.{name}.secrets[{index}]");
+        let shared = shared_secrets(&self.manu)
+            .into_iter()
+            .map(|[first, second]| ConnectionsWarning::SharedSecret { first: path(first), second: path(second) });
+        let has_open_bridge = |account: &ManuConnection| {
+            (account.bridge.is_some() || account.bridge_disabled)
+                && !account.needs_key(WebhookType::SalesDispatchActivate)
+        };
+        let open = self.manu.iter().filter(|(_, account)| has_open_bridge(account));
+        let open = open.map(|(name, _)| ConnectionsWarning::BridgeWithoutKey { bridge: format!("manu.{name}.bridge") });
+        shared.chain(open).collect()
+    }
+}
+
+/// The pairs of equal secrets that two accounts have, each secret by its account's name and its place in the list.
+fn shared_secrets(manu: &BTreeMap<String, ManuConnection>) -> Vec<[(String, usize); 2]> {
+    // Equal is what signs alike: the ERP's code reads every letter that is not ASCII as a question mark.
+    let secrets: Vec<_> = manu
+        .iter()
+        .flat_map(|(name, account)| {
+            account.secrets.iter().enumerate().map(move |(index, secret)| (name, index, secret))
+        })
+        .map(|(name, index, secret)| (name, index, verify_code(b"", secret.reveal())))
+        .collect();
+    let mut shared = Vec::new();
+    for (at, (name, index, code)) in secrets.iter().enumerate() {
+        for (other, other_index, other_code) in &secrets[at + 1..] {
+            if name != other && code.matches(other_code) {
+                shared.push([((*name).clone(), *index), ((*other).clone(), *other_index)]);
+            }
+        }
+    }
+    shared
 }
 
 fn named<'a>(root: &'a Map<String, Value>, group: &str) -> Result<Vec<(String, Field<'a>)>, ConnectionsError> {
@@ -203,6 +307,36 @@ fn shop(field: &Field<'_>) -> Result<ShopConnection, ConnectionsError> {
         push_keys: field.child(shop, "push_keys").map_or_else(|| Ok(Vec::new()), |keys| keys.secrets())?,
         start: start.transpose()?,
     })
+}
+
+fn account(field: &Field<'_>, shops: &BTreeMap<String, ShopConnection>) -> Result<ManuConnection, ConnectionsError> {
+    let account = field.object(&["secrets", "url_key", "webhook_keys", "bridge"])?;
+    let secrets = field.child(account, "secrets").ok_or_else(|| field.missing("secrets"))?.secrets()?;
+    if secrets.is_empty() {
+        return Err(field.at("secrets", "must list at least one secret"));
+    }
+    let webhook_keys = field.child(account, "webhook_keys").map(|keys| webhook_keys(&keys)).transpose()?;
+    Ok(ManuConnection {
+        secrets,
+        url_key: field.child(account, "url_key").map_or_else(|| Ok(Vec::new()), |keys| keys.keys())?,
+        webhook_keys: webhook_keys.unwrap_or_default(),
+        bridge: field.child(account, "bridge").map(|field| bridge(&field, shops)).transpose()?,
+        bridge_disabled: false,
+    })
+}
+
+fn webhook_keys(field: &Field<'_>) -> Result<BTreeMap<WebhookType, Vec<Secret>>, ConnectionsError> {
+    let types = field.value.as_object().ok_or_else(|| field.problem("must be an object of keys by webhook type"))?;
+    types
+        .iter()
+        .map(|(name, value)| {
+            // A name that is unknown may be a key in the wrong place, so it is not told.
+            let webhook: WebhookType = name.parse().map_err(|_| {
+                field.problem("must name webhook types as their addresses do, for example sales-dispatch-activate")
+            })?;
+            Ok((webhook, Field { path: format!("{}.{webhook}", field.path), value }.keys()?))
+        })
+        .collect()
 }
 
 fn bridge(field: &Field<'_>, shops: &BTreeMap<String, ShopConnection>) -> Result<Bridge, ConnectionsError> {
@@ -280,6 +414,16 @@ impl<'a> Field<'a> {
         match self.string()? {
             "" => Err(self.problem("must not be empty")),
             secret => Ok(Secret::new(secret)),
+        }
+    }
+
+    /// One key, or a list of them while one is changed for another.
+    fn keys(&self) -> Result<Vec<Secret>, ConnectionsError> {
+        match self.value {
+            Value::String(_) => Ok(vec![self.secret()?]),
+            Value::Array(keys) if keys.is_empty() => Err(self.problem("must list at least one key")),
+            Value::Array(_) => self.secrets(),
+            _ => Err(self.problem("must be a string or a list of strings")),
         }
     }
 
@@ -371,6 +515,130 @@ mod tests {
             error(&with(r#"{"shop":"acme","orders":"$","dry_run":1}"#)),
             "the connections: manu.m.bridge.dry_run: must be true or false"
         );
+    }
+
+    /// An account with these further fields, beside a shop that a bridge may name.
+    fn with_account(fields: &str) -> String {
+        format!(
+            r#"{{"shops":{{"acme":{{"url":"https://a.fi","key":"k"}}}},"manu":{{"m":{{"secrets":["s"]{fields}}}}}}}"#
+        )
+    }
+
+    const DISPATCH: WebhookType = WebhookType::SalesDispatchActivate;
+    const ITEM: WebhookType = WebhookType::ItemSave;
+    const BRIDGE: &str = r#","bridge":{"shop":"acme","orders":"$"}"#;
+
+    fn account(fields: &str) -> ManuConnection {
+        Connections::parse(&with_account(fields)).unwrap().manu.remove("m").unwrap()
+    }
+
+    #[test]
+    fn an_account_without_keys_needs_none() {
+        for fields in ["", r#","webhook_keys":{}"#] {
+            let account = account(fields);
+            assert!(!account.needs_key(DISPATCH));
+            assert!(account.accepts_key(DISPATCH, []) && account.accepts_key(DISPATCH, ["any"]));
+        }
+    }
+
+    #[test]
+    fn one_url_key_is_for_every_webhook() {
+        for keys in [r#""now""#, r#"["now"]"#, r#"["now","before"]"#] {
+            let account = account(&format!(r#","url_key":{keys}"#));
+            for webhook in WebhookType::ALL {
+                assert!(account.needs_key(webhook));
+                assert!(account.accepts_key(webhook, ["now"]) && account.accepts_key(webhook, ["wrong", "now"]));
+                assert_eq!(account.accepts_key(webhook, ["before"]), keys.contains("before"));
+                assert!(!account.accepts_key(webhook, []) && !account.accepts_key(webhook, ["", "no", "now ", "Now"]));
+                assert!(!account.accepts_key(webhook, ["s"]), "the client secret is no key");
+            }
+        }
+    }
+
+    #[test]
+    fn a_webhooks_own_key_opens_no_other_webhook() {
+        let keys = r#","webhook_keys":{"sales-dispatch-activate":["now","before"],"item-save":"item"}"#;
+        let account = account(keys);
+        assert!(account.accepts_key(DISPATCH, ["now"]) && account.accepts_key(DISPATCH, ["before"]));
+        assert!(!account.accepts_key(DISPATCH, ["item"]) && !account.accepts_key(DISPATCH, []));
+        assert!(account.accepts_key(ITEM, ["item"]) && !account.accepts_key(ITEM, ["now"]));
+        assert!(account.accepts_key(WebhookType::SalesInvoice, []), "a webhook that is not named needs no key");
+    }
+
+    #[test]
+    fn a_webhooks_own_key_stands_in_place_of_the_url_key() {
+        let account = account(r#","url_key":"all","webhook_keys":{"sales-dispatch-activate":"own"}"#);
+        assert!(account.accepts_key(DISPATCH, ["own"]) && !account.accepts_key(DISPATCH, ["all"]));
+        assert!(account.accepts_key(ITEM, ["all"]) && !account.accepts_key(ITEM, ["own"]));
+    }
+
+    #[test]
+    fn errors_of_keys_name_the_field_and_never_the_value() {
+        for (fields, problem) in [
+            (r#","url_key":7"#, "manu.m.url_key: must be a string or a list of strings"),
+            (r#","url_key":"""#, "manu.m.url_key: must not be empty"),
+            (r#","url_key":[]"#, "manu.m.url_key: must list at least one key"),
+            (r#","url_key":["hush",""]"#, "manu.m.url_key[1]: must not be empty"),
+            (r#","webhook_keys":["hush"]"#, "manu.m.webhook_keys: must be an object of keys by webhook type"),
+            (
+                r#","webhook_keys":{"hush":"k"}"#,
+                "manu.m.webhook_keys: must name webhook types as their addresses do, for example sales-dispatch-activate",
+            ),
+            (r#","webhook_keys":{"item-save":[1]}"#, "manu.m.webhook_keys.item-save[0]: must be a string"),
+            (r#","webhook_keys":{"item-save":[]}"#, "manu.m.webhook_keys.item-save: must list at least one key"),
+        ] {
+            assert_eq!(error(&with_account(fields)), format!("the connections: {problem}"));
+        }
+    }
+
+    fn warnings(text: &str) -> Vec<String> {
+        Connections::parse(text).unwrap().warnings().iter().map(ConnectionsWarning::to_string).collect()
+    }
+
+    #[test]
+    fn a_bridge_whose_dispatches_need_no_key_is_a_warning() {
+        let open = "the connections: manu.m.bridge: the address of its dispatches needs no key, so any message that the \
+                    account signed can be sent there and deliver an order; set webhook_keys";
+        for (fields, expected) in [
+            (BRIDGE, vec![open]),
+            (&format!(r#"{BRIDGE},"webhook_keys":{{"item-save":"k"}}"#), vec![open]),
+            (&format!(r#"{BRIDGE},"webhook_keys":{{"sales-dispatch-activate":"k"}}"#), vec![]),
+            (&format!(r#"{BRIDGE},"url_key":"k""#), vec![]),
+            ("", vec![]),
+        ] {
+            assert_eq!(warnings(&with_account(fields)), expected, "{fields}");
+        }
+        assert!(account(BRIDGE).bridge.is_some(), "it still delivers");
+    }
+
+    #[test]
+    fn accounts_with_one_secret_record_without_their_bridges() {
+        let keys = r#","webhook_keys":{"sales-dispatch-activate":"k"}"#;
+        let document = |first: &str, second: &str| {
+            format!(
+                r#"{{"shops":{{"acme":{{"url":"https://a.fi","key":"k"}}}},"manu":{{
+                    "a":{{"secrets":["a1","{first}"]{BRIDGE}{keys}}}, "b":{{"secrets":["{second}","b2"]}},
+                    "c":{{"secrets":["c1","c1"]{BRIDGE}{keys}}}}}}}"#
+            )
+        };
+        // The ERP's code reads every letter outside ASCII as a question mark, so the last pair signs alike.
+        for (first, second) in [("hush", "hush"), ("hushä", "hush€")] {
+            let connections = Connections::parse(&document(first, second)).unwrap();
+            let bridge = |name: &str| (connections.manu[name].bridge.is_some(), connections.manu[name].bridge_disabled);
+            assert_eq!((bridge("a"), bridge("b")), ((false, true), (false, false)));
+            assert_eq!(bridge("c"), (true, false), "one account may list a secret twice");
+            assert_eq!(connections.manu["a"].secrets.len(), 2, "it still records");
+            let (first, second) = ("manu.a.secrets[1]".to_owned(), "manu.b.secrets[0]".to_owned());
+            assert_eq!(connections.warnings(), [ConnectionsWarning::SharedSecret { first, second }]);
+            assert_eq!(
+                connections.warnings()[0].to_string(),
+                "the connections: manu.a.secrets[1] and manu.b.secrets[0] are the same secret: a message of one account is \
+                 authentic for the other, so the bridges of both are disabled; give each account a private application of \
+                 its own"
+            );
+        }
+        assert_eq!(warnings(&document("hush", "other")), [""; 0]);
+        assert!(Connections::parse(&document("hush", "other")).unwrap().manu["a"].bridge.is_some());
     }
 
     #[test]

@@ -3,5 +3,7 @@
 mod document;
 mod store;
 
-pub use document::{Bridge, Connections, ConnectionsError, ManuConnection, OrderIs, Secret, ShopConnection};
+pub use document::{
+    Bridge, Connections, ConnectionsError, ConnectionsWarning, ManuConnection, OrderIs, Secret, ShopConnection,
+};
 pub use store::{ConnectionSource, ConnectionStore, StoreError};

@@ -1,7 +1,7 @@
 //! Revisions as they leave the ledger: read from the table's stream, one by one, or found again by time.
 //!
-//! The stream of the table is the outbox: what a transaction appended is in it, exactly once and in order for each
-//! document, without a write of its own.
+//! The stream of the table is the outbox: what a transaction appended is in it, exactly once, without a write of its own.
+//! DynamoDB promises the order of the records of one item only, and each revision is an item of its own.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;

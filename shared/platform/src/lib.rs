@@ -1,6 +1,7 @@
 //! What every function needs at start: its configuration, the connections with their secrets, the clients, the logs,
 //! the metrics, and the HTTP answers.
 
+mod deadline;
 mod http;
 mod metrics;
 mod receipt;
@@ -12,6 +13,7 @@ use connections::ConnectionStore;
 use jiff::Timestamp;
 use ledger::Ledger;
 
+pub use deadline::deadline;
 pub use http::{Answer, MAX_BODY_BYTES, content_type, path, respond};
 pub use metrics::{Function, Metric, Metrics};
 pub use receipt::{Closing, Receipt};

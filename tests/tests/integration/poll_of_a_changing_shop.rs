@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use changes_poller::Stopped;
 use jiff::SignedDuration;
 use mycashflow::{BoxFuture, HttpRequest, HttpResponse, Transport, TransportError};
+use poll::Stopped;
 use tilaussilta_tests::{CONNECTIONS, ShopBench, shop_config};
 use world::in_process::lock;
 use world::shop::{ShopConfig, Via};
