@@ -35,6 +35,12 @@ pub enum QuarantineReason {
     /// A POST in which there is no document.
     #[error(transparent)]
     Push(#[from] PushError),
+    /// A POST whose body is compressed.
+    #[error("the body is compressed with {encoding}: send it without Content-Encoding")]
+    Compressed {
+        /// The content coding.
+        encoding: &'static str,
+    },
     /// A document of a shop that cannot be read as a whole.
     #[error(transparent)]
     Page(#[from] ReadError),

@@ -4,8 +4,8 @@ mod quiescence;
 
 use std::collections::{BTreeSet, HashSet};
 
-use poll::{OVERLAP_SECONDS, ShopReport, Stopped};
 use ledger::{Connection, GapKind, ShopState, Stream};
+use poll::{OVERLAP_SECONDS, ShopReport, Stopped};
 use world::shop::ChangeStream;
 
 use super::model::{Known, Recorded, recorded};

@@ -135,11 +135,7 @@ async fn invoke(sim: &Rc<Simulation>, event: &Event, fault: RunFault) -> Option<
     sim.trace.note(|| format!("{name}: begins, {fault:?}"));
     let pages: Arc<Mutex<Pages>> = Arc::default();
     let transport = FaultyTransport { run: name.clone(), network: sim.network.clone(), pages: pages.clone() };
-    let deps = PollerDeps {
-        base: sim.deps.clone(),
-        transport: Arc::new(transport),
-        policy: RetryPolicy::default(),
-    };
+    let deps = PollerDeps { base: sim.deps.clone(), transport: Arc::new(transport), policy: RetryPolicy::default() };
     let deadline = Instant::now() + fault.limit;
     let polling = changes_poller::handle(&deps, event, &name, deadline);
     let result = match fault.frozen {
