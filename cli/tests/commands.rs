@@ -156,8 +156,7 @@ fn the_log_shows_how_many_requests_of_strangers_were_refused() {
         "environment": { "S": "00aa" },
     });
     let put = serde_json::json!({ "TableName": "tilaussilta", "Item": item }).to_string();
-    let headers =
-        [("x-amz-target", "DynamoDB_20120810.PutItem"), ("content-type", "application/x-amz-json-1.0")];
+    let headers = [("x-amz-target", "DynamoDB_20120810.PutItem"), ("content-type", "application/x-amz-json-1.0")];
     assert_eq!(serving.post("/", &headers, &put).0, 200);
     let told = run(&serving, &["log", "mycashflow/acme"]);
     assert!(told.contains("750 requests of strangers") && told.contains("wrong-key"), "{told}");

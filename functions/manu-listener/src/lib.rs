@@ -41,7 +41,7 @@ pub async fn handle(deps: &Deps, request: Request) -> Response<Body> {
     let message = match verify(deps, account, webhook, &request).await {
         Ok(message) => message,
         Err(Refusal::WrongToken) => {
-            let text = "the verify code is right, but the key in the address (?key=) is missing or wrong";
+            let text = "the verify code is right, but the token in the address (?key=) is missing or wrong";
             return receipt.refuse(Refusal::WrongToken, text);
         }
         Err(refusal) => {

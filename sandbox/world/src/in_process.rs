@@ -57,6 +57,7 @@ impl Transport for InProcess {
                         date: answer.date,
                         content_type: Some(answer.content_type.to_owned()),
                         retry_after: answer.retry_after,
+                        location: None,
                         body: Bytes::from(answer.body),
                     }),
                 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use clap::ValueEnum;
 use fastrand::Rng;
 
-/// An assumption about the shop, by the name of the world in which it is false.
+/// An assumption about the vendors or about AWS, by the name of the world in which it is false.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ValueEnum)]
 pub enum Assumption {
     /// The header `Date` is within 5 minutes of our clock.
@@ -77,6 +77,46 @@ pub enum Assumption {
     PushAsForm,
     /// A push arrives with all its letters.
     LostLetters,
+    /// Status 200 to `process` means that it is done.
+    FalseSuccess,
+    /// Another status than 200 to `process` means that it is not done.
+    DoneAndRefused,
+    /// `process` is answered with `<ok/>`.
+    OddAnswers,
+    /// A delivered order has the status `Shipped`.
+    OtherWord,
+    /// A delivery shows at once.
+    LateStatus,
+    /// The orders that a dispatch names are in the ledger.
+    DispatchFirst,
+    /// A tracking code is text.
+    LongNumbers,
+    /// The bus is there.
+    MissingBus,
+    /// A batch of the stream holds its records in the order in which they were written.
+    ReversedStream,
+    /// Two messages are not received at the same instant.
+    SameInstant,
+    /// A message is UTF-8 without a byte order mark.
+    BomMessage,
+    /// A message is UTF-8.
+    #[value(name = "windows-1252-message")]
+    Windows1252Message,
+    /// A message arrives with the letters that were signed.
+    LostLettersMessage,
+    /// The header of the verify code comes once.
+    JoinedHeaders,
+    /// A message is JSON that common readers accept.
+    OddJson,
+}
+
+/// Which of a seed's two worlds an assumption concerns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// The world of the poll and the pushes.
+    Poll,
+    /// The outbound world: the ERP's messages, the relay and the actions.
+    Outbound,
 }
 
 impl Assumption {
@@ -90,11 +130,17 @@ impl Assumption {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 
+    /// Which world it concerns.
+    pub(crate) fn side(self) -> Side {
+        if self >= Self::FalseSuccess { Side::Outbound } else { Side::Poll }
+    }
+
     /// In how many of a thousand worlds it is false.
     fn share(self) -> u32 {
         match self {
             // These shape the whole world, so that other faults show less in it.
             Self::SixtyDays | Self::SortedById | Self::Unsorted | Self::WrongCount | Self::EmptyGet => 25,
+            outbound if outbound.side() == Side::Outbound => 120,
             Self::HiddenOrder | Self::WrongClock | Self::BadByte | Self::BackDated | Self::SmallPages => 50,
             _ => 35,
         }
@@ -147,14 +193,20 @@ impl Settings {
         Self { assumed: Assumption::all().to_vec(), ..Self::default() }
     }
 
+    /// Whether there is anything to simulate in a seed's world of one side.
+    pub(crate) fn concerns(&self, side: Side) -> bool {
+        self.only.is_empty() || self.only.iter().any(|assumption| assumption.side() == side)
+    }
+
     /// Draws the assumptions that are false in one world.
-    pub(crate) fn draw(&self, rng: &mut Rng) -> FalseAssumptions {
+    pub(crate) fn draw(&self, rng: &mut Rng, side: Side) -> FalseAssumptions {
         let is_false = |assumption: &Assumption| {
             let drawn = rng.u32(0..1_000) < assumption.share();
             let named = self.only.contains(assumption);
             !self.assumed.contains(assumption) && if self.only.is_empty() { drawn } else { named }
         };
-        FalseAssumptions(Assumption::all().iter().copied().filter(is_false).collect())
+        let of_this_side = Assumption::all().iter().filter(|assumption| assumption.side() == side);
+        FalseAssumptions(of_this_side.copied().filter(is_false).collect())
     }
 }
 

@@ -12,7 +12,7 @@ use super::assumptions::Assumption;
 use super::plan::{percent, pick};
 use super::pushes;
 use super::simulation::Simulation;
-use super::workload::{any, change, corrupt, ids, make_dated};
+use super::workload::{any, change, corrupt, flip, ids, make_dated};
 
 const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
@@ -47,6 +47,8 @@ pub(super) fn deviate(sim: &Rc<Simulation>) -> bool {
         A::ReusedId => reuse(sim, via),
         A::HiddenOrder | A::ShortGet => sim.spawn_with(hide),
         A::EmptyGet => sim.spawn_with(answer_get_with_nothing),
+        // What was true for a moment only can be shown late.
+        A::SlowAnswers | A::CachedAnswers => sim.spawn_with(flip),
         A::IdJump => {
             lock(&sim.shop).number_next(2_026_000_001);
             make_dated(sim, now, now, "Open", via);
@@ -70,6 +72,8 @@ fn is_event(assumption: Assumption) -> bool {
         A::HiddenOrder,
         A::ShortGet,
         A::EmptyGet,
+        A::SlowAnswers,
+        A::CachedAnswers,
         A::IdJump,
     ];
     events.contains(&assumption)

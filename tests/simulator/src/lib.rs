@@ -25,13 +25,14 @@ use std::rc::Rc;
 
 use tokio::task::LocalSet;
 
+use self::assumptions::Side;
 pub use self::assumptions::{Assumption, Settings};
 pub use self::outbound::{OutboundResult, run_outbound};
 use self::plan::Plan;
 use self::simulation::Simulation;
 
 /// The result of one simulated world.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SimulationResult {
     /// The invariants that did not hold; empty when all did.
     pub violations: Vec<String>,
@@ -72,4 +73,19 @@ pub fn run(seed: u64, settings: &Settings) -> SimulationResult {
         invariants::at_quiescence(&sim);
         sim.result()
     })
+}
+
+/// Simulates both worlds of a seed, that of the poll and the outbound one; with [`Settings::only`], those that its
+/// assumptions concern.
+pub fn run_both(seed: u64, settings: &Settings) -> SimulationResult {
+    let mut result = SimulationResult::default();
+    if settings.concerns(Side::Poll) {
+        result = run(seed, settings);
+    }
+    if settings.concerns(Side::Outbound) {
+        let outbound = run_outbound(seed, settings);
+        result.violations.extend(outbound.violations.into_iter().map(|violation| format!("outbound: {violation}")));
+        result.falsehoods.extend(outbound.falsehoods);
+    }
+    result
 }

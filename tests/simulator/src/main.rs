@@ -9,9 +9,10 @@ use std::time::Instant;
 
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
-use tilaussilta_simulator::{Assumption, Settings, SimulationResult, run};
+use tilaussilta_simulator::{Assumption, Settings, SimulationResult, run_both};
 
-/// Simulates worlds full of faults, and checks that the poll loses nothing.
+/// Simulates worlds full of faults, two for each seed: the poll, which must lose nothing, and the outbound side, which must
+/// publish every revision and do each action once.
 #[derive(Parser)]
 struct Arguments {
     /// How many worlds to simulate.
@@ -66,7 +67,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let failed = match arguments.seed {
         Some(seed) => {
-            let result = run(seed, &arguments.settings());
+            let result = run_both(seed, &arguments.settings());
             for line in &result.trace {
                 println!("{line}");
             }
@@ -106,7 +107,7 @@ fn simulate(arguments: &Arguments) -> Vec<(u64, SimulationResult)> {
                     if seed >= end {
                         return;
                     }
-                    let result = run(seed, &settings);
+                    let result = run_both(seed, &settings);
                     bar.inc(1);
                     for assumption in &result.falsehoods {
                         *locked(&drawn).entry(*assumption).or_default() += 1;

@@ -7,6 +7,7 @@
 
 mod faults;
 mod invariants;
+mod messages;
 mod workload;
 
 use std::cell::{Cell, RefCell};
@@ -20,6 +21,7 @@ use cloud::embedded::Embedded;
 use cloud::messaging::{ACTIONS_DEAD_LETTERS, BUS, EVENT_DEAD_LETTERS, Messaging, queue_url};
 use connections::{ConnectionSource, ConnectionStore, Connections};
 use event_relay::{DeadLetters, EventBus, Limits, RelayDeps};
+use fastrand::Rng;
 use jiff::Timestamp;
 use ledger::{DocumentKey, Ledger, Retention, RevisionKey};
 use mycashflow::RetryPolicy;
@@ -28,23 +30,31 @@ use serde_json::Value;
 use shop_actions::ActionsDeps;
 use tokio::task::LocalSet;
 use world::in_process::{InProcess, SharedShop, lock};
-use world::shop::{MailKind, Shop};
+use world::shop::{MailKind, Shop, ShopConfig};
 
 use self::faults::{Faults, FaultyTransport};
+use super::assumptions::{Assumption, FalseAssumptions, Settings, Side};
 use super::plan::{percent, pick};
 use super::runs::after_polls;
 use harness::{TABLE, message, shop_config, virtual_clock};
 
 const CONNECTIONS: &str = r#"{
   "shops": { "acme": { "url": "http://acme.invalid", "key": "planted-shop-key-7731" } },
-  "manu": { "acme": { "secrets": ["s"], "bridge": { "shop": "acme", "orders": "$.rows[*].order", "send_email": true } } }
+  "manu": { "acme": { "secrets": ["s"], "bridge": { "shop": "acme", "orders": "$.rows[*].order", "send_email": true,
+                                                    "tracking_code": "$.tracking_code" } } }
 }"#;
+/// The client secret in [`CONNECTIONS`].
+const MANU_SECRET: &str = "s";
+/// Begins the generator of what is false in a world, beside that of all else.
+const FALSEHOODS: u64 = 0x0ddb_a115_0000_0001;
 
 /// The result of one simulated world.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OutboundResult {
     /// The invariants that did not hold; empty when all did.
     pub violations: Vec<String>,
+    /// The assumptions that were false.
+    pub falsehoods: Vec<Assumption>,
     /// Revisions recorded.
     pub revisions: usize,
     /// Events that came to the bus more than once.
@@ -58,6 +68,7 @@ pub struct OutboundResult {
 }
 
 struct Simulation {
+    falsehoods: FalseAssumptions,
     faults: Arc<Faults>,
     clock: Clock,
     embedded: Embedded,
@@ -73,20 +84,38 @@ struct Simulation {
     wanted: RefCell<BTreeMap<u64, Vec<String>>>,
     /// The comments that a message wants added: the order and the text.
     comments: RefCell<Vec<(u64, String)>>,
+    /// The last body that was recorded of each document.
+    last: RefCell<BTreeMap<DocumentKey, String>>,
+    /// The tracking codes that dispatches want sent: the dispatch's event, and the code's digits.
+    tracking_codes: RefCell<Vec<(String, String)>>,
+    /// What became of the ERP's messages.
+    messages: RefCell<Vec<Sent>>,
     names: Cell<u32>,
     over: Cell<bool>,
     killed: Cell<usize>,
 }
 
-/// Simulates the world of a seed.
+/// A message of the ERP, and what was answered to it.
+struct Sent {
+    /// The id that its first revision's event has.
+    event: String,
+    body: Vec<u8>,
+    /// The text that its event must hold, unless that was left out.
+    note: &'static str,
+    /// Whether letters were lost on the way.
+    lossy: bool,
+    status: u16,
+}
+
+/// Simulates the outbound world of a seed.
 ///
 /// # Panics
 /// When the machine refuses a runtime or a database in memory.
-pub fn run_outbound(seed: u64) -> OutboundResult {
+pub fn run_outbound(seed: u64, settings: &Settings) -> OutboundResult {
     fastrand::seed(seed);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     LocalSet::new().block_on(&runtime.expect("a runtime"), async {
-        let sim = Rc::new(Simulation::new().await);
+        let sim = Rc::new(Simulation::new(seed, settings).await);
         let relaying = tokio::task::spawn_local(workload::relay(sim.clone()));
         // As many invocations at once as `template.yaml` allows.
         let acting = [0, 1].map(|_| tokio::task::spawn_local(workload::act(sim.clone())));
@@ -102,12 +131,17 @@ pub fn run_outbound(seed: u64) -> OutboundResult {
         invariants::everything_is_published(&sim, &mut violations);
         invariants::each_order_is_delivered_once(&sim, &mut violations);
         invariants::each_comment_is_added_once(&sim, &mut violations);
+        invariants::the_last_message_is_the_head(&sim, &mut violations).await;
+        invariants::digits_are_kept(&sim, &mut violations);
+        invariants::accepted_messages_are_published(&sim, &mut violations).await;
         sim.result(violations)
     })
 }
 
 impl Simulation {
-    async fn new() -> Self {
+    async fn new(seed: u64, settings: &Settings) -> Self {
+        let rng = &mut Rng::with_seed(seed ^ FALSEHOODS);
+        let falsehoods = settings.draw(rng, Side::Outbound);
         let clock = virtual_clock("2026-03-02T08:00:00Z".parse().expect("a time stamp"));
         let faults = Faults::draw();
         let embedded = Embedded::in_memory().expect("a database in memory");
@@ -133,7 +167,7 @@ impl Simulation {
             metrics: Metrics::off(),
             refusals: Refusals::default(),
         };
-        let shop: SharedShop = Arc::new(Mutex::new(Shop::new(shop_config())));
+        let shop: SharedShop = Arc::new(Mutex::new(Shop::new(shop_config_of(&falsehoods))));
         let found = shop.clone();
         let latency = || (Duration::from_millis(fastrand::u64(1..300)), Duration::from_millis(fastrand::u64(1..300)));
         let transport = Arc::new(InProcess::new(move |_| Some(found.clone()), clock.clone(), latency));
@@ -146,12 +180,18 @@ impl Simulation {
         };
         let actions = ActionsDeps {
             base,
-            transport: Arc::new(FaultyTransport { shop: transport, faults: faults.clone() }),
+            transport: Arc::new(FaultyTransport {
+                network: transport,
+                shop: shop.clone(),
+                processes: faults::processes(&falsehoods),
+                faults: faults.clone(),
+            }),
             policy: RetryPolicy::default(),
             queues: sqs,
             dead_letter_queue_url: queue_url(ACTIONS_DEAD_LETTERS),
         };
         let sim = Self {
+            falsehoods,
             faults: faults.clone(),
             clock,
             embedded,
@@ -163,6 +203,9 @@ impl Simulation {
             recorded: RefCell::default(),
             wanted: RefCell::default(),
             comments: RefCell::default(),
+            last: RefCell::default(),
+            tracking_codes: RefCell::default(),
+            messages: RefCell::default(),
             names: Cell::new(0),
             over: Cell::new(false),
             killed: Cell::new(0),
@@ -193,6 +236,7 @@ impl Simulation {
         let appended =
             self.ledger.append(&message(document, body.as_bytes(), self.now())).await.expect("a ledger without faults");
         self.recorded.borrow_mut().insert(document.event_id(appended.revision()));
+        self.last.borrow_mut().insert(document.clone(), body.to_owned());
     }
 
     /// Runs an invocation, unless it is killed.
@@ -218,6 +262,7 @@ impl Simulation {
         let published = self.published();
         OutboundResult {
             violations,
+            falsehoods: self.falsehoods.iter().collect(),
             revisions: self.recorded.borrow().len(),
             repeats: published.len() - published.iter().map(RevisionKey::event_id).collect::<BTreeSet<_>>().len(),
             mails: lock(&self.shop).mails().iter().filter(|mail| mail.kind == MailKind::DeliveryConfirmation).count(),
@@ -225,4 +270,10 @@ impl Simulation {
             killed: self.killed.get(),
         }
     }
+}
+
+/// The shop's behaviour in a world.
+fn shop_config_of(falsehoods: &FalseAssumptions) -> ShopConfig {
+    let shipped = if falsehoods.contains(Assumption::OtherWord) { "Toimitettu" } else { "Shipped" };
+    ShopConfig { shipped, ..shop_config() }
 }

@@ -6,7 +6,7 @@ use fastrand::Rng;
 use jiff::{SignedDuration, Timestamp};
 use world::shop::{Bound, Charset, Count, Lead, ShopConfig, Sort};
 
-use super::assumptions::{Assumption, FalseAssumptions, Settings};
+use super::assumptions::{Assumption, FalseAssumptions, Settings, Side};
 use harness::SHOP_KEY;
 
 /// Nights on which Helsinki's clock changes, and ordinary days.
@@ -62,7 +62,7 @@ impl Plan {
     pub(super) fn draw(seed: u64, settings: &Settings) -> Self {
         let mut plan = Self::draw_basics();
         let rng = &mut Rng::with_seed(seed ^ FALSEHOODS);
-        plan.falsehoods = settings.draw(rng);
+        plan.falsehoods = settings.draw(rng, Side::Poll);
         for falsehood in plan.falsehoods.clone().iter() {
             plan.break_assumption(falsehood, rng);
         }
@@ -149,12 +149,20 @@ impl Plan {
             | A::DeletedOrder
             | A::HiddenOrder
             | A::CachedAnswers => {}
+            // These concern the outbound world.
+            outbound => debug_assert_eq!(outbound.side(), Side::Outbound),
         }
     }
 
-    /// What no answer ever mentions cannot be noticed, so where an answer shows less than there is, it says so.
+    /// What no answer ever mentions cannot be noticed, so where an answer shows less than there is, it says so. And where
+    /// pages matter, there are several.
     fn make_noticeable(&mut self) {
         use Assumption as A;
+        // A page is full, and another one follows, only in a shop with more orders than one page holds.
+        let of_full_pages = [A::SortedById, A::Unsorted, A::WrongTimeTo, A::WrongCount, A::HiddenOrder, A::SixtyDays];
+        if self.falsehoods.iter().any(|falsehood| of_full_pages.contains(&falsehood)) && percent(50) {
+            self.old_orders = self.old_orders.max(fastrand::u32(105..170));
+        }
         let shows_less = [A::SmallPages, A::HiddenOrder, A::SixtyDays, A::SortedById, A::Unsorted, A::WrongTimeTo];
         if self.falsehoods.iter().any(|falsehood| shows_less.contains(&falsehood)) {
             self.shop.time_to = true;

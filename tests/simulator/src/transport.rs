@@ -194,6 +194,7 @@ impl Network {
             date: answer.date,
             content_type: Some(answer.content_type.to_owned()),
             retry_after: answer.retry_after,
+            location: None,
             body: answer.body.into(),
         };
         Exchange { response, shown, told, question, overcounts }

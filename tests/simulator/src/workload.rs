@@ -161,7 +161,7 @@ fn change_latest(sim: &Simulation, count: u32) {
 }
 
 /// An order that changes and changes back.
-async fn flip(sim: Rc<Simulation>) {
+pub(super) async fn flip(sim: Rc<Simulation>) {
     let Some(order) = any(&sim) else { return };
     for status in ["Shipped", "Open", "Shipped", "Open"].iter().take(fastrand::usize(2..=4)) {
         change(&sim, order, status);

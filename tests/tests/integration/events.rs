@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use cloud::messaging::Messaging;
 use connections::Connections;
-use sandbox::functions::Functions;
 use manu::is_authentic;
+use sandbox::functions::Functions;
 use serde_json::{Value, json};
 use tilaussilta_tests::ShopBench;
 use world::shop::{ShopConfig, Via};

@@ -154,7 +154,8 @@ async fn invariant_7_secrets_and_personal_data_stay_out_of_logs() {
             assert!(!text(&answer).1.contains(secret));
         }
     }
-    let is_log = |item: &&Value| ["log#", "refused#"].iter().any(|log| item["pk"]["S"].as_str().unwrap().starts_with(log));
+    let is_log =
+        |item: &&Value| ["log#", "refused#"].iter().any(|log| item["pk"]["S"].as_str().unwrap().starts_with(log));
     for item in bench.items().iter().filter(is_log) {
         for secret in [SHOP_KEY, PUSH_KEY, "a guess", "maija"] {
             assert!(!item.to_string().contains(secret), "{item}");

@@ -206,7 +206,7 @@ async fn where_an_address_has_a_key_a_message_without_it_is_refused() {
     ];
     for address in wrong {
         let bench = bench_with_tokens().await;
-        let text = "the verify code is right, but the key in the address (?key=) is missing or wrong";
+        let text = "the verify code is right, but the token in the address (?key=) is missing or wrong";
         assert_eq!(bench.manu(to(address)).await, (401, text.to_owned()), "{address}");
         bench.assert_refused(&account(), "wrong-token").await;
     }

@@ -1,6 +1,6 @@
 //! The outbound side in many small worlds: see `simulator::run_outbound`.
 
-use simulator::{OutboundResult, run_outbound};
+use simulator::{OutboundResult, Settings, run_outbound};
 
 const SEEDS: u64 = 200;
 /// Threads that play them, each its share.
@@ -11,7 +11,7 @@ fn every_revision_is_published_and_every_action_done_once_in_any_world() {
     let share = |first: u64| {
         let mut all = OutboundResult::default();
         for seed in (1..=SEEDS).filter(|seed| seed % THREADS == first) {
-            let world = run_outbound(seed);
+            let world = run_outbound(seed, &Settings::all_assumed());
             assert_eq!(world.violations, [""; 0], "seed {seed}");
             all.repeats += world.repeats;
             all.mails += world.mails;
@@ -33,6 +33,7 @@ fn every_revision_is_published_and_every_action_done_once_in_any_world() {
 #[test]
 fn a_seed_plays_the_same_world_again() {
     for seed in [3, 70, 155] {
-        assert_eq!(run_outbound(seed), run_outbound(seed), "seed {seed}");
+        let settings = Settings::default();
+        assert_eq!(run_outbound(seed, &settings), run_outbound(seed, &settings), "seed {seed}");
     }
 }

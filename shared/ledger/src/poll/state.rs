@@ -65,6 +65,8 @@ pub struct ShopState {
     /// Orders of which a POSTed copy may be older or newer than what the ledger holds, with the time each was marked:
     /// the next run asks the shop for them.
     pub refreshes: Vec<(u64, Timestamp)>,
+    /// Those of `refreshes` that an earlier version gave an end, for [`Ledger::keep_refreshes`].
+    pub ending_refreshes: Vec<(u64, Timestamp)>,
     /// Who polls.
     pub lease: Option<Lease>,
 }
@@ -93,7 +95,11 @@ impl Ledger {
                 Some(("cursor", "updated")) => state.updated = Some(cursor_from(&attributes, Stream::Updated)?),
                 Some(("gap", _)) => state.gaps.push(gap_from(&attributes)?),
                 Some(("refresh", _)) => {
-                    state.refreshes.push((attributes.number("order")?, attributes.instant("marked_at")?));
+                    let mark = (attributes.number("order")?, attributes.instant("marked_at")?);
+                    state.refreshes.push(mark);
+                    if item.contains_key("expires_at") {
+                        state.ending_refreshes.push(mark);
+                    }
                 }
                 Some(("lease", _)) => {
                     state.lease = Some(Lease {

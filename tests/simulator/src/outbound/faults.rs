@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use cloud::embedded::{CallFault, CallPlan, Planner};
 use mycashflow::{BoxFuture, HttpRequest, HttpResponse, Transport, TransportError};
-use world::in_process::InProcess;
+use world::in_process::{InProcess, SharedShop, lock};
+use world::shop::Process;
 
+use crate::assumptions::{Assumption, FalseAssumptions};
 use crate::plan::{percent, pick};
 
 /// Which faults a world has, and how often.
@@ -64,37 +66,67 @@ impl Faults {
 
 /// The transport to the shop, with its faults.
 pub(super) struct FaultyTransport {
-    pub(super) shop: Arc<InProcess>,
+    pub(super) network: Arc<InProcess>,
+    pub(super) shop: SharedShop,
+    /// What becomes of `process`: one of these for each request.
+    pub(super) processes: Vec<Process>,
     pub(super) faults: Arc<Faults>,
+}
+
+/// What can become of `process` in a world.
+pub(super) fn processes(falsehoods: &FalseAssumptions) -> Vec<Process> {
+    let mut processes = vec![Process::Plain];
+    for falsehood in falsehoods.iter() {
+        let odd: &[Process] = match falsehood {
+            Assumption::FalseSuccess => &[
+                Process::NotDone(
+                    "<br />\n<b>Fatal error</b>:  Call to a member function send() on null in x.php:12<br />\n",
+                ),
+                Process::NotDone(r#"{"status":"error","message":"The order could not be delivered"}"#),
+                Process::NotDone("<?xml version=\"1.0\"?><errors><item>permission denied</item></errors>"),
+                Process::NotDone("false"),
+            ],
+            Assumption::DoneAndRefused => &[Process::Refused(500), Process::Refused(409), Process::Refused(404)],
+            Assumption::OddAnswers => {
+                &[Process::Done("1"), Process::Done("OK"), Process::Done("{}"), Process::Done("")]
+            }
+            _ => continue,
+        };
+        processes.extend(odd);
+    }
+    processes
 }
 
 impl Transport for FaultyTransport {
     fn send(&self, request: HttpRequest, timeout: Duration) -> BoxFuture<'_, Result<HttpResponse, TransportError>> {
         Box::pin(async move {
+            let process = pick(&self.processes);
+            lock(&self.shop).configure(|config| config.process = process);
             let refused = |status| HttpResponse {
                 status,
                 date: None,
                 content_type: None,
                 retry_after: None,
+                location: None,
                 body: "the shop cannot answer now".into(),
             };
             let fails = !self.faults.are_over() && percent(self.faults.requests);
             match fastrand::u32(0..6) {
-                _ if !fails => self.shop.send(request, timeout).await,
+                _ if !fails => self.network.send(request, timeout).await,
                 0 => Err(TransportError::Connect { source: "nothing listens there".into() }),
                 1 => Ok(refused(429)),
                 2 => Ok(refused(500)),
                 3 => {
-                    drop(self.shop.send(request, timeout).await);
+                    drop(self.network.send(request, timeout).await);
                     Ok(refused(502))
                 }
                 4 => {
-                    drop(self.shop.send(request, timeout).await);
+                    drop(self.network.send(request, timeout).await);
                     Err(TransportError::Cut)
                 }
                 // The client gives up; the request arrives up to a minute later.
                 _ => {
-                    let (shop, delay) = (self.shop.clone(), Duration::from_millis(fastrand::u64(0..60_000)));
+                    let (shop, delay) = (self.network.clone(), Duration::from_millis(fastrand::u64(0..60_000)));
                     tokio::task::spawn_local(async move {
                         tokio::time::sleep(delay).await;
                         drop(shop.send(request, timeout).await);

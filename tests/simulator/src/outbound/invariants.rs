@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cloud::messaging::{ACTIONS, ACTIONS_DEAD_LETTERS, MAX_RECEIVES};
-use ledger::{DocumentKey, RevisionKey};
+use ledger::{Connection, ContentHash, DocumentKey, RevisionKey, System};
 use world::in_process::lock;
 use world::shop::MailKind;
 
@@ -65,7 +65,7 @@ pub(super) fn each_order_is_delivered_once(sim: &Simulation, violations: &mut Ve
     for (order, messages) in sim.wanted.borrow().iter() {
         let about = |mail: &&world::shop::Mail| mail.order == *order && mail.kind == MailKind::DeliveryConfirmation;
         let mails = shop.mails().iter().filter(about).count();
-        let shipped = shop.order(*order).is_some_and(|order| order.status.as_deref() == Some("Shipped"));
+        let shipped = shop.order(*order).is_some_and(|order| order.status.as_deref() != Some("Open"));
         let given_up =
             messages.iter().all(|id| letters.iter().any(|letter| letter.body.contains(&format!("\"{id}\""))));
         if mails > 1 || shipped != (mails == 1) || (!shipped && !given_up) {
@@ -83,6 +83,59 @@ pub(super) fn each_comment_is_added_once(sim: &Simulation, violations: &mut Vec<
         let letter = letters.iter().any(|letter| letter.body.contains(&format!("\"{text}\"")));
         if added > 1 || (added == 0 && !letter) {
             violations.push(format!("{text} stands at order {order} {added} times, and is a letter: {letter}"));
+        }
+    }
+}
+
+/// Of two messages, also of two that were recorded at the same instant, the one received later is the head.
+pub(super) async fn the_last_message_is_the_head(sim: &Simulation, violations: &mut Vec<String>) {
+    let last = sim.last.borrow().clone();
+    for (document, body) in last.iter().filter(|(document, _)| document.connection.system == System::Manu) {
+        let head = sim.ledger.head(document).await.expect("a ledger without faults");
+        if head.is_none_or(|head| head.hash != ContentHash::of(body.as_bytes())) {
+            violations.push(format!("the head of {} is not the message received last", document.name()));
+        }
+    }
+}
+
+/// A number keeps its digits from the message to the event and to the shop.
+pub(super) fn digits_are_kept(sim: &Simulation, violations: &mut Vec<String>) {
+    let events = sim.messaging.event_texts();
+    let shop = lock(&sim.shop);
+    for (event, digits) in sim.tracking_codes.borrow().iter() {
+        let about = |text: &&String| text.contains(&format!("\"{event}\""));
+        if events.iter().filter(about).any(|text| text.contains("tracking_code") && !text.contains(digits)) {
+            violations.push(format!("{event}: the event does not hold the digits {digits}"));
+        }
+    }
+    let codes = sim.tracking_codes.borrow();
+    for order in sim.wanted.borrow().keys() {
+        if let Some(code) = shop.tracking_code(*order)
+            && !codes.iter().any(|(_, digits)| digits == code)
+        {
+            violations
+                .push(format!("order {order}: the shop was told the tracking code {code}, which no dispatch names"));
+        }
+    }
+}
+
+/// A message that was answered with 200 is published as it was written, or without its document; one that lost letters
+/// is in quarantine, and its sender told.
+pub(super) async fn accepted_messages_are_published(sim: &Simulation, violations: &mut Vec<String>) {
+    let texts = sim.messaging.event_texts();
+    let quarantined = sim.ledger.quarantined(&Connection::manu("acme")).await.expect("a ledger without faults");
+    for sent in sim.messages.borrow().iter() {
+        let about = format!("\"{}\"", sent.event);
+        let is_published =
+            |text: &String| text.contains(&about) && (text.contains(sent.note) || text.contains("\"truncated\":true"));
+        let kept = match (sent.status, sent.lossy) {
+            (200, false) => texts.iter().any(is_published),
+            (400, true) => quarantined.iter().any(|one| one.body == sent.body),
+            (503, _) => true,
+            _ => false,
+        };
+        if !kept {
+            violations.push(format!("{}: a message was answered {}, and it is not so", sent.event, sent.status));
         }
     }
 }

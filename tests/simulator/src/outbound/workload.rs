@@ -4,16 +4,19 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use cloud::mappings::{QUEUE_BATCH, StreamReader};
-use cloud::messaging::{ACTIONS, VISIBILITY};
+use cloud::messaging::{ACTIONS, BUS, VISIBILITY};
+use jiff::SignedDuration;
 use ledger::DocumentKey;
-use mycashflow::{Order, write_order};
+use mycashflow::{Line, Order, write_order};
+use rust_decimal::Decimal;
 use serde_json::json;
 use tokio::time::Instant;
 use world::in_process::lock;
 use world::shop::Via;
 
-use super::Simulation;
-use crate::plan::pick;
+use super::{Simulation, messages};
+use crate::assumptions::Assumption;
+use crate::plan::{percent, pick};
 use harness::TABLE;
 
 /// The orders of the shop.
@@ -28,34 +31,19 @@ const LAST_ROUNDS: u32 = 24;
 /// Orders, messages and actions, for an hour or so.
 pub(super) async fn run(sim: &Rc<Simulation>) {
     for _ in 0..ORDERS {
-        let order = Order { status: Some("Open".into()), ..Order::default() };
-        let id = lock(&sim.shop).add_order(sim.now(), order, Via::Web);
-        let body = lock(&sim.shop).order(id).map(|order| write_order(&order)).unwrap_or_default();
-        sim.record(&DocumentKey::order("acme", id), &body).await;
+        let id = make_order(sim);
+        record_order(sim, id).await;
     }
     for _ in 0..fastrand::u32(10..50) {
         tokio::time::sleep(Duration::from_millis(pick(&[0, 0, 300, 20_000, 120_000]))).await;
         let order = fastrand::u64(1..=ORDERS);
-        match fastrand::u32(0..10) {
-            0..5 => {
-                let id = pick(&["a", "b", "refused"]);
-                let note = "x".repeat(fastrand::usize(0..3_000));
-                let body = json!({ "id": id, "note": note, "version": sim.name("v") });
-                sim.record(&DocumentKey::manu("acme", "item-save", id), &body.to_string()).await;
-            }
+        match fastrand::u32(0..11) {
+            0..5 => record_item(sim).await,
             5 => {
                 let unreadable = format!("<Order id='900'><OrderStatus>{}", sim.name("v"));
                 sim.record(&DocumentKey::order("acme", 900), &unreadable).await;
             }
-            6 => {
-                let id = sim.name("dispatch");
-                let body = json!({ "id": id, "rows": [{ "order": order }, { "order": order % ORDERS + 1 }] });
-                let document = DocumentKey::manu("acme", "sales-dispatch-activate", &*id);
-                sim.record(&document, &body.to_string()).await;
-                for order in [order, order % ORDERS + 1] {
-                    sim.wanted.borrow_mut().entry(order).or_default().push(document.event_id(1));
-                }
-            }
+            6 => dispatch(sim, order).await,
             7 | 8 => {
                 let id = sim.name("deliver");
                 let message =
@@ -65,6 +53,7 @@ pub(super) async fn run(sim: &Rc<Simulation>) {
                 }
                 sim.wanted.borrow_mut().entry(order).or_default().push(id);
             }
+            9 => messages::send(sim).await,
             _ => {
                 let text = sim.name("comment");
                 let message = json!({ "shop": "acme", "action": "add_comment", "order": order, "message": text });
@@ -77,13 +66,87 @@ pub(super) async fn run(sim: &Rc<Simulation>) {
     }
 }
 
+/// An order in the shop, which the ledger does not know yet.
+fn make_order(sim: &Simulation) -> u64 {
+    let goods = Line { quantity: Some(Decimal::ONE), shipped: Some(false), ..Line::default() };
+    let order = Order { status: Some("Open".into()), products: vec![goods], ..Order::default() };
+    let mut shop = lock(&sim.shop);
+    // Until now nothing of a shop was late but its deliveries.
+    shop.set_visible_after(SignedDuration::ZERO);
+    let id = shop.add_order(sim.now(), order, Via::Web);
+    if sim.falsehoods.contains(Assumption::LateStatus) {
+        shop.set_visible_after(SignedDuration::from_secs(pick(&[1, 60, 1_800])));
+    }
+    id
+}
+
+async fn record_order(sim: &Simulation, id: u64) {
+    let body = lock(&sim.shop).order(id).map(|order| write_order(&order)).unwrap_or_default();
+    sim.record(&DocumentKey::order("acme", id), &body).await;
+}
+
+/// A version of one of a few items, or, where two can be received at the same instant, two of them.
+async fn record_item(sim: &Simulation) {
+    let id = pick(&["a", "b", "refused"]);
+    let versions = if sim.falsehoods.contains(Assumption::SameInstant) { 2 } else { 1 };
+    for _ in 0..versions {
+        let note = "x".repeat(fastrand::usize(0..3_000));
+        let body = json!({ "id": id, "note": note, "version": sim.name("v") });
+        sim.record(&DocumentKey::manu("acme", "item-save", id), &body.to_string()).await;
+    }
+}
+
+/// A dispatch of two orders, or of one that the ledger learns of later, or never.
+async fn dispatch(sim: &Rc<Simulation>, order: u64) {
+    let id = sim.name("dispatch");
+    let mut orders = vec![order, order % ORDERS + 1];
+    if sim.falsehoods.contains(Assumption::DispatchFirst) {
+        let unknown = make_order(sim);
+        orders = vec![unknown];
+        if percent(60) {
+            let (sim, delay) = (sim.clone(), Duration::from_secs(fastrand::u64(1..3_000)));
+            tokio::task::spawn_local(async move {
+                tokio::time::sleep(delay).await;
+                record_order(&sim, unknown).await;
+            });
+        }
+    }
+    let rows: Vec<_> = orders.iter().map(|order| json!({ "order": order })).collect();
+    let mut body = json!({ "id": id, "rows": rows }).to_string();
+    let document = DocumentKey::manu("acme", "sales-dispatch-activate", &*id);
+    if sim.falsehoods.contains(Assumption::LongNumbers) {
+        let digits: String = (0..27).map(|_| char::from(b'1' + fastrand::u8(0..9))).collect();
+        body = body.replacen('{', &format!("{{\"tracking_code\":{digits},"), 1);
+        sim.tracking_codes.borrow_mut().push((document.event_id(1), digits));
+    }
+    sim.record(&document, &body).await;
+    for order in orders {
+        sim.wanted.borrow_mut().entry(order).or_default().push(document.event_id(1));
+    }
+}
+
 /// The stream's event source mapping: hands over batches, repeatedly, until the workload has ended and the stream is read.
 pub(super) async fn relay(sim: Rc<Simulation>) {
+    let bus = json!({ "Name": BUS }).to_string();
+    if sim.falsehoods.contains(Assumption::MissingBus) {
+        sim.messaging.answer("DeleteEventBus", &bus);
+        let (sim, delay) = (sim.clone(), Duration::from_secs(fastrand::u64(60..3_000)));
+        tokio::task::spawn_local(async move {
+            tokio::time::sleep(delay).await;
+            sim.messaging.answer("CreateEventBus", &bus);
+        });
+    }
     let mut reader = StreamReader::new(sim.embedded.clone(), TABLE, None);
     let mut rounds = 0;
     loop {
         if let Some((event, last)) = reader.next_batch(fastrand::usize(1..20)) {
-            let request = event_relay::Request::read(event.clone()).expect("a batch of the stream");
+            let mut batch = event.clone();
+            if sim.falsehoods.contains(Assumption::ReversedStream)
+                && let Some(records) = batch["Records"].as_array_mut()
+            {
+                records.reverse();
+            }
+            let request = event_relay::Request::read(batch).expect("a batch of the stream");
             let deadline = Instant::now() + pick(&[TIMEOUT, TIMEOUT, Duration::from_secs(2)]);
             let answer = sim.unless_killed(event_relay::handle(&sim.relay, request, deadline)).await;
             if let Some(Ok(answer)) = answer {
