@@ -62,13 +62,14 @@ fn a_served_sandbox_takes_orders_and_messages_and_shows_them() {
     assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["posted"], serde_json::json!([[4, 200], [5, 200]]));
     let (_, text) = serving.post("/erp/acme/sales-order-activate?id=4711", &[], "");
     assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["status"], 200);
+    serving.post("/mycashflow/acme/orders?key=make-believe-push-key", &[], "<Order");
     serving.post("/mycashflow/acme/orders?key=wrong", &[], order);
 
     let shown: Value = serde_json::from_str(&run(&serving, &["show", "mycashflow/acme", "58", "--json"])).unwrap();
     assert_eq!((shown[0]["source"].as_str(), shown[0]["body"].as_str()), (Some("push"), Some(order)));
     assert!(run(&serving, &["show", "manu/acme", "sales-order-activate/4711"]).contains("push"));
     let refused = run(&serving, &["log", "mycashflow/acme"]);
-    assert!(refused.contains("401") && !refused.contains("recorded"), "{refused}");
+    assert!(refused.contains("quarantined") && !refused.contains("recorded"), "{refused}");
     let all = run(&serving, &["log", "mycashflow/acme", "--all", "--json"]);
     assert_eq!(all.lines().count(), 4, "{all}");
 }
@@ -137,6 +138,30 @@ fn the_quarantine_is_shown_with_its_reasons() {
     assert!(told.contains("not known") && told.contains(&order.len().to_string()), "{told}");
     let told: Value = serde_json::from_str(&run(&serving, &["quarantine", "mycashflow/acme", "--json"])).unwrap();
     assert_eq!(told[0]["body"], order);
+}
+
+#[test]
+fn the_log_shows_how_many_requests_of_strangers_were_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let serving = serve(folder.path(), &[]);
+    let minute = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second() / 60 * 60).unwrap();
+    let today = minute.to_zoned(jiff::tz::TimeZone::UTC).date();
+    let item = serde_json::json!({
+        "pk": { "S": format!("refused#mycashflow/acme#{today}") },
+        "sk": { "S": format!("{minute}#wrong-key#00aa") },
+        "format": { "N": "1" },
+        "minute": { "N": minute.as_millisecond().to_string() },
+        "reason": { "S": "wrong-key" },
+        "count": { "N": "750" },
+        "environment": { "S": "00aa" },
+    });
+    let put = serde_json::json!({ "TableName": "tilaussilta", "Item": item }).to_string();
+    let headers = [("x-amz-target", "DynamoDB_20120810.PutItem"), ("content-type", "application/x-amz-json-1.0")];
+    assert_eq!(serving.post("/", &headers, &put).0, 200);
+    let told = run(&serving, &["log", "mycashflow/acme"]);
+    assert!(told.contains("750 requests of strangers") && told.contains("wrong-key"), "{told}");
+    let told: Value = serde_json::from_str(run(&serving, &["log", "mycashflow/acme", "--json"]).trim()).unwrap();
+    assert_eq!((told["outcome"].as_str(), told["count"].as_u64()), (Some("refused"), Some(750)));
 }
 
 #[test]

@@ -187,7 +187,7 @@ fn json_event(event: &str) -> Result<Value, InvokeError> {
 }
 
 fn request(event: &str) -> Result<Request, InvokeError> {
-    lambda_http::request::from_str(event).map_err(|error| InvokeError::Event(error.to_string()))
+    platform::request_from_event(event).map_err(|error| InvokeError::Event(error.to_string()))
 }
 
 fn answer_json(response: &Response<Body>) -> Value {

@@ -17,7 +17,7 @@ use lambda_http::{Body, Request, Response};
 use ledger::{
     Connection, ContentHash, Delivery, DocumentKey, Evidence, Ledger, NewRevision, Outcome, Retention, Source,
 };
-use platform::{Clock, Deps, Metrics};
+use platform::{Clock, Deps, Metrics, Refusals};
 
 pub use shop_bench::{ShopBench, shop_config};
 pub use wire::{Trouble, Wire};
@@ -115,6 +115,7 @@ impl Bench {
                 connections: Arc::new(connections),
                 clock: virtual_clock(start),
                 metrics: Metrics::to(METRICS_NAMESPACE, counted.clone()),
+                refusals: Refusals::default(),
             },
             faults,
             counted,
@@ -143,11 +144,11 @@ impl Bench {
         items
     }
 
-    /// The keys of every item but the delivery log's, each as `pk sk`: what a test expects the ledger to hold.
+    /// The keys of every item but the delivery log's and the refused requests', each as `pk sk`: what a test expects the ledger to hold.
     pub fn kept(&self) -> Vec<String> {
         let items = self.items().into_iter().filter_map(|item| {
             let (pk, sk) = (item["pk"]["S"].as_str()?, item["sk"]["S"].as_str()?);
-            (!pk.starts_with("log#")).then(|| format!("{pk} {sk}"))
+            (!pk.starts_with("log#") && !pk.starts_with("refused#")).then(|| format!("{pk} {sk}"))
         });
         items.collect()
     }
@@ -158,13 +159,37 @@ impl Bench {
         self.ledger.deliveries(connection, today).await.expect("the delivery log")
     }
 
-    /// Asserts that a request was turned away with `status` and left nothing in the ledger but one line in the log of
+    /// Asserts that a request of a genuine sender was turned away with `status` and left nothing in the ledger but one line in the log of
     /// `connection`.
     pub async fn assert_rejected(&self, connection: &Connection, status: u16) {
         assert_eq!(self.kept(), [""; 0], "nothing but the log line may be kept");
         let lines: Vec<_> = self.log(connection).await.iter().map(|line| (line.outcome, line.status)).collect();
         assert_eq!(lines, [(Outcome::Rejected, status)]);
         assert_eq!(self.items().len(), 1, "the one line stands in the log of {connection}");
+    }
+
+    /// Asserts that one request of a stranger was refused and left nothing in the ledger; and that its count is there, for
+    /// `reason` in the log of `connection`, when the next minute's first request has come.
+    pub async fn assert_refused(&self, connection: &Connection, reason: &str) {
+        assert_eq!(self.items(), [] as [serde_json::Value; 0], "a stranger writes nothing");
+        for counted in ["\"Received\":1,\"Rejected\":1", &format!("\"Connection\":\"{connection}\"")] {
+            assert!(self.counted().contains(counted), "{}", self.counted());
+        }
+        let minute = self.now();
+        tokio::time::advance(Duration::from_secs(60)).await;
+        self.order(post("/", &[], "")).await;
+        // The entry is written in the background.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let refused = self.refused(connection).await;
+        assert_eq!(refused, [(minute, reason.to_owned(), 1)]);
+        assert_eq!(self.items().len(), 1, "the one entry is of {connection}");
+    }
+
+    /// The refused requests of today in the log of a connection: the minute, the reason and how many.
+    pub async fn refused(&self, connection: &Connection) -> Vec<(Timestamp, String, u64)> {
+        let today = self.now().to_zoned(TimeZone::UTC).date();
+        let refused = self.ledger.refused(connection, today).await.expect("the refused requests");
+        refused.into_iter().map(|refused| (refused.minute, refused.reason, refused.count)).collect()
     }
 
     /// Hands a request to `mycashflow-order`; gives the answer's status and text.
@@ -214,6 +239,11 @@ pub fn post(path_and_query: &str, headers: &[(&str, &str)], body: impl Into<Vec<
 /// An answer's status and text.
 pub fn text(response: &Response<Body>) -> (u16, String) {
     (response.status().as_u16(), String::from_utf8_lossy(response.body().as_ref()).trim_end().to_owned())
+}
+
+/// The same as text: what a function URL takes for text, it hands over decoded.
+pub fn as_text(request: Request) -> Request {
+    request.map(|body| Body::Text(String::from_utf8_lossy(body.as_ref()).into_owned()))
 }
 
 /// A POST to `/manu/acme/WEBHOOK`, signed with [`MANU_SECRET`].

@@ -1,9 +1,9 @@
-//! `tilaussilta log`: a connection's delivery log.
+//! `tilaussilta log`: a connection's delivery log, with the counts of the strangers' requests to it.
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
-use ledger::{Delivery, Outcome};
+use ledger::{Delivery, Outcome, RefusedRequests};
 use serde_json::{Value, json};
 
 use crate::Problem;
@@ -13,7 +13,7 @@ use crate::output::{connection, local, table};
 /// `tilaussilta log`.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// The connection: mycashflow/NAME or manu/NAME.
+    /// The connection: mycashflow/NAME or manu/NAME. NAME is ? for requests that name none of the connections.
     connection: String,
     /// Print what was recorded too, not only what was not.
     #[arg(long)]
@@ -21,7 +21,7 @@ pub(crate) struct Options {
     /// How many days back, today included (UTC).
     #[arg(long, value_name = "DAYS", default_value_t = 7)]
     days: u16,
-    /// Print JSON, a line for each delivery.
+    /// Print JSON, a line for each delivery, and for each count of refused requests.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -36,16 +36,19 @@ pub(crate) async fn run(options: Options) -> Result<(), Problem> {
     let mut lines = 0;
     for back in (0..i32::from(options.days)).rev() {
         let day: Date = today.checked_sub(back.days())?;
-        for delivery in ledger.deliveries(&connection, day).await? {
-            let well = matches!(delivery.outcome, Outcome::Recorded | Outcome::Duplicate | Outcome::Stale);
-            if well && !options.all {
-                continue;
-            }
-            lines += 1;
+        let is_well =
+            |delivery: &Delivery| matches!(delivery.outcome, Outcome::Recorded | Outcome::Duplicate | Outcome::Stale);
+        let deliveries = ledger.deliveries(&connection, day).await?.into_iter();
+        let deliveries = deliveries.filter(|delivery| options.all || !is_well(delivery)).map(Line::Delivery);
+        let refused = ledger.refused(&connection, day).await?.into_iter().map(Line::Refused);
+        let mut of_day: Vec<Line> = deliveries.chain(refused).collect();
+        of_day.sort_by_key(Line::at);
+        lines += of_day.len();
+        for line in &of_day {
             if options.json {
-                println!("{}", delivery_json(&delivery));
+                println!("{}", line.json());
             } else {
-                table.add_row(delivery_row(&delivery));
+                table.add_row(line.row());
             }
         }
     }
@@ -58,6 +61,49 @@ pub(crate) async fn run(options: Options) -> Result<(), Problem> {
     }
     Ok(())
 }
+
+/// A line of the log.
+enum Line {
+    Delivery(Delivery),
+    Refused(RefusedRequests),
+}
+
+impl Line {
+    fn at(&self) -> Timestamp {
+        match self {
+            Self::Delivery(delivery) => delivery.at,
+            Self::Refused(refused) => refused.minute,
+        }
+    }
+
+    fn json(&self) -> Value {
+        match self {
+            Self::Delivery(delivery) => delivery_json(delivery),
+            Self::Refused(refused) => json!({
+                "at": refused.minute,
+                "outcome": REFUSED,
+                "reason": refused.reason,
+                "count": refused.count,
+                "environment": refused.environment,
+            }),
+        }
+    }
+
+    fn row(&self) -> [String; 7] {
+        match self {
+            Self::Delivery(delivery) => delivery_row(delivery),
+            Self::Refused(RefusedRequests { minute, reason, count, .. }) => {
+                let requests = if *count == 1 { "request" } else { "requests" };
+                let text = format!("{count} {requests} of strangers within this minute: {reason}");
+                let empty = String::new;
+                [local(*minute), REFUSED.to_owned(), empty(), empty(), empty(), empty(), text]
+            }
+        }
+    }
+}
+
+/// The outcome of requests that are counted and not logged one by one.
+const REFUSED: &str = "refused";
 
 fn delivery_json(delivery: &Delivery) -> Value {
     json!({

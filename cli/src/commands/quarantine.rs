@@ -1,5 +1,7 @@
 //! `tilaussilta quarantine`: what of a connection could not be read.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use ledger::Quarantined;
 use serde_json::{Value, json};
 
@@ -12,7 +14,7 @@ use crate::output::{connection, local, table};
 pub(crate) struct Options {
     /// The connection: mycashflow/NAME or manu/NAME.
     connection: String,
-    /// Print JSON, with the bodies as received.
+    /// Print JSON, with the bodies as received: `body` is text, `body_base64` is bytes that are not UTF-8.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -38,6 +40,10 @@ pub(crate) async fn run(options: Options) -> Result<(), Problem> {
 }
 
 fn quarantined_json(one: &Quarantined) -> Value {
+    let (name, body) = match std::str::from_utf8(&one.body) {
+        Ok(text) => ("body", text.to_owned()),
+        Err(_) => ("body_base64", STANDARD.encode(&one.body)),
+    };
     json!({
         "id": one.id,
         "first_seen": one.first_seen,
@@ -45,6 +51,30 @@ fn quarantined_json(one: &Quarantined) -> Value {
         "reason": one.reason,
         "content_type": one.content_type,
         "truncated": one.truncated,
-        "body": String::from_utf8_lossy(&one.body),
+        name: body,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn bytes_that_are_not_utf8_are_shown_unspoiled() {
+        let held = |body: &[u8]| Quarantined {
+            id: String::new(),
+            first_seen: Timestamp::UNIX_EPOCH,
+            reason: String::new(),
+            document: None,
+            body: body.to_vec(),
+            content_type: String::new(),
+            truncated: false,
+        };
+        let text = quarantined_json(&held("<Order n='ä'".as_bytes()));
+        assert_eq!((text["body"].as_str(), text.get("body_base64")), (Some("<Order n='ä'"), None));
+        let bytes = quarantined_json(&held(b"<Order n='\xe4'"));
+        assert_eq!((bytes.get("body"), bytes["body_base64"].as_str()), (None, Some("PE9yZGVyIG49J+Qn")));
+    }
 }

@@ -55,6 +55,8 @@ pub enum PollError {
 pub async fn handle(deps: &PollerDeps, event: &Event, run: &str, deadline: Instant) -> Result<Report, PollError> {
     // A shop may have been added, or a key changed, since the last run.
     deps.base.connections.read_again().await;
+    // The poller is the function that runs often and regularly, so its count is what the alarm watches.
+    deps.base.count_warnings(Function::ChangesPoller);
     let connections = deps.base.connections.current();
     let named = match event {
         Event::Poll { shop } => shop.as_ref(),

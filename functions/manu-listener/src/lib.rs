@@ -5,12 +5,12 @@
 //! do.
 
 use connections::Secret;
-use http::{Method, StatusCode};
+use http::Method;
 use intake::record_message;
 use lambda_http::{Body, Request, Response};
 use ledger::{Connection, System};
 use manu::{NotAuthentic, Transfer, Unverified, Verified, WebhookType};
-use platform::{Closing, Deps, MAX_BODY_BYTES, Receipt, content_type, header_values};
+use platform::{Closing, Deps, Function, MAX_BODY_BYTES, Receipt, Refusal, content_type, header_values, query_values};
 
 /// Answers one request.
 ///
@@ -20,11 +20,10 @@ pub async fn handle(deps: &Deps, request: Request) -> Response<Body> {
     let path = platform::path(&request);
     let (account, webhook) = match route(path) {
         Ok(route) => route,
-        Err(text) => return receipt.close(Closing::rejected(StatusCode::NOT_FOUND, text)).await,
+        Err(text) => return receipt.refuse(Refusal::NoSuchAddress, text),
     };
     if request.method() != Method::POST {
-        let text = "messages are sent with POST";
-        return receipt.close(Closing::rejected(StatusCode::METHOD_NOT_ALLOWED, text)).await;
+        return receipt.refuse(Refusal::Method, "messages are sent with POST");
     }
     if deps.connections.current().manu.contains_key(account) {
         receipt.connection = Connection::manu(account);
@@ -32,11 +31,23 @@ pub async fn handle(deps: &Deps, request: Request) -> Response<Body> {
     // The code covers the whole body, so a body over the limit is not worth its hashing.
     if request.body().len() > MAX_BODY_BYTES {
         let text = format!("the body is over the limit of {MAX_BODY_BYTES} bytes");
-        return receipt.close(Closing::rejected(StatusCode::PAYLOAD_TOO_LARGE, text)).await;
+        return receipt.refuse(Refusal::TooLarge, text);
     }
-    let Ok(message) = verify(deps, account, &request).await else {
-        let text = "the verify code is missing or wrong, or there is no such account";
-        return receipt.close(Closing::rejected(StatusCode::UNAUTHORIZED, text)).await;
+    // The code is that of the text, not of what it was compressed to.
+    if let Some(encoding) = platform::compression(&request) {
+        let text = format!("the body is compressed with {encoding}: send it without Content-Encoding");
+        return receipt.refuse(Refusal::Compressed, text);
+    }
+    let message = match verify(deps, account, webhook, &request).await {
+        Ok(message) => message,
+        Err(Refusal::WrongToken) => {
+            let text = "the verify code is right, but the token in the address (?key=) is missing or wrong";
+            return receipt.refuse(Refusal::WrongToken, text);
+        }
+        Err(refusal) => {
+            let text = "the verify code is missing or wrong, or there is no such account";
+            return receipt.refuse(refusal, text);
+        }
     };
     receipt.connection = Connection::manu(account);
     let now = (deps.clock)();
@@ -53,21 +64,40 @@ fn route(path: &str) -> Result<(&str, WebhookType), String> {
     }
 }
 
-/// Checks the verify code by the account's secrets. When it is that of none, the connections are read again, as a secret
-/// may be new.
-async fn verify<'a>(deps: &Deps, account: &str, request: &'a Request) -> Result<Verified<'a>, NotAuthentic> {
+/// Checks the verify code by the account's secrets, and the key of the address. When one of them is wrong, the connections
+/// are read again, as a secret or a key may be new.
+///
+/// The code is checked first: who cannot sign learns nothing of an account and its keys.
+async fn verify<'a>(
+    deps: &Deps,
+    account: &str,
+    webhook: WebhookType,
+    request: &'a Request,
+) -> Result<Verified<'a>, Refusal> {
     let transfer = match request.body() {
         Body::Text(_) => Transfer::Text,
         _ => Transfer::Bytes,
     };
     let message = Unverified::new(request.body().as_ref(), content_type(request), transfer);
+    let keys = query_values(request, "key");
     let verify = || {
         let connections = deps.connections.current();
-        let secrets = connections.manu.get(account).map(|account| account.secrets.as_slice()).unwrap_or_default();
-        message.verify(header_values(request, manu::HEADER), secrets.iter().map(Secret::reveal))
+        let account = connections.manu.get(account);
+        let secrets = account.map(|account| account.secrets.as_slice()).unwrap_or_default();
+        let verified = message.verify(header_values(request, manu::HEADER), secrets.iter().map(Secret::reveal));
+        match verified {
+            Err(NotAuthentic::NoCode) => Err(Refusal::NoCode),
+            Err(NotAuthentic::WrongCode) => Err(Refusal::WrongCode),
+            Ok(message) if account.is_some_and(|it| it.accepts_key(webhook, keys.iter().map(String::as_str))) => {
+                Ok(message)
+            }
+            Ok(_) => Err(Refusal::WrongToken),
+        }
     };
     match verify() {
-        Err(NotAuthentic::WrongCode) if deps.connections.read_again().await => verify(),
+        Err(Refusal::WrongCode | Refusal::WrongToken) if deps.read_connections_again(Function::ManuListener).await => {
+            verify()
+        }
         verified => verified,
     }
 }

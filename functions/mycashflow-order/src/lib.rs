@@ -7,35 +7,36 @@ use http::{Method, StatusCode};
 use intake::{NotAuthentic, Pushed, UnverifiedPush, record_push};
 use lambda_http::{Body, Request, Response};
 use ledger::{Connection, System};
-use platform::{Closing, Deps, MAX_BODY_BYTES, Receipt, content_type};
+use platform::{Closing, Deps, MAX_BODY_BYTES, Receipt, Refusal, content_type, header_items, query_values};
 
 /// The headers in which a shop's key is looked for, beside `Authorization: Bearer`.
 const KEY_HEADERS: [&str; 3] = ["x-api-key", "api-key", "key"];
 
 /// Answers one request.
 ///
-/// 200 is answered only when every order of the body is in the ledger. The other answers: see `docs/http-answers.md`.
+/// 200 is answered only when every order of the body is in the ledger, or will be asked for by the poll. The other
+/// answers: see `docs/http-answers.md`.
 pub async fn handle(deps: &Deps, request: Request) -> Response<Body> {
     let path = platform::path(&request);
     let mut receipt = Receipt::new(deps, Connection::unknown(System::Mycashflow), &request);
     let Some(shop) = shop_of(path) else {
         let text = "no such address: the orders of a shop go to /mycashflow/SHOP/orders";
-        return receipt.close(Closing::rejected(StatusCode::NOT_FOUND, text)).await;
+        return receipt.refuse(Refusal::NoSuchAddress, text);
     };
     if request.method() != Method::POST {
-        let text = "orders are sent with POST";
-        return receipt.close(Closing::rejected(StatusCode::METHOD_NOT_ALLOWED, text)).await;
+        return receipt.refuse(Refusal::Method, "orders are sent with POST");
     }
     if deps.connections.current().shops.contains_key(shop) {
         receipt.connection = Connection::shop(shop);
     }
     let is_too_large = request.body().len() > MAX_BODY_BYTES;
-    // A body over the limit is not looked into, not even for its key.
-    let body = if is_too_large { &[] } else { request.body().as_ref() };
-    let post = UnverifiedPush::new(body, content_type(&request));
-    let Ok(pushed) = verify(deps, shop, &post, &presented_keys(&request)).await else {
-        let text = "the key is missing or wrong, or there is no such shop";
-        return receipt.close(Closing::rejected(StatusCode::UNAUTHORIZED, text)).await;
+    let post = post(&request, is_too_large);
+    let pushed = match verify(deps, shop, &post, &presented_keys(&request)).await {
+        Ok(pushed) => pushed,
+        Err(reason) => {
+            let text = "the key is missing or wrong, or there is no such shop";
+            return receipt.refuse(refusal(reason), text);
+        }
     };
     receipt.connection = Connection::shop(shop);
     let closing = if is_too_large {
@@ -48,6 +49,23 @@ pub async fn handle(deps: &Deps, request: Request) -> Response<Body> {
     receipt.close(closing).await
 }
 
+/// The POST that the request is. A body that is too large or compressed is not looked into, not even for its key.
+fn post(request: &Request, is_too_large: bool) -> UnverifiedPush<'_> {
+    let (body, content_type) = (request.body().as_ref(), content_type(request));
+    match platform::compression(request) {
+        _ if is_too_large => UnverifiedPush::new(&[], content_type),
+        Some(encoding) => UnverifiedPush::compressed(body, content_type, encoding),
+        None => UnverifiedPush::new(body, content_type),
+    }
+}
+
+fn refusal(reason: NotAuthentic) -> Refusal {
+    match reason {
+        NotAuthentic::NoKey => Refusal::NoKey,
+        NotAuthentic::WrongKey => Refusal::WrongKey,
+    }
+}
+
 fn shop_of(path: &str) -> Option<&str> {
     match path.trim_matches('/').split('/').collect::<Vec<_>>()[..] {
         ["mycashflow", shop, "orders"] => Some(shop),
@@ -57,22 +75,13 @@ fn shop_of(path: &str) -> Option<&str> {
 
 /// Every key that the request presents beside its body.
 fn presented_keys(request: &Request) -> Vec<String> {
-    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let query = request.uri().query().unwrap_or("");
-    let in_query = query_values(query, "key");
-    let in_headers = KEY_HEADERS.iter().filter_map(|name| header(name));
-    let bearer = header("authorization").and_then(|value| {
+    let in_headers = KEY_HEADERS.iter().flat_map(|name| header_items(request, name));
+    let bearer = header_items(request, "authorization").filter_map(|value| {
         let (scheme, key) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| key.trim().to_owned())
+        scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
     });
-    in_query.into_iter().chain(in_headers).chain(bearer).collect()
-}
-
-fn query_values(query: &str, name: &str) -> Vec<String> {
-    url::form_urlencoded::parse(query.as_bytes())
-        .filter(|(field, _)| field == name)
-        .map(|(_, value)| value.into_owned())
-        .collect()
+    let in_query = query_values(request, "key");
+    in_query.into_iter().chain(in_headers.chain(bearer).map(str::to_owned)).collect()
 }
 
 /// Checks the shop's key. When none is right, the connections are read again, as a key may be new.

@@ -7,11 +7,9 @@
 use std::time::Duration;
 
 use connections::OrderIs;
+use intake::{Asked, Kept, record_order};
 use jiff::{SignedDuration, Timestamp};
-use ledger::{
-    Begun, Claim, Connection, ContentHash, DocumentKey, Evidence, LedgerError, NewQuarantined, NewRevision, Settled,
-    Source,
-};
+use ledger::{Begun, Claim, Connection, LedgerError, Settled, Source};
 use mycashflow::{Answer, ClientError, Entry, Order, Page, ShopClient};
 use tokio::time::Instant;
 
@@ -20,8 +18,6 @@ use crate::deliver::Wish;
 use crate::message::{Action, Message};
 use crate::report::Outcome;
 
-/// The content type of an order that was cut out of an answer.
-const SLICE_CONTENT_TYPE: &str = "application/xml; charset=utf-8";
 /// How long after the deadline of its requests a claim lasts: what was sent may still be on its way then.
 const CLAIM_MARGIN: SignedDuration = SignedDuration::from_secs(90);
 /// How often the shop is asked for an order within one invocation.
@@ -168,48 +164,16 @@ impl Actor<'_> {
             Ok(answer) => answer,
             Err(error) => return refusal(&error, self.missing),
         };
-        // The answer shows the order as it was at some moment since it was asked for.
-        let elapsed = SignedDuration::try_from(answer.elapsed).unwrap_or_default();
-        let observed_at = self.now() - elapsed;
+        let asked = Asked::by(&answer, &self.connection.name, Source::Refresh, self.now());
         let Some(entry) = entry_of(&answer.page, order) else { return no_such_order(self.missing) };
-        match self.record(&answer.page, entry, order, observed_at).await {
-            Ok(how) => Outcome::Done(how),
+        match record_order(&self.deps.base.ledger, &asked.copy(&answer.page, entry), self.now()).await {
+            Ok(Kept::Appended { appended, .. }) => {
+                Outcome::Done(format!("the ledger has it as revision {}", appended.revision()))
+            }
+            Ok(Kept::Quarantined { reason, .. } | Kept::Nothing { reason }) => {
+                Outcome::Done(format!("it is in quarantine: {reason}"))
+            }
             Err(error) => ledger_fails(&error),
-        }
-    }
-
-    async fn record(&self, page: &Page, entry: &Entry, order: u64, at: Timestamp) -> Result<String, LedgerError> {
-        let ledger = &self.deps.base.ledger;
-        let quarantine = async |reason: &str| {
-            let new = NewQuarantined {
-                body: page.slice(entry).as_bytes(),
-                content_type: SLICE_CONTENT_TYPE,
-                reason,
-                document: Some(&format!("order/{order}")),
-                now: self.now(),
-            };
-            ledger.quarantine(&self.connection, &new).await?;
-            Ok(format!("it is in quarantine: {reason}"))
-        };
-        let read = match &entry.order {
-            Ok(read) => read,
-            Err(error) => return quarantine(&error.to_string()).await,
-        };
-        let document = DocumentKey::order(&*self.connection.name, order);
-        let new = NewRevision {
-            document: &document,
-            source: Source::Refresh,
-            observed_at: at,
-            evidence: Evidence::Asked,
-            hash: ContentHash::of(&read.canonical_json()),
-            body: page.slice(entry).as_bytes(),
-            content_type: SLICE_CONTENT_TYPE,
-            now: self.now(),
-        };
-        match ledger.append(&new).await {
-            Ok(appended) => Ok(format!("the ledger has it as revision {}", appended.revision())),
-            Err(error @ LedgerError::TooLarge { .. }) => quarantine(&error.to_string()).await,
-            Err(error) => Err(error),
         }
     }
 

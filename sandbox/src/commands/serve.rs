@@ -17,7 +17,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use ledger::{Ledger, Retention, create_table};
 use mycashflow::HttpTransport;
-use platform::{Deps, Metrics, system_clock};
+use platform::{Deps, Metrics, Refusals, system_clock};
 use serde_json::json;
 use tilaussilta_sandbox::functions::{Functions, FunctionsThread};
 use tilaussilta_sandbox::server::{Server, encoded};
@@ -140,7 +140,13 @@ fn start_functions(
     messaging: &Messaging,
 ) -> Result<FunctionsThread, Problem> {
     let deps = PollerDeps {
-        base: Deps { ledger, connections: Arc::new(connections), clock: system_clock(), metrics: Metrics::off() },
+        base: Deps {
+            ledger,
+            connections: Arc::new(connections),
+            clock: system_clock(),
+            metrics: Metrics::off(),
+            refusals: Refusals::default(),
+        },
         transport: Arc::new(HttpTransport::new()?),
         policy: policy(),
     };

@@ -68,6 +68,7 @@ impl ConnectionStore {
     /// [`StoreError`].
     pub async fn open(source: ConnectionSource) -> Result<Self, StoreError> {
         let connections = read(&source).await?;
+        warn_of(&connections);
         Ok(Self { source, current: RwLock::new(Arc::new(connections)), last_read: Mutex::new(Instant::now()) })
     }
 
@@ -77,7 +78,7 @@ impl ConnectionStore {
     }
 
     /// Reads them again, unless they were read within the last minute; answers whether they were. So a changed key
-    /// takes effect by itself. When reading fails, what was read before goes on to hold, and a warning is logged.
+    /// takes effect by itself. When reading fails, what was read before continues to hold, and a warning is logged.
     pub async fn read_again(&self) -> bool {
         let mut last_read = self.last_read.lock().await;
         if last_read.elapsed() < READ_AGAIN_AFTER {
@@ -86,6 +87,7 @@ impl ConnectionStore {
         *last_read = Instant::now();
         match read(&self.source).await {
             Ok(connections) => {
+                warn_of(&connections);
                 *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(connections);
                 true
             }
@@ -94,6 +96,13 @@ impl ConnectionStore {
                 false
             }
         }
+    }
+}
+
+/// Logs what the owner should change. The warnings name fields, for example a bridge, and no values.
+fn warn_of(connections: &Connections) {
+    for warning in connections.warnings() {
+        tracing::warn!(%warning, "the connections should be changed");
     }
 }
 

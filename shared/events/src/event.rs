@@ -2,10 +2,9 @@
 
 use std::borrow::Cow;
 
-use intake::{stored_document, stored_order};
+use intake::{Order, stored_document, stored_order};
 use jiff::Timestamp;
 use ledger::{Connection, Revision, RevisionKey, System};
-use mycashflow::Order;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;

@@ -1,6 +1,6 @@
 //! The JSON Schemas of the events' details.
 
-use manu::WebhookType;
+use intake::WebhookType;
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Value, json};
 

@@ -1,11 +1,16 @@
 //! A copy of an order, with the proof of where it comes from.
 
 use jiff::{SignedDuration, Timestamp};
-use ledger::{Connection, ContentHash, DocumentKey, Evidence, Head, Ledger, LedgerError, NewRevision, Source};
+use ledger::{
+    Connection, ContentHash, DocumentKey, Evidence, Head, Ledger, LedgerError, NewRevision, Rehash, Revision, Source,
+};
 use mycashflow::{Answer, Entry, Order, Page};
 
 use crate::kept::{Bytes, keep, quarantine};
-use crate::{Kept, QuarantineReason};
+use crate::{Kept, QuarantineReason, stored_order};
+
+/// The version of the orders' canonical JSON.
+const HASH_VERSION: u16 = 1;
 
 /// The content type of an order that was cut out of a document.
 pub(crate) const SLICE_CONTENT_TYPE: &str = "application/xml; charset=utf-8";
@@ -69,6 +74,17 @@ pub(crate) struct Readable<'p> {
     evidence: Evidence,
 }
 
+/// The hash of an order, by the present version of its canonical JSON. A reader that learns an element changes that JSON:
+/// then the version goes up, and the earlier ones stay computable, here and in [`hash_in`].
+fn hash(order: &Order) -> ContentHash {
+    ContentHash::in_version(HASH_VERSION, &order.canonical_json())
+}
+
+/// The hash of an order by another version of its canonical JSON; none for a version that is not known.
+fn hash_in(order: &Order, version: u16) -> Option<ContentHash> {
+    (version == HASH_VERSION).then(|| hash(order))
+}
+
 impl<'p> OrderCopy<'p> {
     pub(crate) fn new(
         shop: &str,
@@ -82,7 +98,7 @@ impl<'p> OrderCopy<'p> {
             Ok(order) => Ok(Readable {
                 order,
                 document: DocumentKey::order(shop, order.id),
-                hash: ContentHash::of(&order.canonical_json()),
+                hash: hash(order),
                 evidence: evidence(order),
             }),
             Err(error) => Err(error.clone().into()),
@@ -102,6 +118,30 @@ impl<'p> OrderCopy<'p> {
 
     pub(crate) fn readable(&self) -> Option<&Readable<'p>> {
         self.read.as_ref().ok()
+    }
+
+    /// What the copy is for the ledger; none if it cannot be read.
+    pub(crate) fn revision(&self, now: Timestamp) -> Option<NewRevision<'_>> {
+        self.readable().map(|read| self.revision_of(read, now))
+    }
+
+    fn revision_of<'r>(&'r self, read: &'r Readable<'p>, now: Timestamp) -> NewRevision<'r> {
+        NewRevision {
+            document: &read.document,
+            source: self.source,
+            observed_at: self.observed_at,
+            evidence: read.evidence,
+            hash: read.hash,
+            body: self.bytes.body,
+            content_type: self.bytes.content_type,
+            now,
+        }
+    }
+
+    /// Whether the copy says what a head says, whichever version of the reader hashed that.
+    pub(crate) fn says(&self, head: &Head) -> bool {
+        let hashed = self.readable().and_then(|read| hash_in(read.order, head.hash.version()));
+        hashed == Some(head.hash)
     }
 }
 
@@ -131,15 +171,8 @@ pub async fn record_order_after(
             return quarantine(ledger, &copy.connection, document.as_deref(), copy.bytes, reason, now).await;
         }
     };
-    let new = NewRevision {
-        document: &read.document,
-        source: copy.source,
-        observed_at: copy.observed_at,
-        evidence: read.evidence,
-        hash: read.hash,
-        body: copy.bytes.body,
-        content_type: copy.bytes.content_type,
-        now,
-    };
-    keep(ledger, head, &new).await
+    let of_revision = |revision: &Revision| stored_order(&read.document, revision).ok().map(|order| hash(&order));
+    let of_copy = |version| hash_in(read.order, version);
+    let new = copy.revision_of(read, now);
+    keep(ledger, head, &new, &Rehash { of_revision: &of_revision, of_copy: &of_copy }).await
 }

@@ -1,7 +1,9 @@
 //! What becomes of a document: it is in the ledger, or in quarantine.
 
 use jiff::Timestamp;
-use ledger::{Appended, Connection, DocumentKey, Head, Ledger, LedgerError, NewQuarantined, NewRevision, System};
+use ledger::{
+    Appended, Connection, DocumentKey, Head, Ledger, LedgerError, NewQuarantined, NewRevision, Rehash, System,
+};
 use manu::DocumentError;
 use mycashflow::{OrderError, PushError, ReadError};
 
@@ -35,6 +37,12 @@ pub enum QuarantineReason {
     /// A POST in which there is no document.
     #[error(transparent)]
     Push(#[from] PushError),
+    /// A POST whose body is compressed.
+    #[error("the body is compressed with {encoding}: send it without Content-Encoding")]
+    Compressed {
+        /// The content coding.
+        encoding: &'static str,
+    },
     /// A document of a shop that cannot be read as a whole.
     #[error(transparent)]
     Page(#[from] ReadError),
@@ -69,8 +77,15 @@ pub enum QuarantineReason {
 }
 
 /// Appends a copy, or keeps it in quarantine as far as it fits. Every document takes this way.
-pub(crate) async fn keep(ledger: &Ledger, head: Option<&Head>, new: &NewRevision<'_>) -> Result<Kept, LedgerError> {
-    match ledger.append_after(head, new).await {
+///
+/// `rehash` settles a head that another version of a reader has hashed.
+pub(crate) async fn keep(
+    ledger: &Ledger,
+    head: Option<&Head>,
+    new: &NewRevision<'_>,
+    rehash: &Rehash<'_>,
+) -> Result<Kept, LedgerError> {
+    match ledger.append_settling(head, new, rehash).await {
         Ok(appended) => Ok(Kept::Appended { document: new.document.clone(), appended }),
         Err(LedgerError::TooLarge { size_bytes, limit_bytes }) => {
             let bytes = Bytes { body: new.body, content_type: new.content_type };

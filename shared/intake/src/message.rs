@@ -1,11 +1,16 @@
 //! A message of the ERP, whose verify code was checked.
 
 use jiff::Timestamp;
-use ledger::{Connection, ContentHash, DocumentKey, Evidence, Ledger, LedgerError, NewRevision, Source};
-use manu::{Received, Verified, WebhookType};
+use ledger::{
+    Connection, ContentHash, DocumentKey, Evidence, Ledger, LedgerError, NewRevision, Rehash, Revision, Source,
+};
+use manu::{Document, Received, Verified, WebhookType};
 
 use crate::kept::{Bytes, keep, quarantine};
-use crate::{Kept, QuarantineReason};
+use crate::{Kept, QuarantineReason, stored_document};
+
+/// The version of the messages' canonical JSON.
+const HASH_VERSION: u16 = 1;
 
 /// Content types under which JSON is taken. The vendor names none, and .NET's plain clients send none or a form's.
 const CONTENT_TYPES: [&str; 5] =
@@ -36,12 +41,18 @@ pub async fn record_message(
         source: Source::Push,
         observed_at: received_at,
         evidence: Evidence::Message,
-        hash: ContentHash::of(&received.document.canonical),
+        hash: hash(&received.document),
         body: received.body,
         content_type: &received.content_type,
         now,
     };
-    keep(ledger, None, &new).await
+    let of_revision = |revision: &Revision| stored_document(revision).ok().map(|document| hash(&document));
+    let of_copy = |version| (version == HASH_VERSION).then(|| hash(&received.document));
+    keep(ledger, None, &new, &Rehash { of_revision: &of_revision, of_copy: &of_copy }).await
+}
+
+fn hash(document: &Document) -> ContentHash {
+    ContentHash::in_version(HASH_VERSION, &document.canonical)
 }
 
 fn read<'m>(message: &'m Verified<'_>) -> Result<Received<'m>, QuarantineReason> {

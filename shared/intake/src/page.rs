@@ -36,9 +36,10 @@ pub async fn record_page(
     let heads = heads(ledger, &copies).await?;
     let recorded = copies.iter().map(async |copy| {
         let head = copy.readable().and_then(|read| heads.get(&read.document));
-        let kept = match known(copy, head) {
+        let now = clock();
+        let kept = match known(copy, head, now) {
             Some(kept) => Ok(kept),
-            None => record_order_after(ledger, head, copy, clock()).await,
+            None => record_order_after(ledger, head, copy, now).await,
         };
         (copy.id(), kept)
     });
@@ -54,16 +55,17 @@ pub async fn compare_page(ledger: &Ledger, copies: &[OrderCopy<'_>]) -> Result<V
     let differs = |copy: &OrderCopy<'_>| {
         let read = copy.readable()?;
         let head = heads.get(&read.document);
-        known(copy, head).is_none().then_some(Difference { order: read.order.id, is_known: head.is_some() })
+        let is_same = head.is_some_and(|head| copy.says(head));
+        (!is_same).then_some(Difference { order: read.order.id, is_known: head.is_some() })
     };
     Ok(copies.iter().filter_map(differs).collect())
 }
 
-/// What became of a copy that says what the head says.
-fn known(copy: &OrderCopy<'_>, head: Option<&Head>) -> Option<Kept> {
-    let (read, head) = (copy.readable()?, head?);
+/// What became of a copy of which the ledger has nothing to learn.
+fn known(copy: &OrderCopy<'_>, head: Option<&Head>, now: Timestamp) -> Option<Kept> {
+    let (new, head) = (copy.revision(now)?, head?);
     let appended = Appended::Duplicate { revision: head.revision };
-    (head.hash == read.hash).then(|| Kept::Appended { document: read.document.clone(), appended })
+    head.agrees_with(&new).then(|| Kept::Appended { document: new.document.clone(), appended })
 }
 
 async fn heads(ledger: &Ledger, copies: &[OrderCopy<'_>]) -> Result<HashMap<DocumentKey, Head>, LedgerError> {

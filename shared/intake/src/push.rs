@@ -1,5 +1,6 @@
 //! An order that a shop POSTed: unverified at first, and pushed after its key was checked.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -18,7 +19,8 @@ pub const MAX_PUSHED_ORDERS: usize = 100;
 pub struct UnverifiedPush<'a> {
     body: &'a [u8],
     content_type: Option<&'a str>,
-    found: PushBody<'a>,
+    document: Result<Cow<'a, [u8]>, QuarantineReason>,
+    key: Option<String>,
 }
 
 /// A POST with one of the shop's keys. [`UnverifiedPush::verify`] is the only way to one, so whoever holds it has the
@@ -49,7 +51,18 @@ pub enum NotAuthentic {
 impl<'a> UnverifiedPush<'a> {
     /// A POST as it came. Its body is looked into for a document, and for a key in a form beside that.
     pub fn new(body: &'a [u8], content_type: Option<&'a str>) -> Self {
-        Self { body, content_type, found: push_document(content_type, body) }
+        let PushBody { xml, key } = push_document(content_type, body);
+        Self { body, content_type, document: xml.map_err(QuarantineReason::Push), key }
+    }
+
+    /// A POST whose body is compressed. It is not looked into.
+    pub fn compressed(body: &'a [u8], content_type: Option<&'a str>, encoding: &'static str) -> Self {
+        Self { body, content_type, document: Err(QuarantineReason::Compressed { encoding }), key: None }
+    }
+
+    /// The body as it came.
+    fn whole(&self) -> Bytes<'_> {
+        Bytes { body: self.body, content_type: self.content_type.unwrap_or("application/xml") }
     }
 
     /// Checks the key of `shop`.
@@ -76,7 +89,7 @@ impl<'a> UnverifiedPush<'a> {
         valid: impl IntoIterator<Item = &'v str>,
     ) -> Result<Pushed<'a>, NotAuthentic> {
         let mut presented: Vec<&str> = presented.into_iter().collect::<Vec<&'k str>>();
-        presented.extend(self.found.key.as_deref());
+        presented.extend(self.key.as_deref());
         presented.retain(|key| !key.is_empty());
         if presented.is_empty() {
             return Err(NotAuthentic::NoKey);
@@ -94,7 +107,13 @@ impl<'a> UnverifiedPush<'a> {
 /// Shows no part of the body, and no key.
 impl fmt::Debug for UnverifiedPush<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UnverifiedPush").field("bytes", &self.body.len()).field("found", &self.found).finish()
+        let Self { body, content_type: _, document, key } = self;
+        let document = document.as_ref().map(|document| document.len());
+        f.debug_struct("UnverifiedPush")
+            .field("bytes", &body.len())
+            .field("document", &document)
+            .field("has_key", &key.is_some())
+            .finish_non_exhaustive()
     }
 }
 
@@ -117,7 +136,7 @@ impl<'a> Pushed<'a> {
         'a: 'p,
     {
         // A body with one order is kept as it was received; of several, each keeps its own part.
-        let whole = Bytes { body: self.post.body, content_type: self.post.content_type.unwrap_or("application/xml") };
+        let whole = self.post.whole();
         let is_one = page.entries.len() == 1;
         let since = |order: &Order| Evidence::Told {
             since: order.created_at.unwrap_or(Timestamp::UNIX_EPOCH).min(received_at),
@@ -135,7 +154,7 @@ impl<'a> Pushed<'a> {
         reason: QuarantineReason,
         received_at: Timestamp,
     ) -> Result<Kept, LedgerError> {
-        let whole = Bytes { body: self.post.body, content_type: self.post.content_type.unwrap_or_default() };
+        let whole = self.post.whole();
         quarantine(ledger, &Connection::shop(self.shop), None, whole, reason, received_at).await
     }
 }
@@ -163,7 +182,7 @@ pub async fn record_push(
 
 /// Reads the document of a POST.
 fn read(pushed: &Pushed<'_>) -> Result<Page, QuarantineReason> {
-    let xml = pushed.post.found.xml.as_ref().map_err(Clone::clone)?;
+    let xml = pushed.post.document.as_ref().map_err(Clone::clone)?;
     let page = read_page(xml, &Limits::default())?;
     match page.entries.len() {
         0 => Err(QuarantineReason::NoOrder),

@@ -199,7 +199,7 @@ pub(crate) fn quarantine_pk(connection: &Connection) -> String {
     format!("quarantine#{connection}")
 }
 
-fn utc_date(at: Timestamp) -> Date {
+pub(crate) fn utc_date(at: Timestamp) -> Date {
     at.to_zoned(TimeZone::UTC).date()
 }
 

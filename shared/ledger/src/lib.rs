@@ -20,6 +20,7 @@ mod item;
 mod key;
 mod outbox;
 mod poll;
+mod refused;
 mod table;
 mod transaction;
 
@@ -38,6 +39,7 @@ pub use item::Item;
 pub use key::{Connection, DocumentKey, System};
 pub use outbox::{FoundRevisions, RevisionKey, ScanPosition};
 pub use poll::{Cursor, Fenced, Gap, GapKind, Lease, ShopState, Stream};
+pub use refused::RefusedRequests;
 pub use table::create_table;
 
 /// The ledger of one DynamoDB table. Cheap to clone.

@@ -5,6 +5,8 @@ mod deadline;
 mod http;
 mod metrics;
 mod receipt;
+mod refusal;
+mod request;
 mod start;
 
 use std::sync::Arc;
@@ -14,9 +16,13 @@ use jiff::Timestamp;
 use ledger::Ledger;
 
 pub use deadline::deadline;
-pub use http::{Answer, MAX_BODY_BYTES, content_type, header_values, path, respond};
+pub use http::{
+    Answer, MAX_BODY_BYTES, compression, content_type, header_items, header_values, path, query_values, respond,
+};
 pub use metrics::{Function, Metric, Metrics};
 pub use receipt::{Closing, Receipt};
+pub use refusal::{Refusal, Refusals};
+pub use request::{request_from_event, serve};
 pub use start::{
     OPERATION_TIMEOUT, StartError, Starter, dynamodb_client, http_client, init_logs, log_targets, variable,
 };
@@ -35,6 +41,26 @@ pub struct Deps {
     pub clock: Clock,
     /// Where it is counted what happened.
     pub metrics: Metrics,
+    /// Where the requests of strangers are counted.
+    pub refusals: Refusals,
+}
+
+impl Deps {
+    /// Counts what the owner should change in the connections, for an alarm. The store logs each warning when it reads
+    /// them.
+    pub fn count_warnings(&self, function: Function) {
+        let warnings = self.connections.current().warnings().len() as u64;
+        self.metrics.record(function, None, &[(Metric::ConnectionWarnings, warnings)]);
+    }
+
+    /// Reads the connections again, unless they were read within the last minute; answers whether they were.
+    pub async fn read_connections_again(&self, function: Function) -> bool {
+        let is_read = self.connections.read_again().await;
+        if is_read {
+            self.count_warnings(function);
+        }
+        is_read
+    }
 }
 
 /// The system's clock.

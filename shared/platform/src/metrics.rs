@@ -52,10 +52,20 @@ impl Function {
         use Metric::*;
         match self {
             Self::MycashflowOrder => &[Received, Recorded, Duplicate, Stale, Rejected, Quarantined],
-            Self::ManuListener => &[Received, Recorded, Duplicate, Rejected, Quarantined],
-            Self::ChangesPoller => {
-                &[PollRuns, PollFailures, Polled, Recorded, Stale, Quarantined, LagSeconds, GapsOpen]
+            Self::ManuListener => {
+                &[Received, Recorded, Duplicate, Rejected, NoCode, WrongCode, Quarantined, ConnectionWarnings]
             }
+            Self::ChangesPoller => &[
+                PollRuns,
+                PollFailures,
+                Polled,
+                Recorded,
+                Stale,
+                Quarantined,
+                LagSeconds,
+                GapsOpen,
+                ConnectionWarnings,
+            ],
             Self::EventRelay => &[Published, DeadLettered],
             Self::ShopActions => &[ActionsDone, ActionsRefused, ActionsDelayed],
         }
@@ -75,6 +85,12 @@ pub enum Metric {
     Stale,
     /// Requests of which nothing was kept.
     Rejected,
+    /// Of the rejected requests, those without a verify code.
+    NoCode,
+    /// Of the rejected requests, those whose verify code is wrong.
+    WrongCode,
+    /// Warnings of the connections, each time that they are read or used by the poll.
+    ConnectionWarnings,
     /// Requests, or orders of an answer, that could not be read and are in quarantine.
     Quarantined,
     /// Runs of the scheduled poll, one for each shop, the failed ones included.
@@ -108,6 +124,9 @@ impl Metric {
             Self::Duplicate => "Duplicate",
             Self::Stale => "Stale",
             Self::Rejected => "Rejected",
+            Self::NoCode => "NoCode",
+            Self::WrongCode => "WrongCode",
+            Self::ConnectionWarnings => "ConnectionWarnings",
             Self::Quarantined => "Quarantined",
             Self::PollRuns => "PollRuns",
             Self::PollFailures => "PollFailures",
@@ -170,7 +189,7 @@ impl Metrics {
     ///
     /// # Example
     /// ```
-    /// use lambda::{Function, Metric, Metrics};
+    /// use tilaussilta_platform::{Function, Metric, Metrics};
     /// let metrics = Metrics::to("Tilaussilta/test", std::io::stderr());
     /// metrics.record(Function::EventRelay, None, &[(Metric::Published, 3)]);
     /// ```

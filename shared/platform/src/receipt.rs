@@ -10,7 +10,7 @@ use ledger::{Appended, Connection, Delivery, DocumentKey, LedgerError, Outcome, 
 use mycashflow::{PushError, ReadError};
 
 use crate::http::{Answer, request_id, respond};
-use crate::{Deps, Function, Metric};
+use crate::{Deps, Function, Metric, Refusal};
 
 /// How long the delivery log may take. With the ledger's own time-out this stays within the function's (15 s).
 const LOG_TIMEOUT: Duration = Duration::from_secs(2);
@@ -99,6 +99,17 @@ impl<'a> Receipt<'a> {
         }
     }
 
+    /// Refuses a request that is not known to be genuine, and counts it. That waits for nothing and nobody.
+    pub fn refuse(self, refusal: Refusal, text: impl Into<String>) -> Response<Body> {
+        let Self { deps, connection, received_at, .. } = self;
+        tracing::debug!(%connection, reason = refusal.as_str(), "refused a request");
+        let counted = [(Metric::Received, 1), (Metric::Rejected, 1)].into_iter();
+        let counted: Vec<_> = counted.chain(refusal.metric().map(|metric| (metric, 1))).collect();
+        deps.metrics.record(function(&connection), Some(&connection), &counted);
+        deps.refusals.count(&deps.ledger, &connection, refusal, received_at);
+        respond(&Answer::new(refusal.status(), text))
+    }
+
     /// Logs what the request came to, and makes the response. A log line that cannot be written does not change the
     /// answer: what the answer promises is already durable.
     pub async fn close(self, closing: Closing) -> Response<Body> {
@@ -124,6 +135,7 @@ impl<'a> Receipt<'a> {
             "answered a request"
         );
         self.deps.metrics.record(function(&self.connection), Some(&self.connection), &counted(outcome));
+        self.deps.refusals.write_earlier(&self.deps.ledger, self.received_at);
         // A database that hangs must not cost the sender the answer.
         let logged =
             tokio::time::timeout(LOG_TIMEOUT, self.deps.ledger.log_delivery(&self.connection, &delivery)).await;
@@ -141,9 +153,9 @@ impl<'a> Receipt<'a> {
 /// The status of an answer to what is in quarantine.
 fn status(reason: &QuarantineReason) -> StatusCode {
     match reason {
-        QuarantineReason::Push(PushError::UnsupportedMediaType) | QuarantineReason::NotJsonType => {
-            StatusCode::UNSUPPORTED_MEDIA_TYPE
-        }
+        QuarantineReason::Push(PushError::UnsupportedMediaType)
+        | QuarantineReason::Compressed { .. }
+        | QuarantineReason::NotJsonType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         QuarantineReason::Page(ReadError::NotOrders { .. } | ReadError::ErrorDocument) | QuarantineReason::NoOrder => {
             StatusCode::UNPROCESSABLE_ENTITY
         }

@@ -21,7 +21,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use connections::{ConnectionSource, ConnectionStore, StoreError};
 
-use crate::{Deps, Metrics, system_clock};
+use crate::{Deps, Metrics, Refusals, system_clock};
 
 /// How the names of the product's own crates begin: the only ones whose logs go below warnings. Others log requests at
 /// their lower levels, and with them keys, names and addresses.
@@ -109,7 +109,13 @@ impl Starter {
             },
         };
         let connections = Arc::new(ConnectionStore::open(source).await?);
-        Ok(Deps { ledger, connections, clock: system_clock(), metrics: Metrics::from_environment() })
+        Ok(Deps {
+            ledger,
+            connections,
+            clock: system_clock(),
+            metrics: Metrics::from_environment(),
+            refusals: Refusals::default(),
+        })
     }
 }
 

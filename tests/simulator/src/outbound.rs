@@ -25,7 +25,7 @@ use fastrand::Rng;
 use jiff::Timestamp;
 use ledger::{DocumentKey, Ledger, Retention, RevisionKey};
 use mycashflow::RetryPolicy;
-use platform::{Clock, Deps, Metrics};
+use platform::{Clock, Deps, Metrics, Refusals};
 use serde_json::Value;
 use shop_actions::ActionsDeps;
 use tokio::task::LocalSet;
@@ -165,6 +165,7 @@ impl Simulation {
             connections: Arc::new(connections),
             clock: clock.clone(),
             metrics: Metrics::off(),
+            refusals: Refusals::default(),
         };
         let shop: SharedShop = Arc::new(Mutex::new(Shop::new(shop_config_of(&falsehoods))));
         let found = shop.clone();

@@ -13,7 +13,7 @@ use cloud::embedded::Embedded;
 use connections::{ConnectionSource, ConnectionStore, Connections, Secret, ShopConnection};
 use jiff::Timestamp;
 use ledger::{Ledger, Retention};
-use platform::{Clock, Deps, Metrics};
+use platform::{Clock, Deps, Metrics, Refusals};
 use tokio::task::JoinHandle;
 use world::in_process::SharedShop;
 use world::shop::Shop;
@@ -81,6 +81,7 @@ impl Simulation {
             connections: Arc::new(connections),
             clock: clock.clone(),
             metrics: Metrics::off(),
+            refusals: Refusals::default(),
         };
         trace.note(|| format!("{plan:?}"));
         Self {

@@ -27,6 +27,9 @@ async fn counted() -> (ShopBench, Calls) {
 
 fn taken(calls: &Calls) -> String {
     let calls = std::mem::take(&mut *calls.lock().unwrap());
+    if calls.is_empty() {
+        return "none".to_owned();
+    }
     calls.iter().map(|(operation, times)| format!("{times} {operation}")).collect::<Vec<_>>().join(", ")
 }
 
@@ -64,4 +67,35 @@ async fn the_documented_calls_are_those_that_are_made() {
     world.orders(1);
     world.poll().await;
     assert_eq!(taken(&calls), documented("a run of the poll with one new order"));
+}
+
+/// The bytes of a log line that `docs/cost.md` reckons with for a refused request.
+const REFUSED_LINE_BYTES: usize = 380;
+
+#[tokio::test(start_paused = true)]
+async fn a_stranger_costs_a_line_of_metrics_and_no_call() {
+    let (world, calls) = counted().await;
+    let code = "0".repeat(32);
+    let longest = format!("/mycashflow/acme/orders?key={}", "x".repeat(1000));
+    for number in 0..100 {
+        world.bench.order(post(&longest, &[], number.to_string())).await;
+        world.bench.order(post("/mycashflow/nobody/orders", &[], "")).await;
+        world.bench.manu(post("/manu/acme/item-save", &[(manu::HEADER, &code)], "{}")).await;
+        world.bench.manu(post("/", &[], "")).await;
+    }
+    assert_eq!(taken(&calls), documented("a request of a stranger"));
+    let lines = world.bench.counted();
+    assert_eq!(lines.lines().count(), 400);
+    // A stack's and a connection's name may be longer than those of the tests.
+    let longest = lines.lines().map(|line| line.len() + "\n".len()).max().unwrap();
+    let reserve = "stack".len() + "connection".len() + 20;
+    assert!(longest + reserve <= REFUSED_LINE_BYTES, "{longest} bytes: {}", lines.lines().nth(2).unwrap());
+
+    world.wait(60).await;
+    world.bench.order(post("/", &[], "")).await;
+    world.wait(1).await;
+    let entries = 4;
+    let of_one = documented("what strangers sent in a minute, for each environment, reason and connection");
+    assert_eq!(of_one, "1 PutItem");
+    assert_eq!(taken(&calls), format!("{entries} PutItem"));
 }

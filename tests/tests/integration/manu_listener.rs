@@ -2,12 +2,13 @@
 
 use cloud::embedded::CallFault;
 use futures_util::future::join_all;
+use intake::stored_document;
 use lambda_http::Request;
 use ledger::{Connection, DocumentKey, Outcome, System};
 use manu::WebhookType;
 use platform::MAX_BODY_BYTES;
-use serde_json::Value;
-use tilaussilta_tests::{Bench, MANU_SECRET, post, signed};
+use serde_json::{Value, json};
+use tilaussilta_tests::{Bench, MANU_SECRET, as_text, post, signed};
 use world::erp::made_up_document;
 
 const SALES_ORDER: &str = "sales-order-activate";
@@ -65,23 +66,166 @@ async fn letters_and_emoji_come_through_whole() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wrong_or_missing_code_leaves_one_log_line() {
+async fn a_wrong_or_missing_code_is_only_counted_and_the_metric_tells_which() {
     let body = r#"{"id":1,"note":"hidden"}"#;
     let right = manu::verify_code(body.as_bytes(), MANU_SECRET).to_string();
     let of_another_secret = manu::verify_code(body.as_bytes(), "wrong").to_string();
     let path = "/manu/acme/sales-order-activate";
     let wrong = [
-        post(path, &[], body),
-        post(path, &[(manu::HEADER, "")], body),
-        post(path, &[(manu::HEADER, &of_another_secret)], body),
-        post(path, &[(manu::HEADER, &right[..31])], body),
-        post(path, &[(manu::HEADER, &right)], body.replace("hidden", "hidde!")),
+        (post(path, &[], body), "no-code", "NoCode"),
+        (post(path, &[(manu::HEADER, "")], body), "no-code", "NoCode"),
+        (post(path, &[(manu::HEADER, &of_another_secret)], body), "wrong-code", "WrongCode"),
+        (post(path, &[(manu::HEADER, &right[..31])], body), "no-code", "NoCode"),
+        (post(path, &[(manu::HEADER, &right)], body.replace("hidden", "hidde!")), "wrong-code", "WrongCode"),
+        (
+            post(path, &[(manu::HEADER, &format!("{of_another_secret},{of_another_secret}"))], body),
+            "wrong-code",
+            "WrongCode",
+        ),
     ];
-    for request in wrong {
+    for (request, reason, metric) in wrong {
         let bench = Bench::new().await;
         assert_eq!(bench.manu(request).await, (401, DENIED.to_owned()));
-        bench.assert_rejected(&account(), 401).await;
-        assert!(!format!("{:?}", bench.items()).contains("hidde"), "nothing of the body is kept");
+        assert!(bench.counted().contains(&format!("\"Rejected\":1,\"{metric}\":1,")), "{}", bench.counted());
+        bench.assert_refused(&account(), reason).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_right_code_is_enough_where_the_header_came_twice() {
+    let (body, wrong) = (r#"{"id":1,"note":"Käsitelty"}"#, "0".repeat(32));
+    let right = manu::verify_code(body.as_bytes(), MANU_SECRET).to_string();
+    let lists = [format!("{wrong},{right}"), format!("{right}, {wrong}")];
+    let joined = lists.iter().map(|list| post("/manu/acme/item-save", &[(manu::HEADER, list)], body));
+    let twice = post("/manu/acme/item-save", &[(manu::HEADER, &*wrong), (manu::HEADER, &*right)], body);
+    for request in joined.chain([twice]) {
+        assert_eq!(Bench::new().await.manu(request).await, recorded("item-save/1", 1));
+    }
+}
+
+/// A message with the code of `text`, whose bytes are `body`.
+fn sent(content_type: &str, text: &str, body: impl Into<Vec<u8>>) -> Request {
+    let code = manu::verify_code(text.as_bytes(), MANU_SECRET).to_string();
+    post("/manu/acme/sales-order-activate", &[(manu::HEADER, &code), ("content-type", content_type)], body)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_byte_order_mark_is_read_over_whether_the_code_counts_it_or_not() {
+    let text = r#"{"id":1,"note":"Seinäjoki"}"#;
+    let marked = format!("\u{feff}{text}");
+    for request in [sent("application/json", text, marked.clone()), sent("application/json", &marked, marked.clone())] {
+        for request in [as_text(request.clone()), request] {
+            let bench = Bench::new().await;
+            assert_eq!(bench.manu(request).await, recorded("sales-order-activate/1", 1));
+            let revisions = bench.ledger.revisions(&document("1")).await.unwrap();
+            assert_eq!(stored_document(&revisions[0]).unwrap().published_json(), text);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_is_read_in_its_own_charset_and_stored_in_utf8() {
+    let text = r#"{"id":1,"note":"Käsiteltävä – 5 €"}"#;
+    let windows = b"{\"id\":1,\"note\":\"K\xe4sitelt\xe4v\xe4 \x96 5 \x80\"}";
+    let bench = Bench::new().await;
+    let request = sent("application/json; charset=windows-1252", text, &windows[..]);
+    assert_eq!(bench.manu(request).await, recorded("sales-order-activate/1", 1));
+    let revisions = bench.ledger.revisions(&document("1")).await.unwrap();
+    assert_eq!(String::from_utf8_lossy(&revisions[0].body), text);
+    assert_eq!(revisions[0].content_type, "application/json; charset=utf-8");
+    let again = sent("application/json", text, text);
+    assert_eq!(bench.manu(again).await.1, "duplicate: sales-order-activate/1 is known as revision 1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_was_handed_over_as_text_is_utf8_whatever_it_declares() {
+    let text = r#"{"id":1,"note":"Seinäjoki"}"#;
+    let bench = Bench::new().await;
+    let request = as_text(sent("application/json; charset=windows-1252", text, text));
+    assert_eq!(bench.manu(request).await, recorded("sales-order-activate/1", 1));
+    let revisions = bench.ledger.revisions(&document("1")).await.unwrap();
+    assert_eq!(stored_document(&revisions[0]).unwrap().published_json(), text);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_lost_letters_on_its_way_is_not_called_recorded() {
+    let text = "{\"id\":1,\"note\":\"K\u{fffd}sitelty\"}";
+    let bench = Bench::new().await;
+    let (status, answer) = bench.manu(as_text(sent("application/json; charset=windows-1252", text, text))).await;
+    assert_eq!(status, 400);
+    assert!(answer.starts_with("the body lost letters before it came"), "{answer}");
+    assert!(answer.ends_with("(the message is kept in quarantine)"), "{answer}");
+    assert_eq!(bench.ledger.quarantined(&account()).await.unwrap()[0].body, text.as_bytes());
+    assert_eq!(bench.kept().len(), 1);
+    let bytes = sent("application/json", text, text);
+    assert_eq!(bench.manu(bytes).await.0, 200, "as bytes it is what the ERP sent");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_compressed_message_is_refused_by_the_name_of_its_encoding() {
+    let bench = Bench::new().await;
+    let mut request = signed(SALES_ORDER, r#"{"id":1}"#);
+    request.headers_mut().insert("content-encoding", "gzip".parse().unwrap());
+    let text = "the body is compressed with gzip: send it without Content-Encoding";
+    assert_eq!(bench.manu(request).await, (415, text.to_owned()));
+    bench.assert_refused(&account(), "compressed").await;
+}
+
+/// A bench with tokens for all types but one, which has its own.
+async fn bench_with_tokens() -> Bench {
+    let connections = json!({ "manu": {
+        "acme": { "secrets": [MANU_SECRET], "url_key": ["of-all", "of all+"],
+                  "webhook_keys": { "sales-dispatch-activate": ["of-dispatches", "earlier"] } },
+        "open": { "secrets": ["another secret"] } } });
+    let start = "2026-03-02T08:00:00Z".parse().unwrap();
+    Bench::with(start, connections::Connections::parse(&connections.to_string()).unwrap()).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_an_address_has_a_key_a_message_without_it_is_refused() {
+    let code = manu::verify_code(b"{\"id\":1}", MANU_SECRET).to_string();
+    let to = |address: &str| post(&format!("/manu/acme/{address}"), &[(manu::HEADER, &code)], "{\"id\":1}");
+    let right = [
+        "item-save?key=of-all",
+        "item-save?key=of%20all%2B",
+        "item-save?key=x&key=of-all",
+        "sales-dispatch-activate?key=of-dispatches",
+        "sales-dispatch-activate?a=b&key=earlier",
+    ];
+    for address in right {
+        let (status, text) = bench_with_tokens().await.manu(to(address)).await;
+        assert_eq!(status, 200, "{address}: {text}");
+    }
+    let wrong = [
+        "item-save",
+        "item-save?key=",
+        "item-save?key=of-dispatches",
+        "item-save?Key=of-all",
+        "sales-dispatch-activate",
+        "sales-dispatch-activate?key=of-all",
+    ];
+    for address in wrong {
+        let bench = bench_with_tokens().await;
+        let text = "the verify code is right, but the token in the address (?key=) is missing or wrong";
+        assert_eq!(bench.manu(to(address)).await, (401, text.to_owned()), "{address}");
+        bench.assert_refused(&account(), "wrong-token").await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_cannot_sign_learns_nothing_of_keys() {
+    for address in ["acme/item-save", "acme/item-save?key=of-all", "open/item-save", "nobody/item-save"] {
+        let request = post(&format!("/manu/{address}"), &[(manu::HEADER, &"0".repeat(32))], "{\"id\":1}");
+        assert_eq!(bench_with_tokens().await.manu(request).await, (401, DENIED.to_owned()), "{address}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_without_keys_takes_its_messages_at_any_address() {
+    let code = manu::verify_code(b"{\"id\":1}", "another secret").to_string();
+    for address in ["item-save", "item-save?key=anything"] {
+        let request = post(&format!("/manu/open/{address}"), &[(manu::HEADER, &code)], "{\"id\":1}");
+        assert_eq!(bench_with_tokens().await.manu(request).await.0, 200, "{address}");
     }
 }
 
@@ -101,8 +245,8 @@ async fn an_unknown_account_is_answered_as_a_wrong_code_and_its_name_is_not_kept
     let mut request = signed(SALES_ORDER, "{}");
     *request.uri_mut() = "https://function.invalid/manu/stranger/item-save".parse().unwrap();
     assert_eq!(bench.manu(request).await, (401, DENIED.to_owned()));
-    bench.assert_rejected(&Connection::unknown(System::Manu), 401).await;
     assert!(!format!("{:?}", bench.items()).contains("stranger"));
+    bench.assert_refused(&Connection::unknown(System::Manu), "wrong-code").await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -113,7 +257,7 @@ async fn an_unknown_type_is_not_found_and_the_answer_lists_the_types() {
     for webhook in WebhookType::ALL {
         assert!(text.contains(webhook.slug()), "{text}");
     }
-    bench.assert_rejected(&Connection::unknown(System::Manu), 404).await;
+    bench.assert_refused(&Connection::unknown(System::Manu), "no-such-address").await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -122,7 +266,7 @@ async fn another_path_is_not_found() {
         let bench = Bench::new().await;
         let answer = bench.manu(post(path, &[], "{}")).await;
         assert_eq!(answer, (404, "no such address: messages go to /manu/ACCOUNT/WEBHOOK".to_owned()));
-        bench.assert_rejected(&Connection::unknown(System::Manu), 404).await;
+        bench.assert_refused(&Connection::unknown(System::Manu), "no-such-address").await;
     }
 }
 
@@ -134,7 +278,7 @@ async fn another_method_is_not_allowed() {
     let response = manu_listener::handle(&bench.deps, request).await;
     assert_eq!(tilaussilta_tests::text(&response), (405, "messages are sent with POST".to_owned()));
     assert_eq!(response.headers()["allow"], "POST");
-    bench.assert_rejected(&Connection::unknown(System::Manu), 405).await;
+    bench.assert_refused(&Connection::unknown(System::Manu), "method").await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -143,7 +287,7 @@ async fn a_body_over_the_limit_is_not_kept() {
     let body = format!("{{\"id\":1}}{}", " ".repeat(MAX_BODY_BYTES));
     let answer = bench.manu(signed(SALES_ORDER, &body)).await;
     assert_eq!(answer, (413, "the body is over the limit of 1048576 bytes".to_owned()));
-    bench.assert_rejected(&account(), 413).await;
+    bench.assert_refused(&account(), "too-large").await;
 }
 
 /// A signed request under a content type.

@@ -10,7 +10,7 @@ use ledger::{ContentHash, DocumentKey, Evidence, NewRevision, Source};
 use platform::{Function, Metric};
 use sandbox::functions::Functions;
 use serde_json::{Value, json};
-use tilaussilta_tests::{METRICS_NAMESPACE, SHOP_KEY, ShopBench, post, signed};
+use tilaussilta_tests::{CONNECTIONS, METRICS_NAMESPACE, SHOP_KEY, ShopBench, post, shop_config, signed};
 use world::shop::{Breakage, Fault};
 
 /// Function and metric, each with the sum of its values.
@@ -104,9 +104,32 @@ async fn a_poll_counts_its_run_its_lag_and_its_gaps() {
     assert!(of(Metric::LagSeconds) > Some(0), "a failed run tells how far behind it is");
 }
 
+/// The usual connections, with a bridge whose dispatches come to an address without a key.
+fn connections_to_be_changed() -> String {
+    let mut connections: Value = serde_json::from_str(CONNECTIONS).unwrap();
+    connections["manu"]["acme"]["bridge"] = json!({ "shop": "acme", "orders": "$.order" });
+    connections.to_string()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_of_the_poller_and_a_reading_count_what_should_be_changed_in_the_connections() {
+    let to_be_changed = ShopBench::with(&connections_to_be_changed(), shop_config()).await;
+    let in_order = ShopBench::new().await;
+    for (world, expected) in [(to_be_changed, Some(1)), (in_order, None)] {
+        world.poll().await;
+        let counted = |function| sum(&sums(&world.bench.counted()), function, Metric::ConnectionWarnings);
+        assert_eq!(counted(Function::ChangesPoller), expected);
+        assert_eq!(counted(Function::ManuListener), None);
+        let wrong_code = post("/manu/acme/item-save", &[(manu::HEADER, &"0".repeat(32))], "{}");
+        world.wait(60).await;
+        world.bench.manu(wrong_code).await;
+        assert_eq!(counted(Function::ManuListener), expected, "it has read the connections again");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn each_documented_metric_is_counted_by_the_functions_documented_and_by_no_other() {
-    let world = ShopBench::new().await;
+    let world = ShopBench::with(&connections_to_be_changed(), shop_config()).await;
     let messaging = Messaging::new(world.deps.base.clock.clone());
     let functions = Functions::new(world.deps.clone(), &messaging);
     let path = format!("/mycashflow/acme/orders?key={SHOP_KEY}");
@@ -121,6 +144,9 @@ async fn each_documented_metric_is_counted_by_the_functions_documented_and_by_no
         world.bench.manu(signed("item-save", body)).await;
     }
     world.bench.manu(post("/manu/acme/item-save", &[], "{}")).await;
+    let wrong_code = post("/manu/acme/item-save", &[(manu::HEADER, &"0".repeat(32))], "{}");
+    world.wait(60).await;
+    world.bench.manu(wrong_code).await;
 
     let orders = world.orders(4);
     world.shop().unreadable(orders[0], Breakage::Value);

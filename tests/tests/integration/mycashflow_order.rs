@@ -57,7 +57,7 @@ async fn assert_quarantined(content_type: Option<&str>, body: &[u8], status: u16
     let kept = bench.ledger.quarantined(&shop()).await.unwrap();
     assert_eq!(kept.len(), 1);
     assert_eq!(kept[0].body, body);
-    assert_eq!(kept[0].content_type, content_type.unwrap_or(""));
+    assert_eq!(kept[0].content_type, content_type.unwrap_or("application/xml"));
     assert_eq!(bench.kept().len(), 1, "nothing but the quarantine: {:?}", bench.kept());
     let lines = bench.log(&shop()).await;
     assert_eq!((lines.len(), lines[0].outcome, lines[0].status), (1, Outcome::Quarantined, status));
@@ -160,21 +160,33 @@ async fn the_key_is_taken_from_a_header() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wrong_or_missing_key_leaves_one_log_line() {
+async fn a_key_of_a_header_that_came_twice_is_found() {
+    for name in ["x-api-key", "key"] {
+        assert_recorded(post(PATH, &[(name, "wrong"), (name, SHOP_KEY)], ORDER)).await;
+        assert_recorded(post(PATH, &[(name, &format!("wrong, {SHOP_KEY}"))], ORDER)).await;
+    }
+    assert_recorded(post(PATH, &[("authorization", &format!("Basic eDp5,Bearer {SHOP_KEY}"))], ORDER)).await;
+    let refused = Bench::new().await;
+    assert_eq!(refused.order(post(PATH, &[("key", "wrong,wronger")], ORDER)).await.0, 401);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_or_missing_key_is_only_counted() {
     let wrong = [
-        post(&format!("{PATH}?key=wrong"), &[], ORDER),
-        post(&format!("{PATH}?key="), &[], ORDER),
-        post(&format!("{PATH}?key={SHOP_KEY}x"), &[], ORDER),
-        post(PATH, &[("x-api-key", "wrong")], ORDER),
-        post(PATH, &[], ORDER),
-        post(PATH, &[("content-type", "image/png")], "no XML"),
+        (post(&format!("{PATH}?key=wrong"), &[], ORDER), "wrong-key"),
+        (post(&format!("{PATH}?key="), &[], ORDER), "no-key"),
+        (post(&format!("{PATH}?key={SHOP_KEY}x"), &[], ORDER), "wrong-key"),
+        (post(PATH, &[("x-api-key", "wrong")], ORDER), "wrong-key"),
+        (post(PATH, &[], ORDER), "no-key"),
+        (post(PATH, &[("content-type", "image/png")], "no XML"), "no-key"),
+        (post(PATH, &[], "x".repeat(MAX_BODY_BYTES + 1)), "no-key"),
+        (post(PATH, &[("content-encoding", "gzip")], ORDER), "no-key"),
     ];
-    for request in wrong {
+    for (request, reason) in wrong {
         let bench = Bench::new().await;
         let (status, text) = bench.order(request).await;
         assert_eq!((status, &*text), (401, "the key is missing or wrong, or there is no such shop"));
-        bench.assert_rejected(&shop(), 401).await;
-        assert!(!format!("{:?}", bench.items()).contains("2026-03-02 10"), "nothing of the body is kept");
+        bench.assert_refused(&shop(), reason).await;
     }
 }
 
@@ -183,7 +195,11 @@ async fn an_unknown_shop_is_answered_as_a_wrong_key_and_its_name_is_not_kept() {
     let bench = Bench::new().await;
     let (status, text) = bench.order(post(&format!("/mycashflow/stranger/orders?key={SHOP_KEY}"), &[], ORDER)).await;
     assert_eq!((status, &*text), (401, "the key is missing or wrong, or there is no such shop"));
-    bench.assert_rejected(&Connection::unknown(System::Mycashflow), 401).await;
+    tokio::time::advance(Duration::from_secs(60)).await;
+    bench.order(post("/", &[], "")).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let refused = bench.refused(&Connection::unknown(System::Mycashflow)).await;
+    assert_eq!(refused.iter().map(|(_, reason, count)| (&**reason, *count)).collect::<Vec<_>>(), [("wrong-key", 1)]);
     assert!(!format!("{:?}", bench.items()).contains("stranger"));
 }
 
@@ -195,7 +211,7 @@ async fn another_path_is_not_found() {
         let bench = Bench::new().await;
         let (status, text) = bench.order(post(&format!("{path}?key={SHOP_KEY}"), &[], ORDER)).await;
         assert_eq!((status, &*text), (404, "no such address: the orders of a shop go to /mycashflow/SHOP/orders"));
-        bench.assert_rejected(&Connection::unknown(System::Mycashflow), 404).await;
+        bench.assert_refused(&Connection::unknown(System::Mycashflow), "no-such-address").await;
     }
 }
 
@@ -207,7 +223,37 @@ async fn another_method_is_not_allowed() {
     let response = mycashflow_order::handle(&bench.deps, request).await;
     assert_eq!(tilaussilta_tests::text(&response), (405, "orders are sent with POST".to_owned()));
     assert_eq!(response.headers()["allow"], "POST");
-    bench.assert_rejected(&Connection::unknown(System::Mycashflow), 405).await;
+    bench.assert_refused(&Connection::unknown(System::Mycashflow), "method").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_strangers_write_an_entry_a_minute_and_reason() {
+    let bench = Bench::new().await;
+    let begun = tokio::time::Instant::now();
+    for number in 0..1000 {
+        let path = if number % 4 == 0 { "/mycashflow/nobody/orders" } else { PATH };
+        bench.order(post(&format!("{path}?key=wrong{number}"), &[], ORDER)).await;
+    }
+    assert_eq!(begun.elapsed(), Duration::ZERO, "no answer waited for the ledger, whose calls take time");
+    assert!(bench.items().is_empty());
+    tokio::time::advance(Duration::from_secs(60)).await;
+    assert_eq!(bench.order(with_key(None, ORDER)).await, (200, RECORDED.to_owned()));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let counts = async |connection| bench.refused(&connection).await.iter().map(|entry| entry.2).collect::<Vec<_>>();
+    assert_eq!((counts(shop()).await, counts(Connection::unknown(System::Mycashflow)).await), (vec![750], vec![250]));
+    assert_eq!(bench.log(&shop()).await.len(), 1, "the connection's own log has the genuine request only");
+    assert_eq!(bench.items().len(), 2 + 1 + 2, "a document, a line of the log, two entries");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_count_of_strangers_that_cannot_be_written_changes_no_answer() {
+    let bench = Bench::new().await;
+    bench.order(post(PATH, &[], ORDER)).await;
+    tokio::time::advance(Duration::from_secs(60)).await;
+    bench.fail("PutItem", CallFault::Failed, 1000);
+    assert_eq!(bench.order(with_key(None, ORDER)).await, (200, RECORDED.to_owned()));
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(bench.kept(), REVISION_1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -225,6 +271,23 @@ async fn a_type_that_is_neither_xml_nor_a_form_is_quarantined() {
     for content_type in ["image/png", "application/json"] {
         assert_quarantined(Some(content_type), b"\x89PNG\r\n", 415, "unsupported content type, expected XML").await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_compressed_body_is_kept_and_the_answer_names_its_encoding() {
+    for (header, name) in [("gzip", "gzip"), ("identity, BR", "br"), ("made-up", "an unknown encoding")] {
+        let bench = Bench::new().await;
+        let headers = [("content-type", "text/xml"), ("content-encoding", header)];
+        let body = b"\x1f\x8b\x08 no text";
+        let request = post(&format!("{PATH}?key={SHOP_KEY}"), &headers, body);
+        let (status, text) = bench.order(request).await;
+        assert_eq!(status, 415);
+        let says = format!("the body is compressed with {name}: send it without Content-Encoding");
+        assert_eq!(text, format!("{says} (the message is kept in quarantine)"));
+        let held = bench.ledger.quarantined(&shop()).await.unwrap();
+        assert_eq!((&*held[0].body, &*held[0].reason), (&body[..], &*says));
+    }
+    assert_recorded(post(&format!("{PATH}?key={SHOP_KEY}"), &[("content-encoding", "identity")], ORDER)).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -335,7 +398,9 @@ async fn one_unreadable_order_does_not_spoil_the_others() {
     assert!(text.ends_with("(the message is kept in quarantine); recorded: order/3, revision 1"), "{text}");
     let recorded = bench.ledger.revisions(&DocumentKey::order("acme", 3)).await.unwrap();
     assert_eq!(String::from_utf8_lossy(&recorded[0].body), order(3, ""), "each order keeps its own part");
-    assert_eq!(bench.ledger.quarantined(&shop()).await.unwrap()[0].body, body.into_bytes());
+    let held = bench.ledger.quarantined(&shop()).await.unwrap();
+    assert_eq!((held.len(), held[0].document.as_deref()), (1, Some("order/2")), "so that it can be erased by its name");
+    assert_eq!(String::from_utf8_lossy(&held[0].body), order(2, "<ShippingWeight>heavy</ShippingWeight>"));
     assert_eq!(bench.ledger.head(&DocumentKey::order("acme", 2)).await.unwrap(), None);
 }
 
