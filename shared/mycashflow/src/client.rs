@@ -282,7 +282,7 @@ impl ShopClient {
     async fn act(&self, request: &Request) -> Result<(), ClientError> {
         let response = self.attempt(request, 1).await.map_err(|failure| failure.error)?;
         // What the shop answers to a success is not documented, so any answer will do that is not known as a failure.
-        match read_page(&response.body, &Limits::default()) {
+        match read_page(&response.body, response.content_type.as_deref(), &Limits::default()) {
             Err(error @ (ReadError::Empty | ReadError::Html | ReadError::ErrorDocument)) => {
                 Err(ClientError::NotAnAnswer(error))
             }
@@ -315,7 +315,7 @@ impl ShopClient {
     async fn attempt_page(&self, request: &Request, attempt: u32) -> Result<Answer, Failure> {
         let started = Instant::now();
         let response = self.attempt(request, attempt).await?;
-        let page = read_page(&response.body, &Limits::default()).map_err(ClientError::NotAnAnswer)?;
+        let page = read_page(&response.body, response.content_type.as_deref(), &Limits::default()).map_err(ClientError::NotAnAnswer)?;
         Ok(Answer { page, date: response.date, elapsed: started.elapsed(), attempts: attempt })
     }
 

@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use jiff::Timestamp;
-
 use super::elements::{Rest, Value};
-use super::source::{Fault, Source, Tag};
+use super::fault::{Fault, Reason};
+use super::source::{Source, Tag};
 use super::text::{non_empty, trim};
-use super::value;
+use super::value::{self, ValueFault};
+use crate::decimal::Decimal;
 use crate::order::{Category, Contact, Line, LineKind, Order, Payment, Shipment, Text};
 
 /// Reads the order whose start tag is `tag`, up to and with its end tag.
@@ -18,10 +18,9 @@ pub(super) fn order<'a>(source: &mut Source<'a>, tag: &Tag<'a>) -> Result<Order,
     let mut rest = Rest::default();
     source.begin_order();
     let [id] = source.attributes(tag, ["id"], &mut rest)?;
-    let id = id.ok_or_else(|| source.value_fault(tag, "@id", "missing"))?;
+    let id = id.ok_or_else(|| source.value_fault(tag, "@id", Reason::Missing))?;
     order.id = value::whole(&id).map_err(|reason| source.value_fault(tag, "@id", reason))?;
-    let mut child = *tag;
-    while source.child(tag, &mut child, &mut rest)? {
+    while let Some(child) = source.child(tag, &mut rest)? {
         match child.name {
             "OrderNumber" => text(source, &child, &mut order.order_number, &mut rest)?,
             "OrderVersionID" => text(source, &child, &mut order.version_id, &mut rest)?,
@@ -46,8 +45,8 @@ pub(super) fn order<'a>(source: &mut Source<'a>, tag: &Tag<'a>) -> Result<Order,
                 shipment.pickup_point_code = owned(pickup_point);
             }
             "ShippingMethod" => source.repeated(&child, &mut rest)?,
-            "ShippingWeight" => parsed(source, &child, &mut shipment.weight, value::decimal, &mut rest)?,
-            "ShippingPackages" => parsed(source, &child, &mut shipment.parcel_count, value::whole, &mut rest)?,
+            "ShippingWeight" => side(source, &child, &mut shipment.weight, value::decimal, &mut rest)?,
+            "ShippingPackages" => side(source, &child, &mut shipment.parcel_count, value::whole, &mut rest)?,
             "Documents" => documents(source, &child, &mut order, &mut rest)?,
             "CustomerInformation" if order.customer_information.is_none() && order.customer_id.is_none() => {
                 let (id, contact) = contact(source, &child, "CustomerInformation")?;
@@ -77,30 +76,27 @@ fn has_method(Shipment { name, shipping_method_id, pickup_point_code, .. }: &Shi
     name.is_some() || shipping_method_id.is_some() || pickup_point_code.is_some()
 }
 
-fn ordered_at<'a>(source: &mut Source<'a>, tag: &Tag<'a>, order: &mut Order, rest: &mut Rest) -> Result<(), Fault> {
+fn ordered_at<'a>(source: &mut Source<'a>, tag: &Tag<'a>, order: &mut Order, rest: &mut Rest<'a>) -> Result<(), Fault> {
     if order.created_at.is_some() || order.created_at_local.is_some() || rest.keeps(tag.name) {
         return source.repeated(tag, rest);
     }
-    let (local, [seconds]) = source.leaf(tag, ["timestamp"], rest)?;
-    let fault = |reason: String| source.value_fault(tag, "OrderedAt/@timestamp", reason);
-    let seconds = seconds.map(|seconds| value::whole::<i64>(&seconds).map_err(fault)).transpose()?;
-    let instant = seconds.map(Timestamp::from_second).transpose();
-    let instant = instant.map_err(|_| fault("not within the years -9999 to 9999".to_owned()))?;
+    let (text, [seconds]) = source.leaf(tag, ["timestamp"], rest)?;
+    let timestamp = side_value(source, tag, "@timestamp", seconds, value::instant, rest);
     let warning;
-    (order.created_at, warning) = match (instant, &local) {
-        (Some(instant), Some(local)) => (Some(instant), value::check_local_time(instant, local)),
-        (None, Some(local)) => value::instant_of_local_time(local),
+    (order.created_at, warning) = match (timestamp, &text) {
+        (Some(instant), Some(text)) => (Some(instant), value::check_time(instant, text)),
+        (None, Some(text)) => value::instant_of_time(text),
         (instant, None) => (instant, None),
     };
-    order.created_at_local = owned(local);
+    order.created_at_local = owned(text);
     if let Some(warning) = warning {
-        source.warn("OrderedAt", &warning);
+        source.warn("OrderedAt", warning);
     }
     Ok(())
 }
 
 /// The customer's comment. The shop escapes it for HTML before it escapes it for XML: both layers are taken off.
-fn comments<'a>(source: &mut Source<'a>, tag: &Tag<'a>, slot: &mut Option<Text>, rest: &mut Rest) -> Result<(), Fault> {
+fn comments<'a>(source: &mut Source<'a>, tag: &Tag<'a>, slot: &mut Option<Text>, rest: &mut Rest<'a>) -> Result<(), Fault> {
     text(source, tag, slot, rest)?;
     if let Some(comment) = slot
         && let decoded @ Cow::Owned(_) = html_escape::decode_html_entities(comment.as_str())
@@ -110,7 +106,7 @@ fn comments<'a>(source: &mut Source<'a>, tag: &Tag<'a>, slot: &mut Option<Text>,
     Ok(())
 }
 
-fn documents<'a>(source: &mut Source<'a>, tag: &Tag<'a>, order: &mut Order, rest: &mut Rest) -> Result<(), Fault> {
+fn documents<'a>(source: &mut Source<'a>, tag: &Tag<'a>, order: &mut Order, rest: &mut Rest<'a>) -> Result<(), Fault> {
     if order.receipt_url.is_some()
         || order.dispatch_note_url.is_some()
         || order.invoice_url.is_some()
@@ -121,8 +117,7 @@ fn documents<'a>(source: &mut Source<'a>, tag: &Tag<'a>, order: &mut Order, rest
     source.enter("Documents", 0);
     let [] = source.attributes(tag, [], rest)?;
     rest.prefix = "Documents/";
-    let mut child = *tag;
-    while source.child(tag, &mut child, rest)? {
+    while let Some(child) = source.child(tag, rest)? {
         match child.name {
             "Receipt" => text(source, &child, &mut order.receipt_url, rest)?,
             "DispatchNote" => text(source, &child, &mut order.dispatch_note_url, rest)?,
@@ -146,8 +141,7 @@ fn contact<'a>(
     let mut rest = Rest::default();
     source.enter(name, 0);
     let [] = source.attributes(tag, [], &mut rest)?;
-    let mut child = *tag;
-    while source.child(tag, &mut child, &mut rest)? {
+    while let Some(child) = source.child(tag, &mut rest)? {
         match child.name {
             "CustomerID" if name == "CustomerInformation" => text(source, &child, &mut customer_id, &mut rest)?,
             "FirstName" => text(source, &child, &mut contact.first_name, &mut rest)?,
@@ -162,11 +156,11 @@ fn contact<'a>(
             "Country" => text(source, &child, &mut contact.country, &mut rest)?,
             "Email" => {
                 let Contact { email, email_marketing_allowed: allowed, .. } = &mut contact;
-                address(source, &child, "Email/@allowMarketing", (email, allowed), &mut rest)?;
+                address(source, &child, (email, allowed), &mut rest)?;
             }
             "Phone" => {
                 let Contact { phone, phone_marketing_allowed: allowed, .. } = &mut contact;
-                address(source, &child, "Phone/@allowMarketing", (phone, allowed), &mut rest)?;
+                address(source, &child, (phone, allowed), &mut rest)?;
             }
             "IPAddress" => text(source, &child, &mut contact.ip_address, &mut rest)?,
             _ => source.unknown(&child, &mut rest)?,
@@ -181,25 +175,23 @@ fn contact<'a>(
 fn address<'a>(
     source: &mut Source<'a>,
     tag: &Tag<'a>,
-    attribute: &str,
     (slot, allowed): (&mut Option<Text>, &mut Option<bool>),
-    rest: &mut Rest,
+    rest: &mut Rest<'a>,
 ) -> Result<(), Fault> {
     if slot.is_some() || allowed.is_some() || rest.keeps(tag.name) {
         return source.repeated(tag, rest);
     }
     let (address, [marketing]) = source.leaf(tag, ["allowMarketing"], rest)?;
     *slot = owned(address);
-    *allowed = value_of(source, tag, attribute, marketing, value::boolean)?;
+    *allowed = side_value(source, tag, "@allowMarketing", marketing, value::boolean, rest);
     Ok(())
 }
 
-fn products<'a>(source: &mut Source<'a>, tag: &Tag<'a>, lines: &mut Vec<Line>, rest: &mut Rest) -> Result<(), Fault> {
+fn products<'a>(source: &mut Source<'a>, tag: &Tag<'a>, lines: &mut Vec<Line>, rest: &mut Rest<'a>) -> Result<(), Fault> {
     source.enter("Products", 0);
     let [] = source.attributes(tag, [], rest)?;
     rest.prefix = "Products/";
-    let mut child = *tag;
-    while source.child(tag, &mut child, rest)? {
+    while let Some(child) = source.child(tag, rest)? {
         match child.name {
             "Product" => {
                 if lines.is_empty() {
@@ -222,8 +214,7 @@ fn line<'a>(source: &mut Source<'a>, tag: &Tag<'a>) -> Result<Line, Fault> {
     let mut line = Line::default();
     let mut rest = Rest::default();
     let [] = source.attributes(tag, [], &mut rest)?;
-    let mut child = *tag;
-    while source.child(tag, &mut child, &mut rest)? {
+    while let Some(child) = source.child(tag, &mut rest)? {
         match child.name {
             "ProductID" => product_id(source, &child, &mut line, &mut rest)?,
             "ProductName" => text(source, &child, &mut line.product_name, &mut rest)?,
@@ -236,15 +227,15 @@ fn line<'a>(source: &mut Source<'a>, tag: &Tag<'a>) -> Result<Line, Fault> {
             "Code" | "codeph" => text(source, &child.spelled("Code"), &mut line.product_code, &mut rest)?,
             "UnitPrice" if line.unit_price.is_none() && line.vat_rate.is_none() && !rest.keeps(child.name) => {
                 let (price, [vat]) = source.leaf(&child, ["vat"], &mut rest)?;
-                line.unit_price = value_of(source, &child, "UnitPrice", price, value::decimal)?;
-                line.vat_rate = value_of(source, &child, "UnitPrice/@vat", vat, value::decimal)?;
+                line.unit_price = amount_of(source, &child, price)?;
+                line.vat_rate = side_value(source, &child, "@vat", vat, value::decimal, &mut rest);
             }
             "UnitPrice" => source.repeated(&child, &mut rest)?,
-            "UnitTax" => parsed(source, &child, &mut line.unit_tax, value::decimal, &mut rest)?,
-            "Quantity" => parsed(source, &child, &mut line.quantity, value::decimal, &mut rest)?,
-            "Total" => parsed(source, &child, &mut line.total, value::decimal, &mut rest)?,
-            "TotalTax" => parsed(source, &child, &mut line.total_tax, value::decimal, &mut rest)?,
-            "Shipped" => parsed(source, &child, &mut line.shipped, value::boolean, &mut rest)?,
+            "UnitTax" => amount(source, &child, &mut line.unit_tax, &mut rest)?,
+            "Quantity" => amount(source, &child, &mut line.quantity, &mut rest)?,
+            "Total" => amount(source, &child, &mut line.total, &mut rest)?,
+            "TotalTax" => amount(source, &child, &mut line.total_tax, &mut rest)?,
+            "Shipped" => side(source, &child, &mut line.shipped, value::boolean, &mut rest)?,
             "Campaign" => campaign(source, &child, &mut line, &mut rest)?,
             "Categories" => categories(source, &child, &mut line.categories, &mut rest)?,
             _ => source.unknown(&child, &mut rest)?,
@@ -255,7 +246,7 @@ fn line<'a>(source: &mut Source<'a>, tag: &Tag<'a>) -> Result<Line, Fault> {
     Ok(line)
 }
 
-fn product_id<'a>(source: &mut Source<'a>, tag: &Tag<'a>, line: &mut Line, rest: &mut Rest) -> Result<(), Fault> {
+fn product_id<'a>(source: &mut Source<'a>, tag: &Tag<'a>, line: &mut Line, rest: &mut Rest<'a>) -> Result<(), Fault> {
     if line.product_id.is_some() || kind(line) != LineKind::Product || rest.keeps(tag.name) {
         return source.repeated(tag, rest);
     }
@@ -279,18 +270,17 @@ fn kind(line: &Line) -> LineKind {
     }
 }
 
-fn campaign<'a>(source: &mut Source<'a>, tag: &Tag<'a>, line: &mut Line, rest: &mut Rest) -> Result<(), Fault> {
+fn campaign<'a>(source: &mut Source<'a>, tag: &Tag<'a>, line: &mut Line, rest: &mut Rest<'a>) -> Result<(), Fault> {
     if line.campaign_id.is_some() || line.normal_unit_price.is_some() || rest.keeps(tag.name) {
         return source.repeated(tag, rest);
     }
     source.enter("Campaign", 0);
     let [] = source.attributes(tag, [], rest)?;
     rest.prefix = "Campaign/";
-    let mut child = *tag;
-    while source.child(tag, &mut child, rest)? {
+    while let Some(child) = source.child(tag, rest)? {
         match child.name {
             "CampaignID" => text(source, &child, &mut line.campaign_id, rest)?,
-            "NormalUnitPrice" => parsed(source, &child, &mut line.normal_unit_price, value::decimal, rest)?,
+            "NormalUnitPrice" => amount(source, &child, &mut line.normal_unit_price, rest)?,
             _ => source.unknown(&child, rest)?,
         }
     }
@@ -303,7 +293,7 @@ fn categories<'a>(
     source: &mut Source<'a>,
     tag: &Tag<'a>,
     list: &mut Vec<Category>,
-    rest: &mut Rest,
+    rest: &mut Rest<'a>,
 ) -> Result<(), Fault> {
     if !list.is_empty() || rest.keeps(tag.name) {
         return source.repeated(tag, rest);
@@ -311,8 +301,7 @@ fn categories<'a>(
     source.enter("Categories", 0);
     let [] = source.attributes(tag, [], rest)?;
     rest.prefix = "Categories/";
-    let mut child = *tag;
-    while source.child(tag, &mut child, rest)? {
+    while let Some(child) = source.child(tag, rest)? {
         match child.name {
             "Category" => {
                 let kept_before = rest.extra.len();
@@ -330,37 +319,73 @@ fn categories<'a>(
     Ok(())
 }
 
-fn text<'a>(source: &mut Source<'a>, tag: &Tag<'a>, slot: &mut Option<Text>, rest: &mut Rest) -> Result<(), Fault> {
-    if slot.is_some() || rest.keeps(tag.name) {
-        return source.repeated(tag, rest);
-    }
-    *slot = owned(source.text(tag, rest)?);
-    Ok(())
-}
-
-fn parsed<'a, T>(
+#[inline]
+fn text<'a>(
     source: &mut Source<'a>,
     tag: &Tag<'a>,
-    slot: &mut Option<T>,
-    parse: impl Fn(&str) -> Result<T, String>,
-    rest: &mut Rest,
+    slot: &mut Option<Text>,
+    rest: &mut Rest<'a>,
 ) -> Result<(), Fault> {
     if slot.is_some() || rest.keeps(tag.name) {
         return source.repeated(tag, rest);
     }
-    let text = source.text(tag, rest)?;
-    *slot = value_of(source, tag, tag.name, text, parse)?;
+    let (text, []) = source.leaf(tag, [], rest)?;
+    *slot = owned(text);
     Ok(())
 }
 
-fn value_of<'a, T>(
-    source: &Source<'a>,
+/// Money or a quantity, without which the order cannot be read.
+fn amount<'a>(
+    source: &mut Source<'a>,
     tag: &Tag<'a>,
-    leaf: &str,
+    slot: &mut Option<Decimal>,
+    rest: &mut Rest<'a>,
+) -> Result<(), Fault> {
+    if slot.is_some() || rest.keeps(tag.name) {
+        return source.repeated(tag, rest);
+    }
+    let (text, []) = source.leaf(tag, [], rest)?;
+    *slot = amount_of(source, tag, text)?;
+    Ok(())
+}
+
+fn amount_of<'a>(source: &Source<'a>, tag: &Tag<'a>, text: Value<'a>) -> Result<Option<Decimal>, Fault> {
+    text.map(|text| value::decimal(&text).map_err(|fault| source.value_fault(tag, tag.name, fault))).transpose()
+}
+
+/// An element without which the order is still worth reading: what cannot be read of it is kept as text.
+fn side<'a, T>(
+    source: &mut Source<'a>,
+    tag: &Tag<'a>,
+    slot: &mut Option<T>,
+    parse: impl Fn(&str) -> Result<T, ValueFault>,
+    rest: &mut Rest<'a>,
+) -> Result<(), Fault> {
+    if slot.is_some() || rest.keeps(tag.name) {
+        return source.repeated(tag, rest);
+    }
+    let (text, []) = source.leaf(tag, [], rest)?;
+    *slot = side_value(source, tag, "", text, parse, rest);
+    Ok(())
+}
+
+/// The same of one attribute, `@NAME`, or of the text of an element, for which `attribute` is empty.
+fn side_value<'a, T>(
+    source: &mut Source<'a>,
+    tag: &Tag<'a>,
+    attribute: &str,
     text: Value<'a>,
-    parse: impl Fn(&str) -> Result<T, String>,
-) -> Result<Option<T>, Fault> {
-    text.map(|text| parse(&text).map_err(|reason| source.value_fault(tag, leaf, reason))).transpose()
+    parse: impl Fn(&str) -> Result<T, ValueFault>,
+    rest: &mut Rest<'a>,
+) -> Option<T> {
+    let text = text?;
+    match parse(&text) {
+        Ok(value) => Some(value),
+        Err(fault) => {
+            source.unreadable(tag, attribute, &text, fault, rest);
+            None
+        }
+    }
 }
 
 fn owned(text: Value<'_>) -> Option<Text> {

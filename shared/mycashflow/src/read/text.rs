@@ -5,16 +5,16 @@ use std::borrow::Cow;
 use quick_xml::XmlVersion;
 use quick_xml::events::attributes::Attribute;
 
-use super::source::{BAD_ATTRIBUTE, UNDECLARED_ENTITY};
+use super::fault::Reason;
 use crate::order::Text;
 
 /// The value of an attribute, normalised as XML asks for.
-pub(super) fn attribute_value<'a>(attribute: &Attribute<'a>, name: &str) -> Result<Cow<'a, str>, &'static str> {
+pub(super) fn attribute_value<'a>(attribute: &Attribute<'a>, name: &str) -> Result<Cow<'a, str>, Reason> {
     if !is_name(name) || memchr::memchr(b'<', attribute.value.as_bytes()).is_some() {
-        return Err(BAD_ATTRIBUTE);
+        return Err(Reason::BadAttribute);
     }
     // Depth 1: what a reference stands for is not searched for further references.
-    attribute.normalized_value_with(XmlVersion::Explicit1_0, 1, html_entity).map_err(|_| UNDECLARED_ENTITY)
+    attribute.normalized_value_with(XmlVersion::Explicit1_0, 1, html_entity).map_err(|_| Reason::UndeclaredEntity)
 }
 
 /// What `&name;` stands for: a character, one of XML's own five entities or, because PHP shops let them slip through,
@@ -47,19 +47,13 @@ fn html_entity(name: &str) -> Option<&'static str> {
 }
 
 /// White space as XML has it; a no-break space is none.
-fn is_xml_space(c: char) -> bool {
+pub(super) fn is_xml_space(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\r' | '\n')
-}
-
-/// The same of a byte.
-#[inline]
-pub(super) fn is_space_byte(byte: u8) -> bool {
-    is_xml_space(char::from(byte))
 }
 
 /// Whether there is nothing but white space.
 pub(super) fn is_space(text: &str) -> bool {
-    text.bytes().all(is_space_byte)
+    text.bytes().all(|byte| is_xml_space(char::from(byte)))
 }
 
 /// Appends a piece of text; the first piece, mostly the only one, is not copied.

@@ -13,8 +13,8 @@ fn reads_every_field_of_the_vendors_sample() {
     assert_eq!(page.entries.len(), 1);
     let entry = &page.entries[0];
     assert_eq!((entry.id, entry.ordered_at), (Some(58), Some(1_345_401_893)));
-    assert!(page.slice(entry).starts_with("<Order id=\"58\">"));
-    assert!(page.slice(entry).ends_with("</Products>\n  </Order>"));
+    assert!(page.slice(entry).starts_with(b"<Order id=\"58\">"));
+    assert!(page.slice(entry).ends_with(b"</Products>\n  </Order>"));
 
     let address = Contact {
         first_name: some("Ismo"),
@@ -133,8 +133,8 @@ fn reads_what_clients_report_beyond_the_sample() {
     assert_eq!(order.customer_information, None);
     let line = &order.products[0];
     assert_eq!((line.kind, line.coupon_code.as_deref()), (LineKind::Coupon, Some("KESA")));
-    assert_eq!((line.unit_tax, line.total_tax), (decimal("-1.2345"), decimal("-2.4690")));
-    assert_eq!(line.total_tax.unwrap().to_string(), "-2.4690");
+    assert_eq!((line.unit_tax.clone(), line.total_tax.clone()), (decimal("-1.2345"), decimal("-2.4690")));
+    assert_eq!(line.total_tax.as_ref().unwrap().to_string(), "-2.4690");
     let [first, second] = [("4", some("Kengät")), ("9", None)].map(|(id, name)| Category { id: some(id), name });
     assert_eq!(line.categories, [first, second]);
 }
@@ -148,7 +148,7 @@ fn reads_the_span_of_a_list() {
     assert_eq!((page.time_from, page.time_to, page.total), (Some(1_336_738_000), Some(1_345_401_893), Some(58)));
     let keys: Vec<_> = page.entries.iter().map(|entry| (entry.id, entry.ordered_at)).collect();
     assert_eq!(keys, [(Some(1), Some(1_336_738_023)), (Some(58), None)]);
-    assert_eq!(page.slice(&page.entries[1]), "<Order id=\"58\"/>");
+    assert_eq!(page.slice(&page.entries[1]), b"<Order id=\"58\"/>");
     assert!(page.entries[0].order.as_ref().unwrap().warnings.is_empty());
 }
 
@@ -227,7 +227,7 @@ fn keeps_a_repeated_element_and_warns() {
         <Products><Product/><Product><Total>1</Total><Total>2</Total></Product></Products>",
     ));
     assert_eq!((order.status, order.extra), (some("Open"), vec![extra("OrderStatus", "Shipped")]));
-    assert_eq!((order.products[1].total, &*order.products[1].extra), (decimal("1"), &[extra("Total", "2")][..]));
+    assert_eq!((order.products[1].total.clone(), &*order.products[1].extra), (decimal("1"), &[extra("Total", "2")][..]));
     let warnings =
         ["Order/OrderStatus", "Order/Products/Product[2]/Total"].map(|path| format!("{path}: repeated, kept in extra"));
     assert_eq!(order.warnings, warnings);
@@ -308,7 +308,7 @@ fn tells_fees_from_products() {
 fn decimals_are_kept_as_written() {
     for written in ["0", "5", "5.00", "-82.6446", "1234567890123456789.123456789"] {
         let order = one(with(&format!("<ShippingWeight>{written}</ShippingWeight>")));
-        assert_eq!(order.shipments[0].weight.unwrap().to_string(), written);
+        assert_eq!(order.shipments[0].weight.as_ref().unwrap().to_string(), written);
     }
 }
 

@@ -73,8 +73,8 @@ fn refuses_too_much() {
     assert_snapshot!(refused(nested(31)), @"elements nested more than 32 deep at line 1, column 113");
     assert_snapshot!(refused("<a>".repeat(100_000)), @"elements nested more than 32 deep at line 1, column 97");
     let limits = Limits { document_bytes: 9, ..Limits::default() };
-    assert!(read_page(b"<Orders/>", &limits).is_ok());
-    assert_snapshot!(read_page(b"<Orders/>\n", &limits).err().unwrap(), @"the document has 10 bytes, more than the limit of 9");
+    assert!(read_page(b"<Orders/>", None, &limits).is_ok());
+    assert_snapshot!(read_page(b"<Orders/>\n", None, &limits).err().unwrap(), @"the document has 10 bytes, more than the limit of 9");
 }
 
 #[test]
@@ -100,13 +100,13 @@ fn a_document_cut_short_is_never_a_page() {
     ] {
         let end = document.trim_ascii_end().len();
         for cut in 0..end {
-            let result = read_page(&document[..cut], &Limits::default());
+            let result = read_page(&document[..cut], None, &Limits::default());
             assert!(
                 matches!(result, Err(ReadError::Truncated { .. } | ReadError::Empty | ReadError::InvalidUtf8 { .. })),
                 "cut at {cut}"
             );
         }
-        assert!(read_page(&document[..end], &Limits::default()).is_ok());
+        assert!(read_page(&document[..end], None, &Limits::default()).is_ok());
     }
     assert_snapshot!(refused("<Orders>\n<Order id='1'/>\n<Order id='2'><City>Ou"), @"the document is cut short at line 3, column 23: its root element has no end");
 }
