@@ -31,6 +31,11 @@ impl Decoded<'_> {
         self.invalid.get(next).map(|invalid| invalid.text).filter(|at| *at < range.end)
     }
 
+    /// Whether all of the bytes are characters.
+    pub(crate) fn is_valid(&self) -> bool {
+        self.invalid.is_empty()
+    }
+
     /// The bytes of a range of the text.
     pub(crate) fn bytes_of(&self, range: &Range<usize>) -> &[u8] {
         let offset = |at: usize| match self.invalid.partition_point(|invalid| invalid.text < at).checked_sub(1) {
@@ -83,6 +88,9 @@ pub(crate) fn without_marks(bytes: &[u8]) -> &[u8] {
 }
 
 fn decode_utf8(bytes: &[u8]) -> Decoded<'_> {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return Decoded { text: text.to_owned(), bytes, invalid: Vec::new() };
+    }
     let mut text = String::with_capacity(bytes.len());
     let mut invalid = Vec::new();
     let mut bytes_end = 0;

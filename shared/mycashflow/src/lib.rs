@@ -13,6 +13,7 @@ mod request;
 mod schema;
 mod shop;
 mod transport;
+mod work;
 #[cfg(any(test, feature = "write"))]
 mod write;
 

@@ -325,9 +325,66 @@ mod tests {
         assert!(push(boundary, &whole).document.is_ok());
     }
 
+    fn type_of(content_type: &str, body: &[u8], handed: Handed) -> String {
+        push_document(Some(content_type), body, handed).document.unwrap().content_type.into_owned()
+    }
+
+    #[test]
+    fn the_document_has_its_own_content_type() {
+        let xml = XML.as_bytes();
+        assert_eq!(type_of("text/xml; charset=ISO-8859-1", xml, Handed::AsBytes), "text/xml; charset=ISO-8859-1");
+        assert_eq!(push(None, xml).document.unwrap().content_type, "application/xml");
+        let form = b"key=secret&a=%3COrder%2F%3E";
+        let declared = b"a=%3C%3Fxml+version='1.0'+encoding='ISO-8859-1'%3F%3E%3COrder%2F%3E";
+        let urlencoded = "application/x-www-form-urlencoded";
+        assert_eq!(type_of(urlencoded, form, Handed::AsBytes), "application/xml");
+        assert_eq!(type_of(&format!("{urlencoded}; charset=latin1"), form, Handed::AsBytes), "application/xml; charset=latin1");
+        // A framework adds its own charset to a form, whatever the document in it is in.
+        assert_eq!(type_of(&format!("{urlencoded}; charset=utf-8"), declared, Handed::AsBytes), "application/xml");
+        let body = multipart(&[("name=\"x\"\r\nContent-Type: text/xml; charset=ISO-8859-1", b"<Order n='\xE4'/>")]);
+        let multipart = "multipart/form-data; boundary=XX; charset=utf-8";
+        assert_eq!(type_of(multipart, &body, Handed::AsBytes), "application/xml; charset=ISO-8859-1");
+    }
+
+    #[test]
+    fn a_body_that_was_handed_over_as_text_is_utf8_whatever_it_declares() {
+        let declared = "<?xml version='1.0' encoding='ISO-8859-1'?><Order id='7'><City>Sein\u{e4}joki</City></Order>";
+        let utf8 = "application/xml; charset=utf-8";
+        for content_type in ["text/xml; charset=ISO-8859-1", "text/xml", "", "text/plain; charset=windows-1252"] {
+            assert_eq!(type_of(content_type, declared.as_bytes(), Handed::AsText), utf8);
+        }
+        let body = multipart(&[("name=\"x\"\r\nContent-Type: text/xml; charset=ISO-8859-1", declared.as_bytes())]);
+        assert_eq!(type_of("multipart/form-data; boundary=XX", &body, Handed::AsText), utf8);
+        let urlencoded = "application/x-www-form-urlencoded";
+        assert_eq!(type_of(urlencoded, format!("x={declared}").replace('<', "%3C").as_bytes(), Handed::AsText), utf8);
+        // What is escaped was no text for whoever decoded the body.
+        assert_eq!(type_of(urlencoded, b"x=%3COrder+n='%E4'/%3E", Handed::AsText), "application/xml");
+        let document = push_document(Some("text/xml; charset=ISO-8859-1"), declared.as_bytes(), Handed::AsText).document;
+        let document = document.unwrap();
+        let page = crate::read_page(&document.bytes, Some(&document.content_type), &crate::Limits::default()).unwrap();
+        assert_eq!(page.entries[0].order.as_ref().unwrap().extra[0].text.as_deref(), Some("Sein\u{e4}joki"));
+    }
+
+    #[test]
+    fn a_document_tells_of_its_lost_letters() {
+        let lost = |body: &[u8]| push(None, body).document.unwrap().has_lost_letters();
+        assert!(lost("<City>Sein\u{FFFD}joki</City>".as_bytes()));
+        assert!(!lost("<City>Sein\u{e4}joki</City>".as_bytes()) && !lost(b"<City>Sein\xE4joki</City>"));
+    }
+
+    #[test]
+    fn the_document_is_without_the_key_and_read_again_by_its_type() {
+        let form = b"key=secret&xml=%3COrder+id%3D%277%27%3E%3CCity%3ESein%E4joki%3C%2FCity%3E%3C%2FOrder%3E";
+        let content_type = Some("application/x-www-form-urlencoded; charset=ISO-8859-1");
+        let document = push(content_type, form).document.unwrap();
+        assert!(memchr::memmem::find(&document.bytes, b"secret").is_none());
+        let again = push(Some(&document.content_type), &document.bytes);
+        assert_eq!(again, PushBody { document: Ok(document.clone()), key: None });
+    }
+
     #[test]
     fn debug_shows_neither_key_nor_document() {
         let push = push(FORM, b"key=secret&x=%3Cpersonal/%3E");
-        assert_eq!(format!("{push:?}"), "PushBody { document: Ok(PushDocument { bytes: 11, type: \"application/xml\" }), has_key: true }");
+        assert_eq!(format!("{push:?}"), "PushBody { document: Ok(PushDocument { bytes: 11, type: \"application/xml; charset=UTF-8\" }), has_key: true }");
     }
 }

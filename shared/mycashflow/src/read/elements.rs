@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 
-use super::fault::{Fault, Reason};
+use super::fault::{Reason, Stopped};
 use super::source::{Event, Source, Tag};
 use super::text::{attribute_value, is_name, is_space, join, non_empty, trim};
 use super::value::ValueFault;
 use crate::order::Extra;
+use crate::work;
 
 /// One thing inside of an element.
 enum Inside<'a> {
@@ -31,6 +32,7 @@ impl<'a> Rest<'a> {
     /// Whether something of an earlier element of this name is kept. Then another one is a repetition, even if the
     /// earlier one had no value.
     pub(super) fn keeps(&self, name: &str) -> bool {
+        work::note(self.kept.len());
         self.kept.contains(&name)
     }
 
@@ -58,8 +60,8 @@ impl<'a> Rest<'a> {
 
 impl<'a> Source<'a> {
     /// The next element inside the container of `tag`; none at its end. Text among the elements is kept in `rest`.
-    #[inline]
-    pub(super) fn child(&mut self, tag: &Tag<'a>, rest: &mut Rest<'a>) -> Result<Option<Tag<'a>>, Fault> {
+    #[inline(always)]
+    pub(super) fn child(&mut self, tag: &Tag<'a>, rest: &mut Rest<'a>) -> Result<Option<Tag<'a>>, Stopped> {
         let mut stray = Cow::Borrowed("");
         let child = loop {
             match self.inside(tag)? {
@@ -79,8 +81,8 @@ impl<'a> Source<'a> {
     }
 
     /// What comes next inside the element of `tag`; nothing at its end.
-    #[inline]
-    fn inside(&mut self, tag: &Tag<'a>) -> Result<Option<Inside<'a>>, Fault> {
+    #[inline(always)]
+    fn inside(&mut self, tag: &Tag<'a>) -> Result<Option<Inside<'a>>, Stopped> {
         if tag.is_empty {
             return Ok(None);
         }
@@ -101,14 +103,14 @@ impl<'a> Source<'a> {
         tag: &Tag<'a>,
         names: [&str; N],
         rest: &mut Rest<'a>,
-    ) -> Result<(Value<'a>, [Value<'a>; N]), Fault> {
+    ) -> Result<(Value<'a>, [Value<'a>; N]), Stopped> {
         let attributes = self.attributes(tag, names, rest).map_err(|fault| fault.inside(tag.name))?;
         Ok((self.text(tag, rest)?, attributes))
     }
 
     /// The text of an element, in however many pieces it comes. Elements inside of it are kept in `rest`.
-    #[inline]
-    fn text(&mut self, tag: &Tag<'a>, rest: &mut Rest<'a>) -> Result<Value<'a>, Fault> {
+    #[inline(always)]
+    fn text(&mut self, tag: &Tag<'a>, rest: &mut Rest<'a>) -> Result<Value<'a>, Stopped> {
         let mut value = Cow::Borrowed("");
         while let Some(inside) = self.inside(tag).map_err(|fault| fault.inside(tag.name))? {
             match inside {
@@ -129,7 +131,7 @@ impl<'a> Source<'a> {
         tag: &Tag<'a>,
         names: [&str; N],
         rest: &mut Rest<'a>,
-    ) -> Result<[Value<'a>; N], Fault> {
+    ) -> Result<[Value<'a>; N], Stopped> {
         let mut values = [const { None }; N];
         if !tag.has_attributes() {
             return Ok(values);
@@ -154,7 +156,7 @@ impl<'a> Source<'a> {
     pub(super) fn each_attribute<'s>(
         &'s self,
         tag: &Tag<'a>,
-    ) -> impl Iterator<Item = (&'a str, Result<Cow<'a, str>, Fault>)> + use<'a, 's> {
+    ) -> impl Iterator<Item = (&'a str, Result<Cow<'a, str>, Stopped>)> + use<'a, 's> {
         let start = tag.start;
         tag.attributes().map(move |attribute| match attribute {
             Ok(attribute) => {
@@ -167,7 +169,7 @@ impl<'a> Source<'a> {
     }
 
     /// An element that the specification does not name, with all there is inside it.
-    fn element(&mut self, tag: &Tag<'a>) -> Result<Extra, Fault> {
+    fn element(&mut self, tag: &Tag<'a>) -> Result<Extra, Stopped> {
         if tag.name == "Order" {
             return Err(self.fault(tag.start, Reason::NestedOrder));
         }
@@ -190,14 +192,14 @@ impl<'a> Source<'a> {
     }
 
     /// Keeps an element that the specification does not name.
-    pub(super) fn unknown(&mut self, tag: &Tag<'a>, rest: &mut Rest<'a>) -> Result<(), Fault> {
+    pub(super) fn unknown(&mut self, tag: &Tag<'a>, rest: &mut Rest<'a>) -> Result<(), Stopped> {
         let element = self.element(tag)?;
         rest.keep(tag.name, element);
         Ok(())
     }
 
     /// Keeps an element that was there before, and warns.
-    pub(super) fn repeated(&mut self, tag: &Tag<'a>, rest: &mut Rest<'a>) -> Result<(), Fault> {
+    pub(super) fn repeated(&mut self, tag: &Tag<'a>, rest: &mut Rest<'a>) -> Result<(), Stopped> {
         self.warn(tag.name, "repeated, kept in extra");
         self.unknown(tag, rest)
     }

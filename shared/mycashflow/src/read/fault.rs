@@ -60,6 +60,9 @@ pub enum Reason {
     Value(#[from] ValueFault),
 }
 
+/// Why reading stopped. It is rare, so it is in a box: results are then no larger than what is read.
+pub(super) type Stopped = Box<Fault>;
+
 /// Why reading stopped.
 #[derive(Debug)]
 pub(super) enum Fault {
@@ -71,11 +74,13 @@ pub(super) enum Fault {
 
 impl Fault {
     /// The fault, as one of the element `name` in the container that it was found in.
-    pub(super) fn inside(self, name: &str) -> Self {
-        match self {
-            Self::Local { offset, path, reason } => Self::Local { offset, path: format!("{path}/{name}"), reason },
-            document @ Self::Document { .. } => document,
+    #[cold]
+    pub(super) fn inside(mut self: Box<Self>, name: &str) -> Stopped {
+        if let Self::Local { path, .. } = &mut *self {
+            path.push('/');
+            path.push_str(name);
         }
+        self
     }
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::elements::{Rest, Value};
-use super::fault::{Fault, Reason};
+use super::fault::{Reason, Stopped};
 use super::source::{Source, Tag};
 use super::text::{non_empty, trim};
 use super::value::{self, ValueFault};
@@ -11,7 +11,7 @@ use crate::decimal::Decimal;
 use crate::order::{Category, Contact, Line, LineKind, Order, Payment, Shipment, Text};
 
 /// Reads the order whose start tag is `tag`, up to and with its end tag.
-pub(super) fn order<'a>(source: &mut Source<'a>, tag: &Tag<'a>) -> Result<Order, Fault> {
+pub(super) fn order<'a>(source: &mut Source<'a>, tag: &Tag<'a>) -> Result<Order, Stopped> {
     let mut order = Order::default();
     let mut payment = Payment::default();
     let mut shipment = Shipment::default();
@@ -76,7 +76,7 @@ fn has_method(Shipment { name, shipping_method_id, pickup_point_code, .. }: &Shi
     name.is_some() || shipping_method_id.is_some() || pickup_point_code.is_some()
 }
 
-fn ordered_at<'a>(source: &mut Source<'a>, tag: &Tag<'a>, order: &mut Order, rest: &mut Rest<'a>) -> Result<(), Fault> {
+fn ordered_at<'a>(source: &mut Source<'a>, tag: &Tag<'a>, order: &mut Order, rest: &mut Rest<'a>) -> Result<(), Stopped> {
     if order.created_at.is_some() || order.created_at_local.is_some() || rest.keeps(tag.name) {
         return source.repeated(tag, rest);
     }
@@ -96,7 +96,7 @@ fn ordered_at<'a>(source: &mut Source<'a>, tag: &Tag<'a>, order: &mut Order, res
 }
 
 /// The customer's comment. The shop escapes it for HTML before it escapes it for XML: both layers are taken off.
-fn comments<'a>(source: &mut Source<'a>, tag: &Tag<'a>, slot: &mut Option<Text>, rest: &mut Rest<'a>) -> Result<(), Fault> {
+fn comments<'a>(source: &mut Source<'a>, tag: &Tag<'a>, slot: &mut Option<Text>, rest: &mut Rest<'a>) -> Result<(), Stopped> {
     text(source, tag, slot, rest)?;
     if let Some(comment) = slot
         && let decoded @ Cow::Owned(_) = html_escape::decode_html_entities(comment.as_str())
@@ -106,7 +106,7 @@ fn comments<'a>(source: &mut Source<'a>, tag: &Tag<'a>, slot: &mut Option<Text>,
     Ok(())
 }
 
-fn documents<'a>(source: &mut Source<'a>, tag: &Tag<'a>, order: &mut Order, rest: &mut Rest<'a>) -> Result<(), Fault> {
+fn documents<'a>(source: &mut Source<'a>, tag: &Tag<'a>, order: &mut Order, rest: &mut Rest<'a>) -> Result<(), Stopped> {
     if order.receipt_url.is_some()
         || order.dispatch_note_url.is_some()
         || order.invoice_url.is_some()
@@ -135,7 +135,7 @@ fn contact<'a>(
     source: &mut Source<'a>,
     tag: &Tag<'a>,
     name: &'static str,
-) -> Result<(Option<Text>, Option<Contact>), Fault> {
+) -> Result<(Option<Text>, Option<Contact>), Stopped> {
     let mut contact = Contact::default();
     let mut customer_id = None;
     let mut rest = Rest::default();
@@ -177,7 +177,7 @@ fn address<'a>(
     tag: &Tag<'a>,
     (slot, allowed): (&mut Option<Text>, &mut Option<bool>),
     rest: &mut Rest<'a>,
-) -> Result<(), Fault> {
+) -> Result<(), Stopped> {
     if slot.is_some() || allowed.is_some() || rest.keeps(tag.name) {
         return source.repeated(tag, rest);
     }
@@ -187,7 +187,7 @@ fn address<'a>(
     Ok(())
 }
 
-fn products<'a>(source: &mut Source<'a>, tag: &Tag<'a>, lines: &mut Vec<Line>, rest: &mut Rest<'a>) -> Result<(), Fault> {
+fn products<'a>(source: &mut Source<'a>, tag: &Tag<'a>, lines: &mut Vec<Line>, rest: &mut Rest<'a>) -> Result<(), Stopped> {
     source.enter("Products", 0);
     let [] = source.attributes(tag, [], rest)?;
     rest.prefix = "Products/";
@@ -210,7 +210,7 @@ fn products<'a>(source: &mut Source<'a>, tag: &Tag<'a>, lines: &mut Vec<Line>, r
     Ok(())
 }
 
-fn line<'a>(source: &mut Source<'a>, tag: &Tag<'a>) -> Result<Line, Fault> {
+fn line<'a>(source: &mut Source<'a>, tag: &Tag<'a>) -> Result<Line, Stopped> {
     let mut line = Line::default();
     let mut rest = Rest::default();
     let [] = source.attributes(tag, [], &mut rest)?;
@@ -246,7 +246,7 @@ fn line<'a>(source: &mut Source<'a>, tag: &Tag<'a>) -> Result<Line, Fault> {
     Ok(line)
 }
 
-fn product_id<'a>(source: &mut Source<'a>, tag: &Tag<'a>, line: &mut Line, rest: &mut Rest<'a>) -> Result<(), Fault> {
+fn product_id<'a>(source: &mut Source<'a>, tag: &Tag<'a>, line: &mut Line, rest: &mut Rest<'a>) -> Result<(), Stopped> {
     if line.product_id.is_some() || kind(line) != LineKind::Product || rest.keeps(tag.name) {
         return source.repeated(tag, rest);
     }
@@ -270,7 +270,7 @@ fn kind(line: &Line) -> LineKind {
     }
 }
 
-fn campaign<'a>(source: &mut Source<'a>, tag: &Tag<'a>, line: &mut Line, rest: &mut Rest<'a>) -> Result<(), Fault> {
+fn campaign<'a>(source: &mut Source<'a>, tag: &Tag<'a>, line: &mut Line, rest: &mut Rest<'a>) -> Result<(), Stopped> {
     if line.campaign_id.is_some() || line.normal_unit_price.is_some() || rest.keeps(tag.name) {
         return source.repeated(tag, rest);
     }
@@ -294,7 +294,7 @@ fn categories<'a>(
     tag: &Tag<'a>,
     list: &mut Vec<Category>,
     rest: &mut Rest<'a>,
-) -> Result<(), Fault> {
+) -> Result<(), Stopped> {
     if !list.is_empty() || rest.keeps(tag.name) {
         return source.repeated(tag, rest);
     }
@@ -325,7 +325,7 @@ fn text<'a>(
     tag: &Tag<'a>,
     slot: &mut Option<Text>,
     rest: &mut Rest<'a>,
-) -> Result<(), Fault> {
+) -> Result<(), Stopped> {
     if slot.is_some() || rest.keeps(tag.name) {
         return source.repeated(tag, rest);
     }
@@ -340,7 +340,7 @@ fn amount<'a>(
     tag: &Tag<'a>,
     slot: &mut Option<Decimal>,
     rest: &mut Rest<'a>,
-) -> Result<(), Fault> {
+) -> Result<(), Stopped> {
     if slot.is_some() || rest.keeps(tag.name) {
         return source.repeated(tag, rest);
     }
@@ -349,7 +349,7 @@ fn amount<'a>(
     Ok(())
 }
 
-fn amount_of<'a>(source: &Source<'a>, tag: &Tag<'a>, text: Value<'a>) -> Result<Option<Decimal>, Fault> {
+fn amount_of<'a>(source: &Source<'a>, tag: &Tag<'a>, text: Value<'a>) -> Result<Option<Decimal>, Stopped> {
     text.map(|text| value::decimal(&text).map_err(|fault| source.value_fault(tag, tag.name, fault))).transpose()
 }
 
@@ -360,7 +360,7 @@ fn side<'a, T>(
     slot: &mut Option<T>,
     parse: impl Fn(&str) -> Result<T, ValueFault>,
     rest: &mut Rest<'a>,
-) -> Result<(), Fault> {
+) -> Result<(), Stopped> {
     if slot.is_some() || rest.keeps(tag.name) {
         return source.repeated(tag, rest);
     }

@@ -8,8 +8,9 @@ use quick_xml::events::attributes::Attributes;
 use quick_xml::events::{BytesStart, Event as XmlEvent};
 use quick_xml::{Error as XmlError, Reader};
 
-use super::fault::{Fault, Reason, Refusal};
+use super::fault::{Fault, Reason, Refusal, Stopped};
 use super::text::resolve;
+use crate::work;
 
 /// A start tag or an empty-element tag.
 #[derive(Clone, Copy)]
@@ -109,11 +110,13 @@ impl<'a> Source<'a> {
     }
 
     /// The next event.
-    #[inline]
-    pub(super) fn next(&mut self) -> Result<Event<'a>, Fault> {
+    #[inline(always)]
+    pub(super) fn next(&mut self) -> Result<Event<'a>, Stopped> {
         loop {
             let start = self.offset();
-            return match self.reader.read_event() {
+            let event = self.reader.read_event();
+            work::note(self.offset() - start);
+            return match event {
                 Ok(XmlEvent::Start(tag)) => self.opened(start, &tag, false),
                 Ok(XmlEvent::Text(text)) => Ok(Event::Text(text.xml10_content())),
                 Ok(XmlEvent::End(tag)) => {
@@ -128,7 +131,7 @@ impl<'a> Source<'a> {
                 Ok(XmlEvent::CData(text)) => Ok(Event::Text(text.xml10_content())),
                 Ok(XmlEvent::Comment(_) | XmlEvent::PI(_)) => continue,
                 Ok(XmlEvent::Decl(_)) => Ok(Event::Declaration),
-                Ok(XmlEvent::DocType(_)) => Err(Fault::Document { offset: start, refusal: Refusal::Dtd }),
+                Ok(XmlEvent::DocType(_)) => Err(refused(start, Refusal::Dtd)),
                 Ok(XmlEvent::Eof) => Ok(Event::End),
                 Err(error) => Err(self.markup_fault(start, &error)),
             };
@@ -136,10 +139,10 @@ impl<'a> Source<'a> {
     }
 
     /// Counts the element as open.
-    #[inline]
-    fn opened(&mut self, start: usize, tag: &BytesStart<'a>, is_empty: bool) -> Result<Event<'a>, Fault> {
+    #[inline(always)]
+    fn opened(&mut self, start: usize, tag: &BytesStart<'a>, is_empty: bool) -> Result<Event<'a>, Stopped> {
         if self.depth == self.depth_limit {
-            return Err(Fault::Document { offset: start, refusal: Refusal::Depth });
+            return Err(refused(start, Refusal::Depth));
         }
         self.depth += usize::from(!is_empty);
         let content = self.slice(start + "<".len(), tag.len());
@@ -149,7 +152,7 @@ impl<'a> Source<'a> {
     }
 
     /// What the reader found at `start`, as a part of the text. The reader's own is bound to its event.
-    #[inline]
+    #[inline(always)]
     fn slice(&self, start: usize, bytes: usize) -> &'a str {
         self.text.get(start..start + bytes).unwrap_or_default()
     }
@@ -166,14 +169,14 @@ impl<'a> Source<'a> {
 
     /// A fault of the container being read.
     #[cold]
-    pub(super) fn fault(&self, offset: usize, reason: Reason) -> Fault {
-        Fault::Local { offset, path: self.path_to(""), reason }
+    pub(super) fn fault(&self, offset: usize, reason: Reason) -> Stopped {
+        Box::new(Fault::Local { offset, path: self.path_to(""), reason })
     }
 
     /// A fault of `leaf` (`Total`, `Variation/@id`) in the container being read.
     #[cold]
-    pub(super) fn value_fault(&self, tag: &Tag<'a>, leaf: &str, reason: impl Into<Reason>) -> Fault {
-        Fault::Local { offset: tag.start, path: self.path_to(leaf), reason: reason.into() }
+    pub(super) fn value_fault(&self, tag: &Tag<'a>, leaf: &str, reason: impl Into<Reason>) -> Stopped {
+        Box::new(Fault::Local { offset: tag.start, path: self.path_to(leaf), reason: reason.into() })
     }
 
     /// Notes what is odd about `leaf` in the container being read.
@@ -198,17 +201,16 @@ impl<'a> Source<'a> {
     }
 
     #[cold]
-    fn markup_fault(&self, start: usize, error: &XmlError) -> Fault {
-        let refused = |refusal| Fault::Document { offset: start, refusal };
+    fn markup_fault(&self, start: usize, error: &XmlError) -> Stopped {
         let reason = match error {
             XmlError::Syntax(SyntaxError::UnclosedDoctype)
-            | XmlError::IllFormed(IllFormedError::MissingDoctypeName) => return refused(Refusal::Dtd),
+            | XmlError::IllFormed(IllFormedError::MissingDoctypeName) => return refused(start, Refusal::Dtd),
             XmlError::Syntax(
                 SyntaxError::UnclosedComment
                 | SyntaxError::UnclosedCData
                 | SyntaxError::UnclosedPI
                 | SyntaxError::UnclosedXmlDecl,
-            ) => return refused(Refusal::CutShort),
+            ) => return refused(start, Refusal::CutShort),
             XmlError::Syntax(_) if !self.has_tag_end(start..self.end) => Reason::Unended,
             XmlError::Syntax(SyntaxError::InvalidBangMarkup) => Reason::BadMarkup,
             XmlError::Syntax(_) => Reason::UnendedTag,
@@ -222,6 +224,11 @@ impl<'a> Source<'a> {
     fn has_tag_end(&self, range: Range<usize>) -> bool {
         self.text.as_bytes().get(range).is_some_and(|rest| memchr::memchr(b'>', rest).is_some())
     }
+}
+
+#[cold]
+fn refused(offset: usize, refusal: Refusal) -> Stopped {
+    Box::new(Fault::Document { offset, refusal })
 }
 
 fn reader_of(text: &str) -> Reader<&[u8]> {

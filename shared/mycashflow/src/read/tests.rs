@@ -1,4 +1,6 @@
+mod encodings;
 mod fields;
+mod linear;
 mod recovery;
 mod refusals;
 

@@ -7,7 +7,8 @@ use super::fault::{Fault, Reason, Refusal};
 use super::source::{Event, Source, Tag};
 use super::{Entry, Page, order, text, value};
 use crate::decode::Decoded;
-use crate::recover::{self, OrderEnd};
+use crate::recover::{self, OrderEnd, OrderEnds};
+use crate::work;
 
 /// The walk over a document.
 pub(super) struct Walk<'a> {
@@ -15,15 +16,18 @@ pub(super) struct Walk<'a> {
     text: &'a str,
     depth_limit: usize,
     source: Source<'a>,
+    ends: OrderEnds<'a>,
     /// The elements now open around the orders, from the root down.
     open: Vec<&'a str>,
     root: Option<&'a str>,
     /// Whether an `<Orders>` was seen: then no orders is an answer.
     listed: bool,
-    /// Whether an order was broken. From then on the end of each order is looked for before it is read, so that whatever
+    /// Whether an order was broken, or will be for a byte that is no character. From then on the end of each order is looked for before it is read, so that whatever
     /// is broken in it is never read further than to there. Otherwise each of many broken orders could be read to the
     /// end of the document.
     careful: bool,
+    /// Up to here, no order is to be expected of which a bad byte has spoiled the start tag.
+    looked_until: usize,
     /// An offset, and the line it is on.
     counted: (usize, usize),
 }
@@ -32,27 +36,41 @@ impl<'a> Walk<'a> {
     pub(super) fn new(document: &'a Decoded<'a>, depth_limit: usize) -> Self {
         let text = document.text.as_str();
         let source = Source::new(text, depth_limit);
-        let (open, root, listed, careful, counted) = (Vec::new(), None, false, false, (0, 1));
-        Self { document, text, depth_limit, source, open, root, listed, careful, counted }
+        let (open, root, listed, careful) = (Vec::new(), None, false, !document.is_valid());
+        let (looked_until, counted) = (0, (0, 1));
+        Self { document, text, depth_limit, source, ends: OrderEnds::new(document), open, root, listed, careful, looked_until, counted }
     }
 
     pub(super) fn run(mut self, page: &mut Page) -> Result<(), ReadError> {
         loop {
             let start = self.source.offset();
+            if let Some(range) = self.order_without_start(start) {
+                self.skip_unreadable(start)?;
+                let offset = range.start;
+                page.entries.push(self.unreadable(range, offset, "Order".to_owned(), Reason::InvalidUtf8));
+                continue;
+            }
             if self.careful {
-                self.source.show_until(self.visible_end(start));
+                let end = self.visible_end(start);
+                self.source.show_until(end);
             }
             let event = match self.source.next() {
                 Ok(event) => event,
                 // An order whose very start tag is broken. Only as the root is it the end of the document.
-                Err(Fault::Local { offset, reason, .. })
-                    if self.root.is_some() && recover::is_order_start(self.text, offset) =>
-                {
-                    let end = self.skip_unreadable(offset)?;
-                    page.entries.push(self.unreadable(offset..end, offset, "Order".to_owned(), reason));
-                    continue;
-                }
-                Err(fault) => return Err(self.refuse(fault)),
+                Err(stopped) => match *stopped {
+                    Fault::Local { offset, reason, .. }
+                        if self.root.is_some() && recover::is_order_start(self.text, offset) =>
+                    {
+                        let end = self.skip_unreadable(offset)?;
+                        page.entries.push(self.unreadable(offset..end, offset, "Order".to_owned(), reason));
+                        continue;
+                    }
+                    Fault::Local { offset, reason: Reason::Mismatch, .. } if self.closes_undecoded(offset) => {
+                        self.open.pop();
+                        continue;
+                    }
+                    fault => return Err(self.refuse(fault)),
+                },
             };
             match event {
                 Event::Open(tag) => self.open(&tag, page)?,
@@ -77,14 +95,37 @@ impl<'a> Walk<'a> {
     }
 
     /// How far the source may look from `start` on: to the end of the order that begins there, if one does.
-    fn visible_end(&self, start: usize) -> usize {
-        if !recover::is_order_start(self.text, start) {
-            return self.text.len();
+    fn visible_end(&mut self, start: usize) -> usize {
+        let end = if recover::is_order_start(self.text, start) { self.order_end(start) } else { None };
+        end.map_or(self.text.len(), OrderEnd::offset)
+    }
+
+    fn order_end(&mut self, start: usize) -> Option<OrderEnd> {
+        self.ends.order_end(start, self.open.last().copied())
+    }
+
+    /// The order that begins at `start`, or behind white space there, if a bad byte has spoiled its start tag.
+    fn order_without_start(&mut self, start: usize) -> Option<Range<usize>> {
+        let (text, document) = (self.text, self.document);
+        if document.is_valid() || self.root.is_none() || start < self.looked_until {
+            return None;
         }
-        match recover::order_end(self.text, start, self.open.last().copied()) {
-            Some(OrderEnd::EndTag { end, .. } | OrderEnd::Before(end)) => end,
-            None => self.text.len(),
+        if recover::is_order_start(text, start) {
+            return None;
         }
+        let end = self.order_end(start);
+        self.looked_until = end.map_or(text.len(), OrderEnd::offset);
+        let Some(OrderEnd::EndTag { end, .. }) = end else { return None };
+        let start = start + text[start..].len() - text[start..].trim_ascii_start().len();
+        document.first_invalid(&(start..end)).map(|_| start..end)
+    }
+
+    /// Whether an end tag at `offset` is that of the element now open, but for bad bytes in one of the two.
+    fn closes_undecoded(&self, offset: usize) -> bool {
+        let end = offset + self.text[offset..].find('>').unwrap_or_default();
+        let is_undecoded = |name: &&str| name.contains(char::REPLACEMENT_CHARACTER);
+        !self.document.is_valid()
+            && (self.document.first_invalid(&(offset..end)).is_some() || self.open.last().is_some_and(is_undecoded))
     }
 
     fn open(&mut self, tag: &Tag<'a>, page: &mut Page) -> Result<(), ReadError> {
@@ -169,22 +210,34 @@ impl<'a> Walk<'a> {
                 let ordered_at = order.created_at.map(jiff::Timestamp::as_second);
                 return Ok(Entry { range, id: Some(order.id), ordered_at, order: Ok(order), undecoded: None });
             }
-            Err(Fault::Local { offset, path, reason }) => (offset, path, reason),
-            Err(refused) => return Err(self.refuse(refused)),
+            Err(stopped) => match *stopped {
+                Fault::Local { offset, path, reason } => (offset, path, reason),
+                // The end of a comment or the like was not found, because of a bad byte in it.
+                Fault::Document { offset, refusal: Refusal::CutShort } if self.is_undecoded(tag.start) => {
+                    (offset, "Order".to_owned(), Reason::InvalidUtf8)
+                }
+                refused @ Fault::Document { .. } => return Err(self.refuse(refused)),
+            },
         };
         let is_whole = tag.is_empty && !tag.has_markup_inside();
         let end = if is_whole { self.source.offset() } else { self.skip_unreadable(tag.start)? };
         Ok(self.unreadable(tag.start..end, offset, path, reason))
     }
 
+    /// Whether there is a bad byte in the order that begins at `start`.
+    fn is_undecoded(&mut self, start: usize) -> bool {
+        let end = self.order_end(start).map_or(self.text.len(), OrderEnd::offset);
+        self.document.first_invalid(&(start..end)).is_some()
+    }
+
     /// Continues behind the unreadable order that starts at `start`; returns where that is.
     fn skip_unreadable(&mut self, start: usize) -> Result<usize, ReadError> {
         self.careful = true;
         let depth = self.open.len();
-        match recover::order_end(self.text, start, self.open.last().copied()) {
+        match self.order_end(start) {
             Some(OrderEnd::EndTag { start, end }) => {
                 self.source.resume(start, depth + 1);
-                self.source.next().map_err(|fault| self.refuse(fault))?;
+                self.source.next().map_err(|stopped| self.refuse(*stopped))?;
                 Ok(end)
             }
             Some(OrderEnd::Before(next)) => {
@@ -198,6 +251,7 @@ impl<'a> Walk<'a> {
     fn unreadable(&mut self, range: Range<usize>, offset: usize, path: String, reason: Reason) -> Entry {
         let (id, ordered_at) = recover::identify(&self.text[range.clone()]);
         let line = self.line(range.start, offset);
+        work::note(range.len());
         let undecoded =
             self.document.first_invalid(&range).map(|_| self.document.bytes_of(&range).to_vec().into_boxed_slice());
         Entry { range, order: Err(OrderError { path, line, reason }), id, ordered_at, undecoded }

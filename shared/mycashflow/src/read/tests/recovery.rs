@@ -11,7 +11,7 @@ fn text_of<'p>(page: &'p Page, entry: &'p Entry) -> &'p str {
 #[test]
 fn one_bad_value_spoils_one_order() {
     let page = read(
-        "<Orders>\n<Order id='1'/>\n<Order id='2'>\n<OrderedAt timestamp='5'/><ShippingWeight>x</ShippingWeight><Comments><![CDATA[</Order>]]></Comments></Order>\n<Order id='3'/></Orders>",
+        "<Orders>\n<Order id='1'/>\n<Order id='2'>\n<OrderedAt timestamp='5'/><Products><Product><Total>x</Total></Product></Products><Comments><![CDATA[</Order>]]></Comments></Order>\n<Order id='3'/></Orders>",
     );
     assert_eq!(page.entries.iter().map(|entry| entry.id).collect::<Vec<_>>(), [Some(1), Some(2), Some(3)]);
     assert!(page.entries[0].order.is_ok() && page.entries[2].order.is_ok());
@@ -19,7 +19,7 @@ fn one_bad_value_spoils_one_order() {
     assert_eq!(bad.ordered_at, Some(5));
     assert!(page.slice(bad).starts_with(b"<Order id='2'>") && page.slice(bad).ends_with(b"]]></Comments></Order>"));
     let error = bad.order.as_ref().unwrap_err();
-    assert_eq!((error.path.as_str(), error.line), ("Order/ShippingWeight", 4));
+    assert_eq!((error.path.as_str(), error.line), ("Order/Products/Product[1]/Total", 4));
 }
 
 #[test]
