@@ -1,8 +1,9 @@
 """Checks that alarms and dashboard speak of metrics that there are, and that none is forgotten.
 
-CloudWatch takes an alarm on a metric that nobody sends, and it never goes off. The metrics of the functions stand in
-the table of docs/metrics.md, which a Rust test compares with the code; here it is compared with template.yaml. Every
-alarm must be explained in docs/alarms.md, and nothing else may be.
+CloudWatch accepts an alarm on a metric that is never sent, and such an alarm never goes off. The metrics of the functions
+stand in the table of docs/metrics.md, which a Rust test compares with the code; here it is compared with template.yaml.
+A metric of EventBridge must be that of a rule of the template, by its bus and its name. Every alarm must be explained in
+docs/alarms.md, and nothing else may be.
 """
 
 import json
@@ -22,16 +23,41 @@ def documented():
     return pairs
 
 
-def own_alarms(alarms, namespace):
-    """The pairs that alarms on the functions' own metrics name, by the alarm's name."""
+def watched(alarms):
+    """The metrics that alarms watch, themselves or in a math expression: the alarm's name, the metric, its dimensions."""
     for name, alarm in alarms.items():
         properties = alarm["Properties"]
-        if not properties["Namespace"].startswith("AWS/"):
-            dimensions = {each["Name"]: each["Value"] for each in properties["Dimensions"]}
-            if properties["Namespace"] != namespace or set(dimensions) != {"Function"}:
+        in_expression = [each["MetricStat"]["Metric"] for each in properties.get("Metrics", []) if "MetricStat" in each]
+        for metric in in_expression or [properties]:
+            yield name, metric, {each["Name"]: each["Value"] for each in metric["Dimensions"]}
+
+
+def own_alarms(alarms, namespace):
+    """The pairs that alarms on the functions' own metrics name, by the alarm's name."""
+    for name, metric, dimensions in watched(alarms):
+        if not metric["Namespace"].startswith("AWS/"):
+            if metric["Namespace"] != namespace or set(dimensions) != {"Function"}:
                 yield name, None
             else:
-                yield name, (dimensions["Function"], properties["MetricName"])
+                yield name, (dimensions["Function"], metric["MetricName"])
+
+
+def unknown_rules(alarms, resources):
+    """The alarms on EventBridge's metrics of a rule that the template does not make under this name on this bus."""
+    rules = [each["Properties"] for each in resources.values() if each["Type"] == "AWS::Events::Rule"]
+    made = [(rule["EventBusName"], rule.get("Name")) for rule in rules]
+    for name, metric, dimensions in watched(alarms):
+        if metric["Namespace"] == "AWS/Events":
+            if (dimensions.get("EventBusName"), dimensions.get("RuleName")) not in made:
+                yield name
+
+
+def mixed_periods(alarms):
+    """The alarms whose math expression would compare sums of different times."""
+    for name, alarm in alarms.items():
+        metrics = alarm["Properties"].get("Metrics", [])
+        if len({each["MetricStat"]["Period"] for each in metrics if "MetricStat" in each}) > 1:
+            yield name
 
 
 def own_widgets(body, namespace):
@@ -53,6 +79,10 @@ def main():
     for name, pair in own_alarms(alarms, namespace):
         if pair not in pairs:
             problems.append(f"template.yaml: {name} watches a metric that docs/metrics.md does not know")
+    for name in unknown_rules(alarms, resources):
+        problems.append(f"template.yaml: {name} watches a rule that is not there")
+    for name in mixed_periods(alarms):
+        problems.append(f"template.yaml: {name} compares metrics of different periods")
     shown = list(own_widgets(resources["Dashboard"]["Properties"]["DashboardBody"], namespace))
     for pair in shown:
         if pair not in pairs:

@@ -1,9 +1,10 @@
-"""Checks that the functions may do in DynamoDB what the ledger does there, and nothing else.
+"""Checks that the functions may do in DynamoDB and EventBridge what the code does there, and nothing else.
 
 `make deploy-test` finds an action that is missing for what it does there; this finds what is missing for the rest, and
 what is too much. A module of the ledger that only one function uses must be allowed to that function whole. The poller
 uses all the others: its policy must name exactly the actions that they call. The policies of the other functions may
-name fewer, but none beyond what the ledger's code calls.
+name fewer, but none beyond what the ledger's code calls. In EventBridge, a function may do exactly what its own code
+calls.
 """
 
 import re
@@ -25,6 +26,8 @@ CALLS = {
 }
 
 
+EVENT_CALLS = {"DescribeEventBus": r"\.describe_event_bus\(\)", "PutEvents": r"\.put_events\(\)"}
+
 # The modules of the ledger that only one function uses.
 MODULES = {"EventRelayFunction": ["outbox.rs"], "ShopActionsFunction": ["idempotency.rs"]}
 # What Lambda itself does with a function's role, to read the table's stream.
@@ -37,10 +40,16 @@ def called_actions(wanted):
     return {f"dynamodb:{action}" for action, call in CALLS.items() if re.search(call, code)}
 
 
-def allowed_actions(function):
+def called_of_events(function):
+    sources = (ROOT / function["Properties"]["CodeUri"] / "src").rglob("*.rs")
+    code = "\n".join(path.read_text() for path in sources)
+    return {f"events:{action}" for action, call in EVENT_CALLS.items() if re.search(call, code)}
+
+
+def allowed_actions(function, service):
     statements = [s for policy in function["Properties"]["Policies"] for s in policy["Statement"]]
     actions = [s["Action"] if isinstance(s["Action"], list) else [s["Action"]] for s in statements]
-    return {action for some in actions for action in some if action.startswith("dynamodb:")}
+    return {action for some in actions for action in some if action.startswith(f"{service}:")}
 
 
 def main():
@@ -54,7 +63,10 @@ def main():
     for name, resource in template["Resources"].items():
         if resource["Type"] != "AWS::Serverless::Function":
             continue
-        allowed = allowed_actions(resource) - STREAM
+        called_events, allowed_events = called_of_events(resource), allowed_actions(resource, "events")
+        problems += [f"{name} may not {action}, which its code calls" for action in sorted(called_events - allowed_events)]
+        problems += [f"{name} may {action}, which its code never calls" for action in sorted(allowed_events - called_events)]
+        allowed = allowed_actions(resource, "dynamodb") - STREAM
         problems += [f"{name} may {action}, which the ledger never calls" for action in sorted(allowed - called)]
         missing = needed.get(name, set()) - allowed
         problems += [f"{name} may not {action}, which the ledger calls for it" for action in sorted(missing)]

@@ -6,7 +6,7 @@ use mycashflow::{Order, SpanAttributes, write_order, write_orders};
 use serde_json::json;
 use smol_str::ToSmolStr;
 
-use crate::orders::made_up;
+use world::orders::made_up;
 
 const SEED: u64 = 6;
 /// When the first order was made, in Unix seconds: a winter day.

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use changes_poller::{Event, PollerDeps};
-use event_relay::{DeadLetters, Limits, RelayDeps, Request as RelayRequest};
+use cloud::mappings::Invoke;
+use event_relay::{DeadLetters, EventBus, Limits, RelayDeps, Request as RelayRequest};
 use lambda_http::{Body, Request, Response};
 use serde_json::{Value, json};
 use shop_actions::ActionsDeps;
@@ -11,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
 use tokio::time::Instant;
 
-use crate::messaging::{ACTIONS_DEAD_LETTERS, BUS, EVENT_DEAD_LETTERS, Messaging, queue_url};
+use cloud::messaging::{ACTIONS_DEAD_LETTERS, BUS, EVENT_DEAD_LETTERS, Messaging, queue_url};
 
 /// The time that `event-relay` and `shop-actions` get, as in `template.yaml`.
 const TIMEOUT: Duration = Duration::from_secs(120);
@@ -51,8 +52,7 @@ impl Functions {
         let dead_letters = DeadLetters { client: messaging.sqs(), queue_url: queue_url(EVENT_DEAD_LETTERS) };
         let relay = RelayDeps {
             ledger: deps.base.ledger.clone(),
-            bus: messaging.eventbridge(),
-            bus_name: BUS.to_owned(),
+            bus: EventBus::new(messaging.eventbridge(), BUS),
             dead_letters,
             limits: Limits::default(),
             metrics: deps.base.metrics.clone(),
@@ -125,6 +125,14 @@ pub struct FunctionsThread {
 enum Job {
     Http(Box<Request>, oneshot::Sender<Option<Response<Body>>>),
     Invoke(String, String, oneshot::Sender<Result<Value, InvokeError>>),
+}
+
+impl Invoke for FunctionsThread {
+    type Error = InvokeError;
+
+    async fn invoke(&self, function: &str, event: &str) -> Result<Value, InvokeError> {
+        Self::invoke(self, function, event).await
+    }
 }
 
 impl FunctionsThread {

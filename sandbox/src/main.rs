@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Try Tilaussilta without a shop, an ERP or AWS.
+/// Try Tilaussilta without a shop, an ERP or AWS. The program for a deployment is `tilaussilta`.
 #[derive(Parser)]
 #[command(name = "sandbox", version, arg_required_else_help = true)]
 struct Arguments {
@@ -17,29 +17,19 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Play a short day, with a crash in the middle, and check what the ledger holds against what was sent.
+    /// Play a short day, with a crash in the middle, and compare what the ledger holds with what was sent.
     Demo(commands::demo::Options),
-    /// Serve the functions, the database and a make-believe shop and ERP on one port.
+    /// Serve the functions, the database and a simulated shop and ERP on one port.
     Serve(commands::serve::Options),
-    /// Serve a make-believe shop and ERP only, for functions that run elsewhere.
+    /// Serve a simulated shop and ERP only, for functions that run elsewhere.
     World(commands::world::Options),
     /// Print the verify code with which Manu Online would sign the message on standard input.
-    Sign(commands::people::SignOptions),
-    /// Print a document's revisions.
-    Show(commands::people::ShowOptions),
-    /// Print a connection's delivery log: what was refused, or all.
-    Log(commands::people::LogOptions),
-    /// Print what of a connection could not be read, and why.
-    Quarantine(commands::people::QuarantineOptions),
-    /// Erase what the ledger holds of a document, for good. Without --yes, say what that would be.
-    Erase(commands::erase::Options),
-    /// Read a shop's past into the ledger. Safe to stop and to run again.
-    Backfill(commands::backfill::Options),
+    Sign(commands::sign::Options),
 }
 
 fn main() -> ExitCode {
     if std::env::var_os("LOG_LEVEL").is_some() {
-        lambda::init_logs();
+        platform::init_logs();
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
@@ -50,12 +40,7 @@ fn main() -> ExitCode {
             Command::Demo(options) => commands::demo::run(options).await,
             Command::Serve(options) => commands::serve::run(options).await,
             Command::World(options) => commands::world::run(options).await,
-            Command::Sign(options) => commands::people::sign(&options),
-            Command::Show(options) => commands::people::show(options).await,
-            Command::Log(options) => commands::people::log(options).await,
-            Command::Quarantine(options) => commands::people::quarantine(options).await,
-            Command::Erase(options) => commands::erase::run(options).await,
-            Command::Backfill(options) => commands::backfill::run(options).await,
+            Command::Sign(options) => commands::sign::run(&options),
         }
     });
     // A request that was cut off by the end of a command is not waited for.

@@ -1,11 +1,13 @@
-//! One port for everything: the functions, the APIs of DynamoDB, EventBridge and SQS, and the make-believe world with its controls.
+//! One port for everything: the functions, the APIs of DynamoDB, EventBridge and SQS, and the simulated vendors with their controls.
 
+use std::fmt::Debug;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::body::{Body as AxumBody, Bytes, to_bytes};
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
+use axum::serve::Listener;
 use axum::{Json, Router};
 use futures_util::StreamExt;
 use http::{HeaderMap, Method, StatusCode, header};
@@ -14,12 +16,11 @@ use lambda_http::Body;
 use manu::WebhookType;
 use serde_json::{Value, json};
 
-use crate::embedded::Embedded;
-use crate::erp::{SignedMessage, made_up_document};
 use crate::functions::{FunctionsThread, InvokeError};
-use crate::messaging::Messaging;
-use crate::shop::{Breakage, Fault, Mail, MailKind, Shop, ShopResponse, Via};
-use crate::world::World;
+use cloud::{Call, Cloud};
+use world::Vendors;
+use world::erp::{SignedMessage, made_up_document};
+use world::shop::{Breakage, Fault, Hidden, Mail, MailKind, Shop, ShopResponse, Via};
 
 /// No request here is larger; the functions' own limits are lower.
 const MAX_REQUEST_BYTES: usize = 16 * 1024 * 1024;
@@ -30,17 +31,15 @@ const INVOCATIONS: &str = "/2015-03-31/functions/";
 pub struct Server {
     /// The functions.
     pub functions: Option<FunctionsThread>,
-    /// The DynamoDB API, at `/`.
-    pub embedded: Option<Embedded>,
-    /// The bus and the queues, at `/` too.
-    pub messaging: Option<Messaging>,
-    /// The make-believe shops and ERPs.
-    pub world: Option<World>,
-    /// Where the make-believe shops send their orders: the address of `mycashflow-order`.
+    /// The services of AWS, at `/`.
+    pub cloud: Option<Cloud>,
+    /// The simulated shops and ERPs.
+    pub world: Option<Vendors>,
+    /// Where the simulated shops send their orders: the address of `mycashflow-order`.
     pub orders_url: String,
-    /// Where the make-believe ERPs send their messages: the address of `manu-listener`.
+    /// Where the simulated ERPs send their messages: the address of `manu-listener`.
     pub messages_url: String,
-    /// The key that the make-believe shops put into the address of their orders.
+    /// The key that the simulated shops put into the address of their orders.
     pub push_keys: std::collections::BTreeMap<String, String>,
 }
 
@@ -49,7 +48,7 @@ impl Server {
     ///
     /// # Errors
     /// When the listener fails.
-    pub async fn serve(self, listener: tokio::net::TcpListener) -> std::io::Result<()> {
+    pub async fn serve<L: Listener<Addr: Debug>>(self, listener: L) -> std::io::Result<()> {
         let server = Arc::new(self);
         let app = Router::new().fallback(move |request: Request| async move { server.answer(request).await });
         axum::serve(listener, app).await
@@ -62,14 +61,20 @@ impl Server {
         };
         let path = parts.uri.path().to_owned();
         let query = parts.uri.query().unwrap_or("").to_owned();
-        if let ("/", Some(target)) = (path.as_str(), parts.headers.get("x-amz-target")) {
-            let (service, operation) = target.to_str().unwrap_or("").rsplit_once('.').unwrap_or_default();
-            let body = String::from_utf8_lossy(&body);
-            match (service, &self.messaging, &self.embedded) {
-                ("AWSEvents", Some(messaging), _) => return aws(messaging.answer(operation, &body), "1.1"),
-                ("AmazonSQS", Some(messaging), _) => return aws(messaging.answer(operation, &body), "1.0"),
-                (_, _, Some(embedded)) => return aws(embedded.answer(operation, &body), "1.0"),
-                _ => {}
+        let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let call = |body: &Bytes| Call {
+            method: parts.method.to_string(),
+            path: parts.uri.to_string(),
+            target: text("x-amz-target"),
+            content_type: text("content-type"),
+            body: String::from_utf8_lossy(body).into_owned(),
+        };
+        if let Some(cloud) = &self.cloud {
+            if path == "/" && parts.headers.contains_key("x-amz-target") {
+                return aws(cloud.answer(call(&body)).await);
+            }
+            if path == "/seen" && cloud.metering.counted {
+                return Json(cloud.take_seen(query == "record")).into_response();
             }
         }
         if let (Some(functions), Some(rest)) = (&self.functions, path.strip_prefix(INVOCATIONS)) {
@@ -84,6 +89,9 @@ impl Server {
         if let Some(world) = &self.world {
             let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
             if let Some(answer) = world.answer(parts.method.as_str(), &path, &query, content_type, &body) {
+                if let Some(cloud) = &self.cloud {
+                    cloud.note("a request to the shop", 0.0, call(&body));
+                }
                 return act_out(answer).await;
             }
             if parts.method == Method::POST || path.ends_with("/log") || path.ends_with("/mails") {
@@ -93,8 +101,8 @@ impl Server {
         (StatusCode::NOT_FOUND, "nothing is served here\n").into_response()
     }
 
-    /// What people do in the make-believe world: order, change an order, act in the ERP.
-    async fn control(&self, world: &World, path: &str, query: &str, body: &[u8]) -> Response {
+    /// What people do in the simulated world: order, change an order, act in the ERP.
+    async fn control(&self, world: &Vendors, path: &str, query: &str, body: &[u8]) -> Response {
         let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
         let parameter = |name: &str| {
             let pairs = url::form_urlencoded::parse(query.as_bytes());
@@ -125,7 +133,9 @@ impl Server {
                         shop.fail_next(fault, times);
                         Json(json!({ "answers_that_will_fail": times })).into_response()
                     }
-                    _ => unknown("shop, or kind of fault: html, timeout, cut, empty, error, or a status such as 500"),
+                    _ => unknown(
+                        "shop, or kind of fault: html, timeout, cut, empty, empty-page, error, or a status such as 500",
+                    ),
                 }
             }
             ["erp", account, "log"] => match world.erp(account) {
@@ -157,7 +167,7 @@ impl Server {
         }
     }
 
-    async fn order(&self, world: &World, shop: &str, via: Via, count: u32, at: Timestamp) -> Response {
+    async fn order(&self, world: &Vendors, shop: &str, via: Via, count: u32, at: Timestamp) -> Response {
         let made: Option<Vec<u64>> =
             world.shop(shop).map(|mut shop| (0..count).map(|_| shop.add_made_up(at, fastrand::u64(..), via)).collect());
         let Some(made) = made else { return unknown("shop") };
@@ -166,7 +176,7 @@ impl Server {
     }
 
     /// Sends what a shop has to send; gives each order with the status it was answered, none when no answer came.
-    pub async fn post_outbox(&self, world: &World, shop: &str) -> Vec<(u64, Option<u16>)> {
+    pub async fn post_outbox(&self, world: &Vendors, shop: &str) -> Vec<(u64, Option<u16>)> {
         let posts = world.shop(shop).map(|mut shop| shop.take_outbox()).unwrap_or_default();
         let key = self.push_keys.get(shop).map(String::as_str).unwrap_or_default();
         let address = format!("{}/mycashflow/{shop}/orders?{}", self.orders_url, encoded("key", key));
@@ -178,7 +188,7 @@ impl Server {
         futures_util::stream::iter(sends).buffered(8).collect().await
     }
 
-    async fn send(&self, world: &World, account: &str, message: Option<SignedMessage>) -> Response {
+    async fn send(&self, world: &Vendors, account: &str, message: Option<SignedMessage>) -> Response {
         let Some(message) = message else {
             return unknown("account, webhook type or message, or the document is not JSON");
         };
@@ -187,7 +197,7 @@ impl Server {
     }
 
     /// Sends a signed message once, and writes the ERP's log.
-    pub async fn send_message(&self, world: &World, account: &str, message: &SignedMessage) -> (Option<u16>, String) {
+    pub async fn send_message(&self, world: &Vendors, account: &str, message: &SignedMessage) -> (Option<u16>, String) {
         let address = format!("{}/manu/{account}/{}", self.messages_url, message.webhook.slug());
         let headers = [("content-type", "application/json".to_owned()), (manu::HEADER, message.verify_code.clone())];
         let answer = send(&address, &headers, message.body.clone()).await;
@@ -214,6 +224,14 @@ fn change_order(shop: &mut Shop, now: Timestamp, id: u64, parameter: &dyn Fn(&st
             shop.unreadable(id, Breakage::Value);
             true
         }
+        (None, Some("bad-byte")) => {
+            shop.unreadable(id, Breakage::Byte);
+            true
+        }
+        (None, Some("hidden")) => {
+            shop.hide(id, Hidden::Everywhere);
+            true
+        }
         (None, Some("poison")) => {
             shop.poison(id);
             true
@@ -233,6 +251,7 @@ fn fault(kind: &str) -> Option<Fault> {
         "cut" => Some(Fault::Cut),
         "empty" => Some(Fault::Empty),
         "error" => Some(Fault::ErrorDocument),
+        "empty-page" => Some(Fault::EmptyPage),
         status => status.parse().ok().filter(|status| (400..600).contains(status)).map(Fault::Status),
     }
 }
@@ -260,7 +279,7 @@ fn http_client() -> reqwest::Result<reqwest::Client> {
     if let Some(client) = CLIENT.get() {
         return Ok(client.clone());
     }
-    // Not an error when somebody else in the process was first.
+    // Not an error when another caller in the process was first.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0);
     let client = builder.timeout(Duration::from_secs(30)).build()?;
@@ -273,7 +292,7 @@ pub fn encoded(name: &str, value: &str) -> String {
 }
 
 /// An answer of one of AWS's services: a status and JSON, in a version of its protocol.
-fn aws((status, json): (u16, String), version: &str) -> Response {
+fn aws((status, json, version): (u16, String, &str)) -> Response {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     (status, [(header::CONTENT_TYPE, format!("application/x-amz-json-{version}"))], json).into_response()
 }
@@ -294,7 +313,19 @@ async fn act_out(answer: ShopResponse) -> Response {
     if answer.fault == Some(Fault::Timeout) {
         std::future::pending::<()>().await;
     }
-    let date = httpdate::fmt_http_date(answer.date.into());
+    let mut headers = HeaderMap::new();
+    let retry_after = answer.retry_after.map(|after| after.as_secs().to_string());
+    let date = answer.date.map(|date| httpdate::fmt_http_date(date.into()));
+    let named = [
+        (header::CONTENT_TYPE, Some(answer.content_type.to_owned())),
+        (header::DATE, date),
+        (header::RETRY_AFTER, retry_after),
+    ];
+    for (name, value) in named {
+        if let Some(value) = value.and_then(|value| value.parse().ok()) {
+            headers.insert(name, value);
+        }
+    }
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let body = if answer.fault == Some(Fault::Cut) {
         let cut = std::io::Error::new(std::io::ErrorKind::ConnectionReset, "cut");
@@ -302,10 +333,10 @@ async fn act_out(answer: ShopResponse) -> Response {
     } else {
         AxumBody::from(answer.body)
     };
-    (status, [(header::CONTENT_TYPE, answer.content_type.to_owned()), (header::DATE, date)], body).into_response()
+    (status, headers, body).into_response()
 }
 
-fn log_entry(entry: &crate::erp::LogEntry) -> Value {
+fn log_entry(entry: &world::erp::LogEntry) -> Value {
     json!({
         "message": entry.message,
         "webhook": entry.webhook.slug(),

@@ -178,7 +178,9 @@ def a_rule_listens(on):
     policy = {"Version": "2012-10-17", "Statement": [bus_may_send]}
     on.aws["sqs"].set_queue_attributes(QueueUrl=queue, Attributes={"Policy": json.dumps(policy)})
     on.aws["events"].put_targets(Rule="all", EventBusName=bus, Targets=[{"Id": "queue", "Arn": arn}])
-    return f"the bus {bus} has a rule of the test's own"
+    catch_all = on.aws["events"].describe_rule(Name="catch-all", EventBusName=bus)
+    expect(catch_all["State"] == "ENABLED", f"the rule that counts events is {catch_all}")
+    return f"the bus {bus} has the rule that counts events, and one of the test's own"
 
 
 def takes_in_pushed_orders(on):

@@ -1,23 +1,23 @@
 //! The harness of the integration tests: the functions' own code over the embedded DynamoDB, with a clock that tests
 //! move and faults that they plan. No sockets, no real time: run tests with `#[tokio::test(start_paused = true)]`.
 
+pub mod programs;
 mod shop_bench;
 mod wire;
-
-pub mod simulation;
 
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use cloud::embedded::{CallFault, CallPlan, Embedded};
+use connections::{ConnectionSource, ConnectionStore, Connections};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use lambda::{Clock, ConnectionSource, ConnectionStore, Connections, Deps, Metrics};
 use lambda_http::{Body, Request, Response};
 use ledger::{
     Connection, ContentHash, Delivery, DocumentKey, Evidence, Ledger, NewRevision, Outcome, Retention, Source,
 };
-use sandbox::embedded::{CallFault, CallPlan, Embedded};
+use platform::{Clock, Deps, Metrics};
 
 pub use shop_bench::{ShopBench, shop_config};
 pub use wire::{Trouble, Wire};
@@ -88,18 +88,22 @@ impl Bench {
 
     /// A new bench at a time with connections.
     pub async fn with(start: Timestamp, connections: Connections) -> Self {
-        let embedded = Embedded::in_memory().expect("a database in memory");
+        Self::over(Embedded::in_memory().expect("a database in memory"), start, connections).await
+    }
+
+    /// A bench over a database, which may hold a ledger already.
+    pub async fn over(embedded: Embedded, start: Timestamp, connections: Connections) -> Self {
         let faults: Arc<Mutex<Vec<(String, CallFault)>>> = Arc::default();
         let planned = faults.clone();
         let rng = Mutex::new(fastrand::Rng::with_seed(1));
-        let client = embedded.client_with(Arc::new(move |operation| {
+        let client = platform::dynamodb_client(&embedded.config_with(Arc::new(move |operation| {
             let mut planned = planned.lock().unwrap_or_else(PoisonError::into_inner);
             let next = planned.iter().position(|(of, _)| of == operation || of == "*");
             // Without a little time that differs between calls, writers that race would take turns.
             let latency_ms = rng.lock().unwrap_or_else(PoisonError::into_inner).u64(1..=9);
             CallPlan { latency: Duration::from_millis(latency_ms), fault: next.map(|index| planned.remove(index).1) }
-        }));
-        let looking = embedded.client();
+        })));
+        let looking = platform::dynamodb_client(&embedded.config());
         let counted = Captured::default();
         ledger::create_table(&looking, TABLE).await.expect("a table");
         let connections = ConnectionStore::open(ConnectionSource::Fixed(connections)).await.expect("connections");

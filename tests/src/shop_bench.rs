@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
-use changes_poller::{Event, PollerDeps, Report, ShopReport, handle};
-use lambda::Connections;
+use changes_poller::{Event, PollerDeps, Report, handle};
+use connections::Connections;
 use ledger::{DocumentKey, ShopState, Source};
 use mycashflow::RetryPolicy;
-use sandbox::in_process::{InProcess, SharedShop, lock};
-use sandbox::shop::{Shop, ShopConfig, ShopRequest, Via};
+use poll::ShopReport;
 use tokio::time::Instant;
+use world::in_process::{InProcess, SharedShop, lock};
+use world::shop::{Shop, ShopConfig, ShopRequest, Via};
 
 use crate::{Bench, CONNECTIONS, SHOP_KEY, post};
 
@@ -41,6 +42,11 @@ impl ShopBench {
     pub async fn with(connections: &str, config: ShopConfig) -> Self {
         let start = "2026-03-02T08:00:00Z".parse().expect("a time stamp");
         let bench = Bench::with(start, Connections::parse(connections).expect("valid connections")).await;
+        Self::over(bench, config)
+    }
+
+    /// [`ShopBench::with`] on a bench that there is.
+    pub fn over(bench: Bench, config: ShopConfig) -> Self {
         let shop = SharedShop::new(Shop::new(config).into());
         let reached = shop.clone();
         let latency = || (Duration::from_millis(40), Duration::from_millis(60));
@@ -49,7 +55,6 @@ impl ShopBench {
             transport: Arc::new(InProcess::new(by_host, bench.deps.clock.clone(), latency)),
             base: bench.deps.clone(),
             policy: RetryPolicy::default(),
-            progress: None,
         };
         Self { bench, deps, shop }
     }

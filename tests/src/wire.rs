@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use sandbox::embedded::{CallFault, CallPlan, Planner};
+use cloud::embedded::{CallFault, CallPlan, Planner};
 use tokio::sync::Notify;
 
 /// What happens to one call.

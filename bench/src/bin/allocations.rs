@@ -4,8 +4,8 @@
 
 use std::io::{self, Write};
 
-use bench::contender::{Contender, Failure};
 use serde_json::json;
+use tilaussilta_bench::contender::{Contender, Failure};
 
 fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

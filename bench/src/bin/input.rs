@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use bench::inputs;
+use tilaussilta_bench::inputs;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let count = std::env::args().nth(1).ok_or("usage: input COUNT")?.parse()?;

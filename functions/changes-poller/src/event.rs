@@ -1,8 +1,6 @@
 //! What a run is asked to do.
 
-use jiff::Timestamp;
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
+use poll::start_second;
 use serde_json::Value;
 
 /// What a run is asked to do.
@@ -67,7 +65,8 @@ impl Event {
         match (shop, fields.get("created_after"), fields.get("orders")) {
             (shop, None, None) => Ok(Self::Poll { shop }),
             (Some(shop), Some(from), None) => {
-                let created_after = from.as_str().and_then(second).ok_or(EventError("created_after is not a date"))?;
+                let created_after =
+                    from.as_str().and_then(start_second).ok_or(EventError("created_after is not a date"))?;
                 Ok(Self::Backfill { shop, created_after, dry_run })
             }
             (Some(shop), None, Some(orders)) => {
@@ -81,15 +80,6 @@ impl Event {
             (Some(_), Some(_), Some(_)) => Err(EventError("created_after and orders exclude each other")),
         }
     }
-}
-
-/// The second that a date (Europe/Helsinki) or a time stamp means.
-fn second(text: &str) -> Option<i64> {
-    if let Ok(at) = text.parse::<Timestamp>() {
-        return Some(at.as_second());
-    }
-    let date: Date = text.parse().ok()?;
-    Some(date.to_zoned(TimeZone::get("Europe/Helsinki").ok()?).ok()?.timestamp().as_second())
 }
 
 #[cfg(test)]

@@ -1,30 +1,24 @@
 //! Finds, on a schedule, the orders that no POST brought, and the changes that no POST brings.
 //!
-//! A run takes a shop's lease and walks its two streams of changes from their cursors to the present (`docs/decisions/`
-//! has the rules of the cursors, and why each). Nothing is passed over: what cannot be read goes to quarantine, what
-//! cannot be served is written down as a gap and tried again by every run.
+//! The walk itself is the library `poll`. Here an event is read, each shop gets its run, and what the runs report is
+//! logged and counted.
 
-mod crowded;
 mod event;
-mod gaps;
-mod page;
 mod report;
-mod run;
-mod walk;
 
 use std::sync::Arc;
 
 use futures_util::StreamExt;
-use lambda::{Deps, Function};
 use ledger::Connection;
 use mycashflow::{RetryPolicy, Transport};
+use platform::{Deps, Function};
+use poll::{PollDeps, Run, Shop, ShopReport};
 use tokio::time::Instant;
 
 pub use event::{Event, EventError};
-pub use report::{CursorReport, Difference, MAX_DIFFERENCES, Report, ShopReport, Stopped};
-pub use run::OVERLAP_SECONDS;
+pub use report::Report;
 
-use crate::run::ShopRun;
+use crate::report::metrics;
 
 /// Shops polled at the same time.
 const SHOPS_AT_ONCE: usize = 4;
@@ -38,12 +32,7 @@ pub struct PollerDeps {
     pub transport: Arc<dyn Transport>,
     /// How patiently.
     pub policy: RetryPolicy,
-    /// Shown a shop's report after every page, for people who watch.
-    pub progress: Option<Progress>,
 }
-
-/// What is shown the report of a run that goes on.
-pub type Progress = Arc<dyn Fn(&ShopReport) + Send + Sync>;
 
 /// Why a run could not even begin.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -81,16 +70,26 @@ pub async fn handle(deps: &PollerDeps, event: &Event, run: &str, deadline: Insta
         let first = fastrand::usize(..polled.len());
         polled.rotate_left(first);
     }
+    let poll_deps = PollDeps {
+        ledger: deps.base.ledger.clone(),
+        clock: deps.base.clock.clone(),
+        transport: deps.transport.clone(),
+        policy: deps.policy.clone(),
+        progress: None,
+    };
+    let run = Run { name: run, deadline };
     let runs = polled.into_iter().map(async |(shop, connection)| {
-        let run = ShopRun::new(deps, shop, connection, run, deadline);
+        let asked = Shop { name: shop, url: &connection.url, key: connection.key.reveal() };
         let report = match event {
-            Event::Poll { .. } => run.poll(connection.start).await,
-            Event::Backfill { created_after, dry_run, .. } => run.backfill(*created_after, *dry_run).await,
-            Event::Refresh { orders, .. } => run.refresh(orders).await,
+            Event::Poll { .. } => poll::poll(&poll_deps, &asked, connection.start, &run).await,
+            Event::Backfill { created_after, dry_run, .. } => {
+                poll::backfill(&poll_deps, &asked, *created_after, *dry_run, &run).await
+            }
+            Event::Refresh { orders, .. } => poll::refresh(&poll_deps, &asked, orders, &run).await,
         };
         log(&report);
         let is_live = matches!(event, Event::Poll { .. });
-        deps.base.metrics.record(Function::ChangesPoller, Some(&Connection::shop(shop)), &report.metrics(is_live));
+        deps.base.metrics.record(Function::ChangesPoller, Some(&Connection::shop(shop)), &metrics(&report, is_live));
         report
     });
     let mut shops: Vec<ShopReport> = futures_util::stream::iter(runs).buffer_unordered(SHOPS_AT_ONCE).collect().await;
@@ -100,9 +99,35 @@ pub async fn handle(deps: &PollerDeps, event: &Event, run: &str, deadline: Insta
 
 /// The run's one line.
 fn log(report: &ShopReport) {
-    let json = serde_json::to_string(&report.counts()).unwrap_or_default();
+    let cursor = |cursor: Option<poll::CursorReport>| cursor.map(|cursor| cursor.position);
+    let lag = |cursor: Option<poll::CursorReport>| cursor.map(|cursor| cursor.lag_seconds);
+    macro_rules! line {
+        ($level:ident, $message:literal) => {
+            tracing::$level!(
+                shop = report.shop,
+                stopped = report.stopped.as_str(),
+                failure = report.failure,
+                pages = report.pages,
+                orders = report.orders,
+                new = report.new,
+                updated = report.updated,
+                unchanged = report.unchanged,
+                stale = report.stale,
+                quarantined = report.quarantined,
+                gaps_open = report.gaps_open,
+                created_cursor = cursor(report.created_cursor),
+                created_lag_seconds = lag(report.created_cursor),
+                updated_cursor = cursor(report.updated_cursor),
+                updated_lag_seconds = lag(report.updated_cursor),
+                missing = report.missing,
+                different = report.different,
+                resume_from = report.resume_from,
+                $message
+            )
+        };
+    }
     match &report.failure {
-        Some(failure) => tracing::error!(shop = report.shop, failure, report = json, "poll"),
-        None => tracing::info!(shop = report.shop, report = json, "poll"),
+        Some(_) => line!(error, "the poll of a shop failed"),
+        None => line!(info, "polled a shop"),
     }
 }

@@ -1,23 +1,20 @@
 //! The Lambda function that polls the shops: see the library.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use changes_poller::{Event, PollerDeps, Report, handle};
-use lambda::Starter;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use mycashflow::{HttpTransport, RetryPolicy};
+use platform::Starter;
 use serde_json::Value;
-use tokio::time::Instant;
+use tilaussilta_changes_poller::{Event, PollerDeps, Report, handle};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    lambda::init_logs();
+    platform::init_logs();
     let deps = PollerDeps {
         base: Starter::from_environment()?.deps().await?,
         transport: Arc::new(HttpTransport::new()?),
         policy: RetryPolicy::default(),
-        progress: None,
     };
     run(service_fn(|event| poll(&deps, event))).await
 }
@@ -25,10 +22,9 @@ async fn main() -> Result<(), Error> {
 /// A run in which a shop failed is a failed invocation, so that Lambda's error metric counts it; what the run did for
 /// the others stays done.
 async fn poll(deps: &PollerDeps, event: LambdaEvent<Value>) -> Result<Report, Error> {
-    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis() as u64;
-    let remaining = Duration::from_millis(event.context.deadline.saturating_sub(now_ms));
     let asked = Event::read(&event.payload)?;
-    let report = handle(deps, &asked, &event.context.request_id, Instant::now() + remaining).await?;
+    let deadline = platform::deadline(&event.context);
+    let report = handle(deps, &asked, &event.context.request_id, deadline).await?;
     match report.failures() {
         Some(failures) => Err(failures.into()),
         None => Ok(report),

@@ -2,10 +2,11 @@
 //!
 //! Lambda hands over what the table's stream holds, in batches. What was not published is reported back to Lambda, which
 //! hands it over again; what can never be published goes to the dead-letter queue, with the revision's id and the reason.
-//! Order is kept per document: none of its revisions is published while an earlier one of the same batch is not.
+//! Of the revisions of a document in one batch, none is published while an earlier one is not. Over several batches there
+//! is no such promise: see `docs/decisions/0005-order-of-events.md`.
 
+mod bus;
 mod dead_letter;
-mod detail;
 mod portion;
 mod publish;
 mod republish;
@@ -18,12 +19,12 @@ use aws_lambda_events::dynamodb::EventRecord;
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
-use lambda::Metrics;
 use ledger::{Item, Ledger, RevisionKey};
+use platform::Metrics;
 use tokio::time::Instant;
 
+pub use bus::EventBus;
 pub use dead_letter::DeadLetters;
-pub use detail::{Event, ORDER_CREATED, ORDER_UPDATED, Unreadable, event, schemas};
 pub use publish::Limits;
 pub use republish::{RepublishError, Republished};
 pub use request::{Republish, Request, RequestError};
@@ -36,10 +37,8 @@ use crate::republish::republish;
 pub struct RelayDeps {
     /// Where revisions are read again when they are to be published again.
     pub ledger: Ledger,
-    /// EventBridge.
-    pub bus: aws_sdk_eventbridge::Client,
-    /// The name or ARN of the bus.
-    pub bus_name: String,
+    /// Where revisions are published.
+    pub bus: EventBus,
     /// Where goes what cannot be published.
     pub dead_letters: DeadLetters,
     /// How patiently, and in what portions.
@@ -90,8 +89,9 @@ async fn relay(deps: &RelayDeps, records: &[EventRecord], deadline: Instant) -> 
             revisions.push((key, Ledger::revision_of_item(&item).map_err(|error| error.to_string())));
         }
     }
+    order_each_document(&mut revisions);
     let done = publish_all(deps, revisions, deadline).await;
-    done.log("relay", records.len());
+    done.log("stream", records.len());
     let mut response = DynamoDbEventResponse::default();
     for (key, _) in &done.failed {
         let mut failure = DynamoDbBatchItemFailure::default();
@@ -99,6 +99,20 @@ async fn relay(deps: &RelayDeps, records: &[EventRecord], deadline: Instant) -> 
         response.batch_item_failures.push(failure);
     }
     response
+}
+
+/// Puts the revisions of each document in their order, in the places that the document has in the batch.
+///
+/// DynamoDB promises the order of a stream's records for one item only, and each revision is an item of its own.
+fn order_each_document<T>(revisions: &mut [(RevisionKey, T)]) {
+    for place in 0..revisions.len() {
+        for later in place + 1..revisions.len() {
+            let (first, second) = (&revisions[place].0, &revisions[later].0);
+            if first.document == second.document && first.revision > second.revision {
+                revisions.swap(place, later);
+            }
+        }
+    }
 }
 
 /// The record's new image as the ledger reads items. Attributes of types that no revision has are left out.

@@ -1,11 +1,11 @@
 //! The Lambda function that publishes the ledger's revisions: see the library.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use event_relay::{DeadLetters, Limits, RelayDeps, Request, handle};
-use lambda::{Metrics, OPERATION_TIMEOUT, Starter, variable};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use platform::{Metrics, OPERATION_TIMEOUT, Starter, variable};
 use serde_json::Value;
+use tilaussilta_event_relay::{DeadLetters, EventBus, Limits, RelayDeps, Request, handle};
 use tokio::time::Instant;
 
 /// Kept free before Lambda's deadline: for a call that began before, and the answer that says what was not published.
@@ -13,12 +13,11 @@ const RESERVE: Duration = OPERATION_TIMEOUT.saturating_add(Duration::from_secs(2
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    lambda::init_logs();
+    platform::init_logs();
     let starter = Starter::from_environment()?;
     let deps = RelayDeps {
         ledger: starter.ledger()?,
-        bus: aws_sdk_eventbridge::Client::new(starter.config()),
-        bus_name: variable("EVENT_BUS_NAME")?,
+        bus: EventBus::new(aws_sdk_eventbridge::Client::new(starter.config()), variable("EVENT_BUS_NAME")?),
         dead_letters: DeadLetters {
             client: aws_sdk_sqs::Client::new(starter.config()),
             queue_url: variable("DEAD_LETTER_QUEUE_URL")?,
@@ -26,11 +25,13 @@ async fn main() -> Result<(), Error> {
         limits: Limits::default(),
         metrics: Metrics::from_environment(),
     };
+    // A bus that is not there, or does not answer yet, is asked for again with each batch, which fails until it answers.
+    let _ = deps.bus.verify().await;
     run(service_fn(|event| answer(&deps, event))).await
 }
 
 async fn answer(deps: &RelayDeps, event: LambdaEvent<Value>) -> Result<Value, Error> {
-    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis() as u64;
-    let remaining = Duration::from_millis(event.context.deadline.saturating_sub(now_ms)).saturating_sub(RESERVE);
-    Ok(handle(deps, Request::read(event.payload)?, Instant::now() + remaining).await?)
+    let deadline = platform::deadline(&event.context);
+    let deadline = deadline.checked_sub(RESERVE).unwrap_or_else(Instant::now);
+    Ok(handle(deps, Request::read(event.payload)?, deadline).await?)
 }

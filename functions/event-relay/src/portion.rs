@@ -2,13 +2,14 @@
 
 use std::collections::HashSet;
 
-use lambda::{Function, Metric};
+use events::Event;
 use ledger::{DocumentKey, Revision, RevisionKey};
+use platform::{Function, Metric};
 use tokio::time::Instant;
 
+use crate::RelayDeps;
 use crate::dead_letter::DeadLetter;
-use crate::publish::{Outcome, publish};
-use crate::{Event, RelayDeps, event};
+use crate::publish::{PublishOutcome, publish};
 
 /// What became of some revisions.
 #[derive(Debug, Default)]
@@ -22,25 +23,25 @@ pub(crate) struct Done {
 }
 
 impl Done {
-    pub(crate) fn log(&self, act: &str, records: usize) {
+    /// Logs it. The revisions came from a batch of the stream (`stream`) or were asked for again (`republish`).
+    pub(crate) fn log(&self, from: &'static str, records: usize) {
         let Self { published, truncated, dead_lettered, failed } = self;
-        match failed.first() {
-            None => tracing::info!(act, records, published, truncated, dead_lettered, "published"),
-            Some((key, reason)) => {
-                let failed = failed.len();
-                tracing::error!(
-                    act,
-                    records,
-                    published,
-                    truncated,
-                    dead_lettered,
-                    failed,
-                    first = key.event_id(),
-                    reason,
-                    "published in part"
-                );
-            }
-        }
+        let Some((key, reason)) = failed.first() else {
+            tracing::info!(from, records, published, truncated, dead_lettered, "published revisions to the event bus");
+            return;
+        };
+        let (failed, first_failed) = (failed.len(), key.event_id());
+        tracing::error!(
+            from,
+            records,
+            published,
+            truncated,
+            dead_lettered,
+            failed,
+            first_failed,
+            reason,
+            "could not publish all revisions to the event bus"
+        );
     }
 }
 
@@ -56,8 +57,8 @@ struct Left {
 /// Publishes revisions, in their order for each document. What can never be published goes to the dead-letter queue, and
 /// holds up the later revisions of its document until it is there: without the letter, the gap would be silent.
 ///
-/// Whoever hands the revisions over does so again from the first that failed on. So only what stands before that one
-/// becomes a letter: after it, each time would write one more.
+/// The caller hands the revisions over again from the first that failed on. So only what stands before that one becomes a
+/// letter: after it, each time would write one more.
 pub(crate) async fn publish_all(
     deps: &RelayDeps,
     revisions: Vec<(RevisionKey, Result<Revision, String>)>,
@@ -66,8 +67,8 @@ pub(crate) async fn publish_all(
     let mut done = Done::default();
     let limit_bytes = deps.limits.request_bytes;
     let read = |(key, revision): (RevisionKey, Result<Revision, String>)| {
-        let event =
-            revision.and_then(|revision| event(&key, &revision, limit_bytes).map_err(|error| error.to_string()));
+        let event = revision
+            .and_then(|revision| Event::of_revision(&key, &revision, limit_bytes).map_err(|error| error.to_string()));
         Left { key, event, failure: None }
     };
     let mut left: Vec<Left> = revisions.into_iter().map(read).collect();
@@ -102,14 +103,14 @@ async fn publish_ready(deps: &RelayDeps, left: &mut Vec<Left>, done: &mut Done, 
     let mut published = HashSet::new();
     for (place, outcome) in places.into_iter().zip(outcomes) {
         match outcome {
-            Outcome::Published { truncated } => {
+            PublishOutcome::Published { truncated } => {
                 done.published += 1;
                 done.truncated += usize::from(truncated);
                 published.insert(place);
             }
-            Outcome::Failed(reason) => left[place].failure = Some(reason),
-            Outcome::Refused(reason) => left[place].event = Err(format!("the event bus refuses it: {reason}")),
-            Outcome::Held => {}
+            PublishOutcome::Failed(reason) => left[place].failure = Some(reason),
+            PublishOutcome::Refused(reason) => left[place].event = Err(format!("the event bus refuses it: {reason}")),
+            PublishOutcome::Held => {}
         }
     }
     let mut places = 0..;
@@ -130,7 +131,11 @@ async fn bury_hopeless(deps: &RelayDeps, left: &mut Vec<Left>, done: &mut Done, 
         }
         match deps.dead_letters.put(&DeadLetter::new(&one.key, reason)).await {
             Ok(()) => {
-                tracing::error!(id = one.key.event_id(), reason, "a revision cannot be published: it is a dead letter");
+                tracing::error!(
+                    id = one.key.event_id(),
+                    reason,
+                    "a revision cannot be published: its id went to the dead-letter queue"
+                );
                 done.dead_lettered += 1;
                 buried.insert(place);
             }

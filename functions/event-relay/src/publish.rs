@@ -8,15 +8,16 @@ use aws_sdk_eventbridge::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_eventbridge::operation::put_events::PutEventsError;
 use aws_sdk_eventbridge::primitives::DateTime;
 use aws_sdk_eventbridge::types::{PutEventsRequestEntry, PutEventsResultEntry};
+use events::{Event, MAX_DETAIL_BYTES};
 use ledger::{DocumentKey, sdk_reason};
 use tokio::time::Instant;
 
-use crate::{Event, RelayDeps};
+use crate::RelayDeps;
 
 /// Entries in one `PutEvents` at most (EventBridge API reference, `PutEvents`).
 const BATCH_ENTRIES: usize = 10;
-/// What `PutEvents` says of an entry that it will never take, whoever sends it and however often (EventBridge API
-/// reference, `PutEventsResultEntry`).
+/// The error codes with which `PutEvents` refuses an entry permanently: sent again as it is, it is refused again
+/// (EventBridge API reference, `PutEventsResultEntry`).
 const REFUSALS: [&str; 5] = [
     "InvalidArgument",
     "MalformedDetail",
@@ -45,25 +46,23 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// A little under 1 MB, which EventBridge has taken since January 2026 (AWS Compute Blog, "More room to build:
-    /// serverless services now support payloads up to 1 MB"): whether that is 1000 or 1024 KB, and how much the envelope
-    /// around an entry takes of it, is not said. 6 tries, over some seconds.
+    /// As many bytes as a detail may have; 6 tries, over some seconds.
     fn default() -> Self {
-        Self { request_bytes: 990_000, attempts: 6, base_delay: Duration::from_millis(100) }
+        Self { request_bytes: MAX_DETAIL_BYTES, attempts: 6, base_delay: Duration::from_millis(100) }
     }
 }
 
 /// What became of an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// EventBridge has it.
+pub(crate) enum PublishOutcome {
+    /// EventBridge accepted it.
     Published {
         /// Whether without its document.
         truncated: bool,
     },
     /// It was not published, and may be later: the error code, or why it was not tried.
     Failed(String),
-    /// EventBridge will never take it: the error code.
+    /// EventBridge refuses it permanently, also without its document: the error code.
     Refused(String),
     /// It was not tried, because an earlier revision of its document was not published.
     Held,
@@ -84,6 +83,12 @@ impl Pending<'_> {
         if self.bare { &self.event.bare_detail } else { &self.event.detail }
     }
 
+    fn leave_document_out(&mut self, reason: &str) {
+        let id = self.event.key.event_id();
+        tracing::warn!(id, reason, "the event bus refused an event: it is sent without its document");
+        self.bare = true;
+    }
+
     /// The size of an entry as EventBridge counts it (EventBridge user guide, "Calculating PutEvents event entry size"):
     /// 14 bytes for the time, and the UTF-8 bytes of source, detail-type and detail.
     fn bytes(&self) -> usize {
@@ -94,12 +99,20 @@ impl Pending<'_> {
 /// Publishes events in their order; answers what became of each.
 ///
 /// A request holds no more than one revision of a document, since of two in one request the earlier may fail while the
-/// later succeeds. Once an event has failed for good or is refused, later ones of its document are not tried.
+/// later succeeds. Once an event has failed in its last attempt or is refused, later ones of its document are not tried.
 ///
-/// A request that is refused for what it holds says nothing of its entries, so each is sent by itself, then without its
-/// document, and only then it is refused itself.
-pub(crate) async fn publish(deps: &RelayDeps, events: &[&Event], deadline: Instant) -> Vec<Outcome> {
-    let mut outcomes = vec![Outcome::Held; events.len()];
+/// A request that is refused for what it holds says nothing of its entries, so each is sent by itself. An entry that is
+/// refused is sent without its document, and only then it is refused itself.
+///
+/// Without a bus that is known to be there, nothing is published: all of it fails for now.
+pub(crate) async fn publish(deps: &RelayDeps, events: &[&Event], deadline: Instant) -> Vec<PublishOutcome> {
+    if !events.is_empty()
+        && Instant::now() < deadline
+        && let Err(reason) = deps.bus.verify().await
+    {
+        return vec![PublishOutcome::Failed(format!("the event bus could not be verified: {reason}")); events.len()];
+    }
+    let mut outcomes = vec![PublishOutcome::Held; events.len()];
     let new = |(index, event)| Pending { index, event, attempts: 0, alone: false, bare: event.truncated };
     let mut pending: Vec<Pending<'_>> = events.iter().copied().enumerate().map(new).collect();
     let mut held: HashSet<&DocumentKey> = HashSet::new();
@@ -107,7 +120,7 @@ pub(crate) async fn publish(deps: &RelayDeps, events: &[&Event], deadline: Insta
     while !pending.is_empty() {
         if Instant::now() >= deadline {
             for one in pending {
-                outcomes[one.index] = Outcome::Failed("no time was left".to_owned());
+                outcomes[one.index] = PublishOutcome::Failed("no time was left".to_owned());
             }
             break;
         }
@@ -117,10 +130,10 @@ pub(crate) async fn publish(deps: &RelayDeps, events: &[&Event], deadline: Insta
             Err(reason) => match &mut batch[..] {
                 [one] if one.bare => {
                     held.insert(&one.event.key.document);
-                    outcomes[one.index] = Outcome::Refused(reason);
+                    outcomes[one.index] = PublishOutcome::Refused(reason);
                 }
                 [one] => {
-                    one.bare = true;
+                    one.leave_document_out(&reason);
                     again = batch;
                 }
                 _ => {
@@ -132,16 +145,21 @@ pub(crate) async fn publish(deps: &RelayDeps, events: &[&Event], deadline: Insta
                 let mut failures = false;
                 for (mut tried, result) in batch.into_iter().zip(results) {
                     tried.attempts += 1;
-                    let failed = matches!(result, Outcome::Failed(_));
-                    if failed && tried.attempts < deps.limits.attempts {
-                        failures = true;
-                        again.push(tried);
-                        continue;
+                    match result {
+                        PublishOutcome::Failed(_) if tried.attempts < deps.limits.attempts => {
+                            failures = true;
+                            again.push(tried);
+                        }
+                        PublishOutcome::Refused(reason) if !tried.bare => {
+                            tried.leave_document_out(&reason);
+                            again.push(tried);
+                        }
+                        PublishOutcome::Published { .. } => outcomes[tried.index] = result,
+                        _ => {
+                            held.insert(&tried.event.key.document);
+                            outcomes[tried.index] = result;
+                        }
                     }
-                    if !matches!(result, Outcome::Published { .. }) {
-                        held.insert(&tried.event.key.document);
-                    }
-                    outcomes[tried.index] = result;
                 }
                 failures_in_a_row = if failures { failures_in_a_row + 1 } else { 0 };
             }
@@ -180,29 +198,29 @@ fn take_batch<'a>(pending: &mut Vec<Pending<'a>>, request_bytes: usize) -> Vec<P
 }
 
 /// Sends a request; answers what became of each entry, or why the request as a whole was refused for what it holds.
-async fn put(deps: &RelayDeps, batch: &[Pending<'_>]) -> Result<Vec<Outcome>, String> {
+async fn put(deps: &RelayDeps, batch: &[Pending<'_>]) -> Result<Vec<PublishOutcome>, String> {
     let entries = batch.iter().map(|pending| {
         PutEventsRequestEntry::builder()
-            .event_bus_name(&deps.bus_name)
+            .event_bus_name(&deps.bus.name)
             .time(DateTime::from_secs(pending.event.time.as_second()))
             .source(pending.event.source)
             .detail_type(&pending.event.detail_type)
             .detail(pending.detail())
             .build()
     });
-    let results = match deps.bus.put_events().set_entries(Some(entries.collect())).send().await {
+    let results = match deps.bus.client.put_events().set_entries(Some(entries.collect())).send().await {
         Ok(answer) => answer.entries.unwrap_or_default(),
         Err(error) => {
             let reason = sdk_reason(&error);
-            tracing::warn!(reason, entries = batch.len(), "PutEvents failed");
+            tracing::warn!(reason, entries = batch.len(), "a request to the event bus failed");
             if refuses_contents(&error) {
                 return Err(reason);
             }
-            return Ok(vec![Outcome::Failed(reason); batch.len()]);
+            return Ok(vec![PublishOutcome::Failed(reason); batch.len()]);
         }
     };
     // An answer that is too short says nothing of the last entries, so they are not known to be published.
-    let missing = || Outcome::Failed("no result".to_owned());
+    let missing = || PublishOutcome::Failed("no result".to_owned());
     let outcomes = batch.iter().zip(&results).map(|(pending, result)| outcome(pending, result));
     Ok(outcomes.chain(std::iter::repeat_with(missing)).take(batch.len()).collect())
 }
@@ -213,12 +231,12 @@ fn refuses_contents(error: &SdkError<PutEventsError, HttpResponse>) -> bool {
     status == Some(CONTENT_TOO_LARGE) || code.is_some_and(|code| CONTENT_REFUSALS.contains(&code))
 }
 
-fn outcome(pending: &Pending<'_>, result: &PutEventsResultEntry) -> Outcome {
+fn outcome(pending: &Pending<'_>, result: &PutEventsResultEntry) -> PublishOutcome {
     match result.error_code() {
-        None if result.event_id().is_some() => Outcome::Published { truncated: pending.bare },
-        None => Outcome::Failed("no result".to_owned()),
-        Some(code) if REFUSALS.contains(&code) => Outcome::Refused(code.to_owned()),
-        Some(code) => Outcome::Failed(code.to_owned()),
+        None if result.event_id().is_some() => PublishOutcome::Published { truncated: pending.bare },
+        None => PublishOutcome::Failed("no result".to_owned()),
+        Some(code) if REFUSALS.contains(&code) => PublishOutcome::Refused(code.to_owned()),
+        Some(code) => PublishOutcome::Failed(code.to_owned()),
     }
 }
 

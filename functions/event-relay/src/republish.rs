@@ -2,18 +2,19 @@
 
 use std::collections::HashMap;
 
+use events::Event;
 use jiff::{SignedDuration, Timestamp};
-use lambda::{Function, Metric};
 use ledger::{Connection, LedgerError, Revision, RevisionKey, ScanPosition};
+use platform::{Function, Metric};
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::dead_letter::Subject;
 use crate::portion::{Done, publish_all};
-use crate::publish::{Outcome, publish};
+use crate::publish::{PublishOutcome, publish};
 use crate::request::TABLE_START;
-use crate::{RelayDeps, Republish, event};
+use crate::{RelayDeps, Republish};
 
 /// A revision is in the stream a little after it was recorded, by a clock that is not ours.
 const CLOCKS: SignedDuration = SignedDuration::from_secs(60);
@@ -112,7 +113,7 @@ async fn recorded(
     else {
         return Ok(Stopped::AtEnd);
     };
-    // Of an item that cannot be read nobody knows the time more exactly.
+    // The time of an item that cannot be read is not known more exactly.
     let wanted = |revision: &Result<Revision, String>| match revision {
         Ok(revision) => times.iter().any(|(from, until)| (*from..*until).contains(&revision.recorded_at)),
         Err(_) => true,
@@ -194,7 +195,9 @@ async fn one(
 ) -> Result<bool, RepublishError> {
     let id = key.event_id();
     let event = match deps.ledger.revision(&key).await {
-        Ok(Some(revision)) => event(&key, &revision, deps.limits.request_bytes).map_err(|error| error.to_string()),
+        Ok(Some(revision)) => {
+            Event::of_revision(&key, &revision, deps.limits.request_bytes).map_err(|error| error.to_string())
+        }
         Ok(None) => {
             report.left.push(id);
             return Ok(false);
@@ -203,23 +206,23 @@ async fn one(
         Err(error) => return Err(error.into()),
     };
     let outcome = match &event {
-        Ok(event) => publish(deps, &[event], deadline).await.pop().unwrap_or(Outcome::Held),
-        Err(reason) => Outcome::Refused(reason.clone()),
+        Ok(event) => publish(deps, &[event], deadline).await.pop().unwrap_or(PublishOutcome::Held),
+        Err(reason) => PublishOutcome::Refused(reason.clone()),
     };
     match outcome {
-        Outcome::Published { truncated } => {
+        PublishOutcome::Published { truncated } => {
             report.published += 1;
             report.truncated += usize::from(truncated);
             deps.metrics.record(Function::EventRelay, None, &[(Metric::Published, 1)]);
             Ok(true)
         }
         // Its letter stays, with the first reason; another one would say no more.
-        Outcome::Refused(reason) => {
-            tracing::error!(id, reason, "a revision still cannot be published: its dead letter stays");
+        PublishOutcome::Refused(reason) => {
+            tracing::error!(id, reason, "a revision still cannot be published: its dead letter stays in the queue");
             report.dead_lettered += 1;
             Ok(false)
         }
-        Outcome::Failed(_) | Outcome::Held => {
+        PublishOutcome::Failed(_) | PublishOutcome::Held => {
             report.failed.push(id);
             Ok(false)
         }

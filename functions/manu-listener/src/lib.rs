@@ -3,11 +3,12 @@
 //! Manu Online sends a message once and counts any status but 200 as a failure, which its user sees at once
 //! (`spec/manu-online.md`). So 200 is said only of what is recorded, and every other answer says in a line what to do.
 
+use connections::Secret;
 use http::{Method, StatusCode};
-use lambda::{Closing, Deps, MAX_BODY_BYTES, Receipt, Secret, content_type};
 use lambda_http::{Body, Request, Response};
 use ledger::{Connection, ContentHash, DocumentKey, Evidence, LedgerError, NewRevision, Source, System};
 use manu::{WebhookType, is_authentic, read_document};
+use platform::{Closing, Deps, MAX_BODY_BYTES, Receipt, content_type};
 
 /// Content types under which JSON is taken. The vendor names none, and .NET's plain clients send none or a form's.
 const CONTENT_TYPES: [&str; 5] =
@@ -18,7 +19,7 @@ const CONTENT_TYPES: [&str; 5] =
 /// 200 is answered only when the message is in the ledger. The other answers: see `docs/http-answers.md`.
 pub async fn handle(deps: &Deps, request: Request) -> Response<Body> {
     let mut receipt = Receipt::new(deps, Connection::unknown(System::Manu), &request);
-    let path = lambda::path(&request);
+    let path = platform::path(&request);
     let (account, webhook) = match route(path) {
         Ok(route) => route,
         Err(text) => return receipt.close(Closing::rejected(StatusCode::NOT_FOUND, text)).await,

@@ -1,11 +1,11 @@
 //! The Lambda function that takes in the ERP's webhooks: see the library.
 
-use lambda::Starter;
 use lambda_http::{Error, run, service_fn};
+use platform::Starter;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    lambda::init_logs();
+    platform::init_logs();
     let deps = Starter::from_environment()?.deps().await?;
-    run(service_fn(|request| async { Ok::<_, Error>(manu_listener::handle(&deps, request).await) })).await
+    run(service_fn(|request| async { Ok::<_, Error>(tilaussilta_manu_listener::handle(&deps, request).await) })).await
 }

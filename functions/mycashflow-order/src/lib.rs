@@ -5,10 +5,12 @@
 
 use http::{Method, StatusCode};
 use jiff::Timestamp;
-use lambda::{Closing, Deps, MAX_BODY_BYTES, Receipt, content_type};
 use lambda_http::{Body, Request, Response};
 use ledger::{Connection, ContentHash, DocumentKey, Evidence, LedgerError, NewRevision, Source, System};
-use mycashflow::{Limits, Order, PushBody, PushError, ReadError, push_document, read_page};
+use mycashflow::{
+    Handed, Limits, Order, PushBody, PushDocument, PushError, ReadError, SLICE_CONTENT_TYPE, push_document, read_page,
+};
+use platform::{Closing, Deps, MAX_BODY_BYTES, Receipt, content_type};
 
 /// The headers in which a shop's key is looked for, beside `Authorization: Bearer`.
 const KEY_HEADERS: [&str; 3] = ["x-api-key", "api-key", "key"];
@@ -20,7 +22,7 @@ const MAX_ORDERS: usize = 100;
 ///
 /// 200 is answered only when every order of the body is in the ledger. The other answers: see `docs/http-answers.md`.
 pub async fn handle(deps: &Deps, request: Request) -> Response<Body> {
-    let path = lambda::path(&request);
+    let path = platform::path(&request);
     let Some(shop) = shop_of(path) else {
         let receipt = Receipt::new(deps, Connection::unknown(System::Mycashflow), &request);
         let text = "no such address: the orders of a shop go to /mycashflow/SHOP/orders";
@@ -33,7 +35,8 @@ pub async fn handle(deps: &Deps, request: Request) -> Response<Body> {
     }
     let too_large = request.body().len() > MAX_BODY_BYTES;
     // A body over the limit is not looked into, not even for its key.
-    let pushed = (!too_large).then(|| push_document(content_type(&request), request.body().as_ref()));
+    let handed = if matches!(request.body(), Body::Text(_)) { Handed::AsText } else { Handed::AsBytes };
+    let pushed = (!too_large).then(|| push_document(content_type(&request), request.body().as_ref(), handed));
     let keys = presented_keys(&request, pushed.as_ref());
     let known = deps.connections.current().shops.contains_key(shop);
     if !authentic(deps, shop, &keys).await {
@@ -44,12 +47,12 @@ pub async fn handle(deps: &Deps, request: Request) -> Response<Body> {
         return receipt.close(Closing::rejected(StatusCode::UNAUTHORIZED, text)).await;
     }
     receipt.connection = Connection::shop(shop);
-    let closing = match pushed.map(|pushed| pushed.xml) {
+    let closing = match pushed.map(|pushed| pushed.document) {
         None => {
             let text = format!("the body is over the limit of {MAX_BODY_BYTES} bytes");
             Closing::rejected(StatusCode::PAYLOAD_TOO_LARGE, text)
         }
-        Some(Ok(xml)) => record(deps, &receipt, shop, &request, &xml).await,
+        Some(Ok(pushed)) => record(deps, &receipt, shop, &request, &pushed).await,
         Some(Err(error)) => receipt.quarantine(&request, push_status(&error), error.to_string()).await,
     };
     receipt.close(closing).await
@@ -96,8 +99,14 @@ async fn authentic(deps: &Deps, shop: &str, keys: &[String]) -> bool {
     accepts()
 }
 
-async fn record(deps: &Deps, receipt: &Receipt<'_>, shop: &str, request: &Request, xml: &[u8]) -> Closing {
-    let page = match read_page(xml, &Limits::default()) {
+async fn record(
+    deps: &Deps,
+    receipt: &Receipt<'_>,
+    shop: &str,
+    request: &Request,
+    pushed: &PushDocument<'_>,
+) -> Closing {
+    let page = match read_page(&pushed.bytes, Some(&pushed.content_type), &Limits::default()) {
         Ok(page) => page,
         Err(error) => return receipt.quarantine(request, read_status(&error), error.to_string()).await,
     };
@@ -108,7 +117,14 @@ async fn record(deps: &Deps, receipt: &Receipt<'_>, shop: &str, request: &Reques
     let mut closings = Vec::with_capacity(page.entries.len());
     for entry in &page.entries {
         closings.push(match &entry.order {
-            Ok(order) => append(deps, receipt, shop, request, order, &page.entries, page.slice(entry)).await,
+            Ok(order) => {
+                // A document with one order is kept as it was received; of several, each keeps its own part.
+                let stored = match page.entries[..] {
+                    [_] => (&*pushed.bytes, &*pushed.content_type),
+                    _ => (page.slice(entry), SLICE_CONTENT_TYPE),
+                };
+                append(deps, receipt, shop, request, order, stored).await
+            }
             Err(error) => receipt.quarantine(request, StatusCode::BAD_REQUEST, error.to_string()).await,
         });
     }
@@ -127,15 +143,9 @@ async fn append(
     shop: &str,
     request: &Request,
     order: &Order,
-    all: &[mycashflow::Entry],
-    slice: &str,
+    (body, content_type): (&[u8], &str),
 ) -> Closing {
     let document = DocumentKey::order(shop, order.id);
-    // A body with one order is kept as it was received; of several, each keeps its own part.
-    let (body, content_type) = match all {
-        [_] => (request.body().as_ref(), content_type(request).unwrap_or("application/xml")),
-        _ => (slice.as_bytes(), "application/xml; charset=utf-8"),
-    };
     let made_at = order.created_at.unwrap_or(Timestamp::UNIX_EPOCH);
     let new = NewRevision {
         document: &document,

@@ -1,18 +1,16 @@
 //! The Lambda function that carries actions back to the shops: see the library.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use lambda::{Starter, variable};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use mycashflow::{HttpTransport, RetryPolicy};
+use platform::{Starter, variable};
 use serde_json::Value;
-use shop_actions::{ActionsDeps, handle};
-use tokio::time::Instant;
+use tilaussilta_shop_actions::{ActionsDeps, handle};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    lambda::init_logs();
+    platform::init_logs();
     let starter = Starter::from_environment()?;
     let deps = ActionsDeps {
         base: starter.deps().await?,
@@ -25,7 +23,6 @@ async fn main() -> Result<(), Error> {
 }
 
 async fn act(deps: &ActionsDeps, event: LambdaEvent<Value>) -> Result<Value, Error> {
-    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis() as u64;
-    let remaining = Duration::from_millis(event.context.deadline.saturating_sub(now_ms));
-    Ok(handle(deps, event.payload, &event.context.request_id, Instant::now() + remaining).await)
+    let deadline = platform::deadline(&event.context);
+    Ok(handle(deps, event.payload, &event.context.request_id, deadline).await)
 }

@@ -1,6 +1,6 @@
 //! What became of a message.
 
-use lambda::Metric;
+use platform::Metric;
 use serde::Serialize;
 
 /// What became of one order.

@@ -7,22 +7,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use changes_poller::PollerDeps;
+use cloud::embedded::Embedded;
+use cloud::mappings::Mappings;
+use cloud::messaging::{ACTIONS, Messaging, queue_url};
+use cloud::tls::Identity;
+use cloud::{Cloud, Metering};
+use connections::{ConnectionSource, ConnectionStore, Connections};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
-use lambda::{ConnectionSource, ConnectionStore, Connections, Deps, Metrics, system_clock};
 use ledger::{Ledger, Retention, create_table};
 use mycashflow::HttpTransport;
-use sandbox::embedded::Embedded;
-use sandbox::functions::{Functions, FunctionsThread};
-use sandbox::mappings::Mappings;
-use sandbox::messaging::{ACTIONS, Messaging, queue_url};
-use sandbox::server::{Server, encoded};
-use sandbox::shop::{Bound, ShopConfig, Via};
-use sandbox::world::{World, shop_url};
+use platform::{Deps, Metrics, system_clock};
 use serde_json::json;
+use tilaussilta_sandbox::functions::{Functions, FunctionsThread};
+use tilaussilta_sandbox::server::{Server, encoded};
+use tilaussilta_sandbox::simulated;
 use tokio::net::TcpListener;
 use url::Url;
+use world::{Vendors, shop_url};
 
+use super::shop_switches::ShopSwitches;
 use super::{Problem, TABLE, policy};
 
 /// How often the stream and the queue are looked at.
@@ -40,21 +44,29 @@ pub(crate) struct Options {
     /// The database file. Made when there is none.
     #[arg(long, value_name = "FILE", default_value = "sandbox.db")]
     database: PathBuf,
-    /// How many orders the make-believe shops have from before today, which only the poll can find.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    seed_orders: u64,
+    #[command(flatten)]
+    shop: ShopSwitches,
     /// Seconds between two polls; 0 polls only when asked to.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     every: u64,
-    /// Whether a make-believe shop's answer holds the second that was asked for. Nobody knows of the real one.
-    #[arg(long, value_enum, default_value_t = BoundSwitch::Inclusive)]
-    bound: BoundSwitch,
-    /// Leave out the attributes `time_from`, `time_to` and `orders` of a make-believe shop's answers.
-    #[arg(long)]
-    without_span: bool,
     /// Append every event that is published to this file, as a line of JSON.
     #[arg(long, value_name = "FILE")]
     events: Option<PathBuf>,
+    /// Listen behind TLS: the certificate to trust is written into this folder, and the connections document too.
+    #[arg(long, value_name = "DIR")]
+    tls: Option<PathBuf>,
+    /// Serve AWS and the simulated vendors only, for functions that run elsewhere.
+    #[arg(long)]
+    without_functions: bool,
+    /// Count what is asked of AWS and of the shops: `GET /seen` tells, and `GET /seen?record` keeps the calls from then on.
+    #[arg(long)]
+    counted: bool,
+    /// Count the read and write units of DynamoDB too.
+    #[arg(long)]
+    metered: bool,
+    /// How long AWS takes for each call beyond what this machine does, in milliseconds.
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    delay_ms: u64,
     /// Print the address as JSON, for programs.
     #[arg(long)]
     json: bool,
@@ -63,77 +75,101 @@ pub(crate) struct Options {
     with_parent: bool,
 }
 
-#[derive(Clone, Copy, clap::ValueEnum)]
-enum BoundSwitch {
-    Inclusive,
-    Exclusive,
-}
-
 pub(crate) async fn run(options: Options) -> Result<(), Problem> {
     let listener = TcpListener::bind(("127.0.0.1", options.port)).await?;
-    let base = Url::parse(&format!("http://{}", listener.local_addr()?))?;
+    let scheme = if options.tls.is_some() { "https" } else { "http" };
+    let base = Url::parse(&format!("{scheme}://{}", listener.local_addr()?))?;
     if !options.connections.exists() {
         write_connections(&options.connections, &base)?;
     }
     let store = ConnectionStore::open(ConnectionSource::File(options.connections.clone())).await?;
     let connections = store.current();
     let embedded = Embedded::in_file(&options.database)?;
-    let client = embedded.client();
+    let client = platform::dynamodb_client(&embedded.config());
     create_table(&client, TABLE).await?;
-    let deps = PollerDeps {
-        base: Deps {
-            ledger: Ledger::new(client, TABLE, Retention::default()),
-            connections: Arc::new(store),
-            clock: system_clock(),
-            metrics: Metrics::off(),
-        },
-        transport: Arc::new(HttpTransport::new()?),
-        policy: policy(),
-        progress: None,
-    };
-    let bound = match options.bound {
-        BoundSwitch::Inclusive => Bound::Inclusive,
-        BoundSwitch::Exclusive => Bound::Exclusive,
-    };
-    let config = ShopConfig { bound, time_to: !options.without_span, ..ShopConfig::default() };
-    let world = World::new(&connections, &base, &config, system_clock());
-    seed(&world, options.seed_orders)?;
+    let world = simulated(&connections, &base, &options.shop.config(), system_clock());
+    options.shop.seed(&world)?;
     let messaging = Messaging::new(system_clock());
     if let Some(path) = &options.events {
         messaging.write_events_to(events_file(path)?);
     }
-    let functions = FunctionsThread::start(Functions::new(deps, &messaging))?;
-    let checkpoint = options.database.with_extension("relay");
-    let mappings = Mappings::new(embedded.clone(), TABLE, messaging.clone(), functions.clone(), checkpoint);
-    tokio::spawn(relay(mappings, options.json));
-    if options.json {
-        println!("{}", json!({ "url": base.as_str().trim_end_matches('/') }));
+    let functions = if options.without_functions {
+        None
     } else {
-        print_help(&options, &base, &connections, &world);
-    }
-    if options.every > 0 {
-        tokio::spawn(schedule(functions.clone(), Duration::from_secs(options.every), options.json));
-    }
-    if options.with_parent {
-        end_with_parent();
-    }
+        let ledger = Ledger::new(client, TABLE, Retention::default());
+        Some(start_functions(&options, ledger, store, embedded.clone(), &messaging)?)
+    };
+    let document = options.connections.clone();
+    let mut cloud = Cloud::new(embedded, messaging, move || std::fs::read_to_string(&document).ok());
+    cloud.metering = Metering {
+        counted: options.counted || options.metered,
+        units: options.metered,
+        delay: Duration::from_millis(options.delay_ms),
+    };
     let functions_url = base.as_str().trim_end_matches('/').to_owned();
     let server = Server {
-        functions: Some(functions),
-        embedded: Some(embedded),
-        messaging: Some(messaging),
-        world: Some(world),
+        functions,
+        cloud: Some(cloud),
+        world: Some(world.clone()),
         orders_url: functions_url.clone(),
         messages_url: functions_url,
         push_keys: push_keys(&connections),
     };
-    until_stopped(server, listener).await
+    if options.with_parent {
+        end_with_parent();
+    }
+    match &options.tls {
+        None => {
+            if options.json {
+                println!("{}", json!({ "url": base.as_str().trim_end_matches('/') }));
+            } else {
+                print_help(&options, &base, &connections, &world);
+            }
+            until_stopped(server.serve(listener)).await
+        }
+        Some(folder) => serve_tls(server, listener, &base, folder).await,
+    }
+}
+
+/// Starts the functions with their schedule and the mappings of the stream and the queue.
+fn start_functions(
+    options: &Options,
+    ledger: Ledger,
+    connections: ConnectionStore,
+    embedded: Embedded,
+    messaging: &Messaging,
+) -> Result<FunctionsThread, Problem> {
+    let deps = PollerDeps {
+        base: Deps { ledger, connections: Arc::new(connections), clock: system_clock(), metrics: Metrics::off() },
+        transport: Arc::new(HttpTransport::new()?),
+        policy: policy(),
+    };
+    let functions = FunctionsThread::start(Functions::new(deps, messaging))?;
+    let checkpoint = options.database.with_extension("relay");
+    let mappings = Mappings::new(embedded, TABLE, messaging.clone(), functions.clone(), checkpoint);
+    tokio::spawn(relay(mappings, options.json));
+    if options.every > 0 {
+        tokio::spawn(schedule(functions.clone(), Duration::from_secs(options.every), options.json));
+    }
+    Ok(functions)
+}
+
+/// Serves behind TLS, on two ports: in AWS each service is a host of its own, to be connected to by itself.
+async fn serve_tls(server: Server, listener: TcpListener, base: &Url, folder: &Path) -> Result<(), Problem> {
+    let secrets_listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    let identity = Identity::make_up()?;
+    std::fs::write(folder.join("authority.pem"), &identity.authority_pem)?;
+    let secrets_url = format!("https://{}", secrets_listener.local_addr()?);
+    println!("{}", json!({ "url": base.as_str().trim_end_matches('/'), "secrets_url": secrets_url }));
+    let secrets = server.clone().serve(identity.listen(secrets_listener)?);
+    let main = server.serve(identity.listen(listener)?);
+    until_stopped(async { tokio::try_join!(main, secrets).map(drop) }).await
 }
 
 /// Serves until Ctrl-C.
-pub(crate) async fn until_stopped(server: Server, listener: TcpListener) -> Result<(), Problem> {
+pub(crate) async fn until_stopped(serving: impl Future<Output = std::io::Result<()>>) -> Result<(), Problem> {
     tokio::select! {
-        result = server.serve(listener) => Ok(result?),
+        result = serving => Ok(result?),
         result = tokio::signal::ctrl_c() => Ok(result?),
     }
 }
@@ -153,7 +189,7 @@ pub(crate) fn push_keys(connections: &Connections) -> BTreeMap<String, String> {
 }
 
 /// The key for a shop's address: one of ours where there is one, so that the API key stands in no address.
-pub(crate) fn push_key(shop: &lambda::ShopConnection) -> &str {
+pub(crate) fn push_key(shop: &connections::ShopConnection) -> &str {
     shop.push_keys.first().unwrap_or(&shop.key).reveal()
 }
 
@@ -182,20 +218,6 @@ pub(crate) fn made_up_connections(base: &Url) -> Result<serde_json::Value, Probl
 pub(crate) fn write_connections(path: &Path, base: &Url) -> Result<(), Problem> {
     let text = serde_json::to_string_pretty(&made_up_connections(base)?)?;
     std::fs::write(path, text + "\n").map_err(|error| Problem(format!("{} cannot be written: {error}", path.display())))
-}
-
-/// Gives every make-believe shop a history: an order a minute, the last one at midnight (UTC), so that it is the same
-/// whenever the sandbox is started on one day.
-fn seed(world: &World, orders: u64) -> Result<(), Problem> {
-    let midnight = Timestamp::now().to_zoned(TimeZone::UTC).date().to_zoned(TimeZone::UTC)?.timestamp();
-    for name in world.shops.keys() {
-        let Some(mut shop) = world.shop(name) else { continue };
-        for index in 0..orders {
-            let minutes_ago = i64::try_from(orders - 1 - index).unwrap_or(i64::MAX);
-            shop.add_made_up(midnight.checked_sub(minutes_ago.minutes())?, index, Via::Api);
-        }
-    }
-    Ok(())
 }
 
 async fn schedule(functions: FunctionsThread, every: Duration, quiet: bool) {
@@ -234,7 +256,7 @@ fn events_file(path: &Path) -> Result<std::fs::File, Problem> {
 }
 
 /// Carries what is recorded to the bus, and what is asked for to the shops, as Lambda's event source mappings do.
-async fn relay(mut mappings: Mappings, quiet: bool) {
+async fn relay(mut mappings: Mappings<FunctionsThread>, quiet: bool) {
     loop {
         if let Err(error) = mappings.run_once().await
             && !quiet
@@ -245,7 +267,7 @@ async fn relay(mut mappings: Mappings, quiet: bool) {
     }
 }
 
-fn print_help(options: &Options, base: &Url, connections: &Connections, world: &World) {
+fn print_help(options: &Options, base: &Url, connections: &Connections, world: &Vendors) {
     let base = base.as_str().trim_end_matches('/');
     println!("Tilaussilta's sandbox: {base}    (Ctrl-C stops it)");
     println!("connections {}, database {}", options.connections.display(), options.database.display());
@@ -261,9 +283,7 @@ fn print_help(options: &Options, base: &Url, connections: &Connections, world: &
         println!("curl -s --data-binary @order.xml -H 'content-type: application/xml' '{address}'");
         if world.shops.contains_key(name) {
             let key = encoded("key", shop.key.reveal());
-            println!(
-                "# a customer orders in the make-believe shop {name}, which POSTs the order; an API client orders"
-            );
+            println!("# a customer orders in the simulated shop {name}, which POSTs the order; an API client orders");
             println!("curl -sX POST '{base}/shops/{name}/orders?via=web'");
             println!("curl -sX POST '{base}/shops/{name}/orders?via=api&count=3'");
             println!("# order 1 is delivered in the shop; what the shop answers to the poll");
@@ -273,7 +293,7 @@ fn print_help(options: &Options, base: &Url, connections: &Connections, world: &
                 "# the shop is in trouble: its next two answers are an error page (or 500, 429, timeout, cut, empty, error)"
             );
             println!("curl -sX POST '{base}/shops/{name}/faults?kind=html&times=2'");
-            println!("# order 2 comes out broken, order 3 spoils every answer that holds it; and well again");
+            println!("# order 2 comes out broken, order 3 spoils every answer that holds it; and repaired");
             println!("curl -sX POST '{base}/shops/{name}/orders/2?trouble=unreadable'");
             println!("curl -sX POST '{base}/shops/{name}/orders/3?trouble=poison'");
             println!("curl -sX POST '{base}/shops/{name}/orders/3?trouble=none'");
@@ -283,9 +303,7 @@ fn print_help(options: &Options, base: &Url, connections: &Connections, world: &
         println!();
     }
     for name in connections.manu.keys() {
-        println!(
-            "# somebody activates a sales order in the make-believe ERP {name}, which sends a signed message; its log"
-        );
+        println!("# a user activates a sales order in the simulated ERP {name}, which sends a signed message; its log");
         println!("curl -sX POST '{base}/erp/{name}/sales-order-activate?id=4711'");
         println!("curl -s '{base}/erp/{name}/log?all=1'\n");
     }

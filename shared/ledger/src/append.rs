@@ -2,60 +2,29 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 use jiff::Timestamp;
 
-use crate::condition::first_that_did_not_hold;
-use crate::document::head_from;
+use crate::document::{head_from, revision_sk};
 use crate::item::{blob, compress, expires_at, key, ms, n, s};
-use crate::{ContentHash, DocumentKey, Head, Ledger, LedgerError};
+use crate::transaction::{cancellation_reasons, first_that_did_not_hold, transact_put};
+use crate::{ContentHash, DocumentKey, Head, Ledger, LedgerError, Source};
 
 /// Transactions tried before a document counts as contended. Every lost race means that another writer got through,
 /// so this bounds the patience of one call, not the progress of all.
 const APPEND_TRIES: u32 = 24;
-
-/// How a revision reached us.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// The vendor sent it.
-    Push,
-    /// The scheduled poll found it.
-    Poll,
-    /// It was asked for by name.
-    Refresh,
-    /// A backfill found it.
-    Backfill,
-}
-
-impl Source {
-    /// The name in items, logs and events.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Push => "push",
-            Self::Poll => "poll",
-            Self::Refresh => "refresh",
-            Self::Backfill => "backfill",
-        }
-    }
-
-    pub(crate) fn parse(name: &str) -> Option<Self> {
-        [Self::Push, Self::Poll, Self::Refresh, Self::Backfill].into_iter().find(|source| source.as_str() == name)
-    }
-}
 
 /// What is known of when the document was as the copy shows it; it decides which of two different copies is newer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Evidence {
     /// We asked, at `observed_at`: the copy is at least as new as that.
     Asked,
-    /// The shop told us: the copy was received at `observed_at`, and may have been on its way for any time since
+    /// The vendor told us: the copy was received at `observed_at`, and may have been on its way for any time since
     /// `since`. Against an answer to a question of ours only `since` counts. Against an earlier told copy the order of
-    /// arrival does. Neither is certain, so whenever such a copy differs from the head, the order is also marked for
-    /// the poll to ask for (see [`crate::ShopState::refreshes`]).
+    /// arrival does. Neither is certain, so whenever such a copy differs from the head, the document is also marked to
+    /// be asked for (see [`crate::ShopState::refreshes`]).
     Told {
-        /// The earliest time the copy can be of: when the order was made.
+        /// The earliest time the copy can be of: when the document was made.
         since: Timestamp,
     },
     /// Every message counts, in order of arrival: none can be asked for again, so none may be dropped as stale.
@@ -272,31 +241,6 @@ impl Ledger {
             ("expires_at".to_owned(), expires_at(new.now, self.retention.revisions)),
         ]);
         transact_put(Put::builder().table_name(&self.table).set_item(Some(item)))
-    }
-}
-
-/// How the sort key of every revision begins.
-pub(crate) const REVISION_PREFIX: &str = "rev#";
-
-pub(crate) fn revision_sk(revision: u32) -> String {
-    format!("{REVISION_PREFIX}{revision:08}")
-}
-
-/// A put as a part of a transaction.
-pub(crate) fn transact_put(
-    put: aws_sdk_dynamodb::types::builders::PutBuilder,
-) -> Result<TransactWriteItem, LedgerError> {
-    let put = put
-        .build()
-        .map_err(|error| LedgerError::Unavailable { operation: "TransactWriteItems", reason: error.to_string() })?;
-    Ok(TransactWriteItem::builder().put(put).build())
-}
-
-/// Why DynamoDB cancelled a transaction; none when the call failed for another reason.
-pub(crate) fn cancellation_reasons<R>(error: &SdkError<TransactWriteItemsError, R>) -> Option<&[CancellationReason]> {
-    match error.as_service_error()? {
-        TransactWriteItemsError::TransactionCanceledException(cancelled) => Some(cancelled.cancellation_reasons()),
-        _ => None,
     }
 }
 

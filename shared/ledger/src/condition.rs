@@ -4,7 +4,6 @@ use std::error::Error;
 use std::fmt::Debug;
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_dynamodb::types::CancellationReason;
 
 use crate::LedgerError;
 
@@ -23,9 +22,4 @@ where
 
 fn did_not_hold<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
     error.as_service_error().is_some_and(|error| error.code() == Some("ConditionalCheckFailedException"))
-}
-
-/// Of a cancelled transaction: the first of its parts whose condition did not hold, and its place among them.
-pub(crate) fn first_that_did_not_hold(reasons: &[CancellationReason]) -> Option<(usize, &CancellationReason)> {
-    reasons.iter().enumerate().find(|(_, reason)| reason.code() == Some("ConditionalCheckFailed"))
 }

@@ -189,25 +189,6 @@ impl Ledger {
         all.sort_by_key(|quarantined| quarantined.first_seen);
         Ok(all)
     }
-
-    /// Reads all items of a partition, or those whose sort key begins with `prefix`, in the order of their sort keys.
-    pub(crate) async fn query(&self, pk: String, prefix: Option<&str>) -> Result<Vec<Item>, LedgerError> {
-        let mut query = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .consistent_read(true)
-            .key_condition_expression(if prefix.is_some() {
-                "pk = :pk AND begins_with(sk, :prefix)"
-            } else {
-                "pk = :pk"
-            })
-            .expression_attribute_values(":pk", s(pk));
-        if let Some(prefix) = prefix {
-            query = query.expression_attribute_values(":prefix", s(prefix));
-        }
-        query.into_paginator().items().send().collect::<Result<_, _>>().await.map_err(LedgerError::unavailable("Query"))
-    }
 }
 
 fn log_pk(connection: &Connection, date: Date) -> String {

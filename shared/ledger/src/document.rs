@@ -6,14 +6,42 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use jiff::Timestamp;
 
-use crate::append::REVISION_PREFIX;
 use crate::item::{Attributes, Item, key};
-use crate::{ContentHash, DocumentKey, Ledger, LedgerError, Source};
+use crate::{ContentHash, DocumentKey, Ledger, LedgerError};
 
 /// DynamoDB takes at most this many keys in one `BatchGetItem`.
 const BATCH_GET_KEYS: usize = 100;
 /// How often keys that DynamoDB left unprocessed are asked for again.
 const BATCH_GET_TRIES: u32 = 24;
+
+/// How a revision reached us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The vendor sent it.
+    Push,
+    /// The scheduled poll found it.
+    Poll,
+    /// It was asked for by name.
+    Refresh,
+    /// A backfill found it.
+    Backfill,
+}
+
+impl Source {
+    /// The name in items, logs and events.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Push => "push",
+            Self::Poll => "poll",
+            Self::Refresh => "refresh",
+            Self::Backfill => "backfill",
+        }
+    }
+
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        [Self::Push, Self::Poll, Self::Refresh, Self::Backfill].into_iter().find(|source| source.as_str() == name)
+    }
+}
 
 /// What is known of a document without its data.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -152,4 +180,11 @@ pub(crate) fn revision_from(item: &Item) -> Result<Revision, LedgerError> {
         body: attributes.body("body")?,
         content_type: attributes.string("content_type")?.to_owned(),
     })
+}
+
+/// How the sort key of every revision begins.
+pub(crate) const REVISION_PREFIX: &str = "rev#";
+
+pub(crate) fn revision_sk(revision: u32) -> String {
+    format!("{REVISION_PREFIX}{revision:08}")
 }

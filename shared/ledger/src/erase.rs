@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use crate::append::REVISION_PREFIX;
 use crate::delivery::quarantine_pk;
+use crate::document::REVISION_PREFIX;
 use crate::item::{Attributes, Item, key, ms};
 use crate::{DocumentKey, Ledger, LedgerError};
 

@@ -79,11 +79,6 @@ pub struct DocumentKey {
 }
 
 impl DocumentKey {
-    /// A shop's order.
-    pub fn order(shop: impl Into<String>, id: u64) -> Self {
-        Self { connection: Connection::shop(shop), kind: "order".to_owned(), id: id.to_string() }
-    }
-
     /// A document of the ERP, under the webhook type that reported it.
     pub fn manu(account: impl Into<String>, webhook_slug: &str, id: impl Into<String>) -> Self {
         Self { connection: Connection::manu(account), kind: webhook_slug.to_owned(), id: id.into() }

@@ -14,31 +14,30 @@ mod delivery;
 mod document;
 mod erase;
 mod error;
-mod gap;
 mod hash;
 mod idempotency;
 mod item;
 mod key;
 mod outbox;
-mod poll_state;
+mod poll;
 mod table;
+mod transaction;
 
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 
-pub use append::{Appended, Evidence, NewRevision, Source};
+pub use append::{Appended, Evidence, NewRevision};
 pub use delivery::{Delivery, NewQuarantined, Outcome, Quarantined};
-pub use document::{Head, Revision};
+pub use document::{Head, Revision, Source};
 pub use erase::{Erased, Erasure};
 pub use error::{LedgerError, sdk_reason, with_sources};
-pub use gap::{Gap, GapKind};
 pub use hash::ContentHash;
 pub use idempotency::{Begun, Claim, Settled};
 pub use item::Item;
 pub use key::{Connection, DocumentKey, System};
 pub use outbox::{FoundRevisions, RevisionKey, ScanPosition};
-pub use poll_state::{Cursor, Fenced, Lease, ShopState, Stream};
+pub use poll::{Cursor, Fenced, Gap, GapKind, Lease, ShopState, Stream};
 pub use table::create_table;
 
 /// The ledger of one DynamoDB table. Cheap to clone.

@@ -1,13 +1,12 @@
 //! Revisions as they leave the ledger: read from the table's stream, one by one, or found again by time.
 //!
-//! The stream of the table is the outbox: what a transaction appended is in it, exactly once and in order for each
-//! document, without a write of its own.
+//! The stream of the table is the outbox: what a transaction appended is in it, exactly once, without a write of its own.
+//! DynamoDB promises the order of the records of one item only, and each revision is an item of its own.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 
-use crate::append::{REVISION_PREFIX, revision_sk};
-use crate::document::revision_from;
+use crate::document::{REVISION_PREFIX, revision_from, revision_sk};
 use crate::item::{Item, key, ms, s};
 use crate::{Connection, DocumentKey, Ledger, LedgerError, Revision};
 
@@ -93,7 +92,7 @@ impl Ledger {
         &self,
         document: &DocumentKey,
     ) -> Result<Vec<(RevisionKey, Result<Revision, String>)>, LedgerError> {
-        let items = self.query(document.pk(), Some("rev#")).await?;
+        let items = self.query(document.pk(), Some(REVISION_PREFIX)).await?;
         Ok(items.iter().filter_map(found).collect())
     }
 

@@ -1,4 +1,4 @@
-//! The table, for databases that no deployment template made.
+//! The table: making one where no deployment template did, and reading a partition.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
@@ -6,7 +6,8 @@ use aws_sdk_dynamodb::types::{
     StreamViewType, TimeToLiveSpecification,
 };
 
-use crate::LedgerError;
+use crate::item::{Item, s};
+use crate::{Ledger, LedgerError};
 
 /// Creates the table as `template.yaml` does, unless it is there already.
 ///
@@ -48,4 +49,25 @@ pub async fn create_table(client: &Client, table: &str) -> Result<(), LedgerErro
         .await
         .map(drop)
         .map_err(LedgerError::unavailable("UpdateTimeToLive"))
+}
+
+impl Ledger {
+    /// Reads all items of a partition, or those whose sort key begins with `prefix`, in the order of their sort keys.
+    pub(crate) async fn query(&self, pk: String, prefix: Option<&str>) -> Result<Vec<Item>, LedgerError> {
+        let mut query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .key_condition_expression(if prefix.is_some() {
+                "pk = :pk AND begins_with(sk, :prefix)"
+            } else {
+                "pk = :pk"
+            })
+            .expression_attribute_values(":pk", s(pk));
+        if let Some(prefix) = prefix {
+            query = query.expression_attribute_values(":prefix", s(prefix));
+        }
+        query.into_paginator().items().send().collect::<Result<_, _>>().await.map_err(LedgerError::unavailable("Query"))
+    }
 }

@@ -1,5 +1,6 @@
 //! The document in a message's body: its identity, and a spelling to tell its versions apart by.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::IgnoredAny;
@@ -12,6 +13,9 @@ pub const MAX_DEPTH: usize = 64;
 
 /// How long an id may be, in bytes. A document with a longer one is named by its content.
 pub const MAX_ID_BYTES: usize = 256;
+
+/// A byte order mark in UTF-8.
+pub(crate) const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// What the names of documents without a usable id begin with.
 const CONTENT_PREFIX: &str = "sha256-";
@@ -28,6 +32,29 @@ pub struct Document {
     /// Numbers stay as they were written (`1`, `1.0` and `1e0` differ), and members of the same name all stay, in their
     /// order. So nothing is lost, whatever a reader makes of it.
     pub canonical: Vec<u8>,
+}
+
+impl Document {
+    /// The document as it is published: its canonical JSON, with U+FFFD for each half of a surrogate pair.
+    ///
+    /// Half a pair (`"\ud83d"`) may stand in JSON text (RFC 8259, section 8.2), but it is no text: many readers
+    /// refuse it, and a bus that does would never take the document. Nothing else differs from
+    /// [`canonical`](Self::canonical), by which versions are told apart. Numbers keep their digits. One that is too large
+    /// for a 64-bit float (`1e400`) is valid JSON and stays as it is written; some readers refuse it, and a publisher
+    /// whose bus does must be able to leave the document out.
+    ///
+    /// ```
+    /// let document = tilaussilta_manu::read_document(br#"{ "note": "\ud83d", "sum": 1e400 }"#)?;
+    /// assert_eq!(document.published_json(), "{\"note\":\"\u{fffd}\",\"sum\":1e400}");
+    /// # Ok::<(), tilaussilta_manu::DocumentError>(())
+    /// ```
+    pub fn published_json(&self) -> Cow<'_, str> {
+        // The canonical JSON is made of text, so nothing is lost here.
+        match String::from_utf8_lossy(&self.canonical) {
+            Cow::Borrowed(json) => replace_half_surrogates(json),
+            Cow::Owned(json) => Cow::Owned(replace_half_surrogates(&json).into_owned()),
+        }
+    }
 }
 
 /// The name of a document within its webhook type: never empty, at most [`MAX_ID_BYTES`] long, without control
@@ -70,6 +97,17 @@ pub enum DocumentError {
         /// The column of the first bad byte.
         column: usize,
     },
+    /// A body that was handed over as text and holds U+FFFD, the character that a decoder puts where it could not read
+    /// one: letters were lost on the way, and nothing tells which.
+    #[error(
+        "the body lost letters before it came, the first at line {line}, column {column}: it must be sent as UTF-8"
+    )]
+    LettersLost {
+        /// The line of the first U+FFFD.
+        line: usize,
+        /// The column of the first U+FFFD.
+        column: usize,
+    },
     /// Text that is not one JSON value, cut short for example.
     #[error("the body is not JSON at line {line}, column {column}: {reason}")]
     NotJson {
@@ -90,7 +128,8 @@ pub enum DocumentError {
     },
 }
 
-/// Reads the body of a message: JSON of any shape that the ERP's API may return.
+/// Reads JSON of any shape that the ERP's API may return, in UTF-8: what the ledger holds. A message that came is read by
+/// [`Verified::read`](crate::Verified::read).
 ///
 /// The id is the top-level member `id` (`spec/manu-online.md`), as a whole number or as a string: `4711` and `"4711"`
 /// are the same id. A string is taken as it is, not trimmed: better one document under two names than two under one. If
@@ -99,20 +138,23 @@ pub enum DocumentError {
 /// by its content, `sha256-` and the hash of its canonical JSON in hexadecimal, so that a repeat of it is still
 /// recognised. To keep the two kinds apart, an id that itself begins with `sha256-` is not usable either.
 ///
-/// A UTF-8 byte order mark before the document is skipped.
+/// UTF-8 byte order marks before the document are skipped.
 ///
 /// ```
-/// let document = manu::read_document(br#"{ "total": 10.50, "id": "SO-1001" }"#)?;
+/// let document = tilaussilta_manu::read_document(br#"{ "total": 10.50, "id": "SO-1001" }"#)?;
 /// assert_eq!(document.id.as_str(), "SO-1001");
 /// assert_eq!(document.canonical, br#"{"id":"SO-1001","total":10.50}"#);
-/// # Ok::<(), manu::DocumentError>(())
+/// # Ok::<(), tilaussilta_manu::DocumentError>(())
 /// ```
 ///
 /// # Errors
 ///
 /// [`DocumentError`] for a body that is not JSON, or is nested deeper than [`MAX_DEPTH`].
 pub fn read_document(body: &[u8]) -> Result<Document, DocumentError> {
-    let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
+    let mut body = body;
+    while let Some(rest) = body.strip_prefix(BYTE_ORDER_MARK) {
+        body = rest;
+    }
     let text = std::str::from_utf8(body).map_err(|error| {
         let (line, column) = position(body, error.valid_up_to());
         DocumentError::NotUtf8 { line, column }
@@ -151,6 +193,32 @@ fn content_id(canonical: &[u8]) -> DocumentId {
     DocumentId(format!("{CONTENT_PREFIX}{digest}"))
 }
 
+/// Puts U+FFFD in the place of each half of a surrogate pair in `canonical`, a canonical JSON text.
+fn replace_half_surrogates(canonical: &str) -> Cow<'_, str> {
+    let mut replaced = String::new();
+    // How much of the text has been copied, and from where on an escape sequence is looked for.
+    let (mut copied, mut from) = (0, 0);
+    while let Some(found) = canonical[from..].find('\\') {
+        let at = from + found;
+        // The canonical spelling escapes control characters as `\u00..`, and half surrogates as `\ud...`; nothing else
+        // begins with `\ud`.
+        if canonical[at..].starts_with("\\ud") {
+            replaced.push_str(&canonical[copied..at]);
+            replaced.push(char::REPLACEMENT_CHARACTER);
+            copied = at + "\\ud83d".len();
+            from = copied;
+        } else {
+            // Past the backslash and what it escapes, which may be another backslash.
+            from = at + 2;
+        }
+    }
+    if copied == 0 {
+        return Cow::Borrowed(canonical);
+    }
+    replaced.push_str(&canonical[copied..]);
+    Cow::Owned(replaced)
+}
+
 fn not_json(error: &serde_json::Error) -> DocumentError {
     let (line, column) = (error.line(), error.column());
     // The message of a syntax error is one of a fixed set; the place follows it.
@@ -160,7 +228,7 @@ fn not_json(error: &serde_json::Error) -> DocumentError {
 }
 
 /// The line and column of the byte at `offset`.
-fn position(text: &[u8], offset: usize) -> (usize, usize) {
+pub(crate) fn position(text: &[u8], offset: usize) -> (usize, usize) {
     let before = &text[..offset];
     let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
     (1 + before.iter().filter(|byte| **byte == b'\n').count(), 1 + offset - line_start)

@@ -62,10 +62,11 @@ impl fmt::Display for VerifyCode {
 /// Two cases on which the page is silent:
 /// * Bytes that are not UTF-8 count as one `?` for each replacement character a decoder would put there (the WHATWG
 ///   rule, which .NET follows too). A .NET string cannot produce such a body.
-/// * A byte order mark counts as one `?`, for it is a character of the payload like any other.
+/// * A byte order mark counts as one `?`, for it is a character of the payload like any other. Whether the ERP counts a
+///   mark that it writes is unknown, so [`Unverified::verify`](crate::Unverified::verify) tries both.
 ///
 /// ```
-/// let code = manu::verify_code(r#"{"a":"€"}"#.as_bytes(), "x");
+/// let code = tilaussilta_manu::verify_code(r#"{"a":"€"}"#.as_bytes(), "x");
 /// assert_eq!(code.to_string(), "ba9466b5402869a102def4170a4c9fc0");
 /// ```
 pub fn verify_code(body: &[u8], secret: &str) -> VerifyCode {
@@ -74,24 +75,49 @@ pub fn verify_code(body: &[u8], secret: &str) -> VerifyCode {
 
 /// Whether `header`, the value of [`HEADER`], is the verify code of `body` under one of `secrets`.
 ///
+/// This is the check of the code alone, for a body whose text is its bytes as UTF-8. A message that came is checked by
+/// [`Unverified::verify`](crate::Unverified::verify), which knows byte order marks and charsets as well.
+///
 /// A connection lists several secrets while one is being changed for another. All of them are tried, and each is
 /// compared in constant time, so the time taken tells neither which one matched nor how much of it. The digits may be
-/// of either case, although the vendor's sample prints lower case. A header of any other shape is not authentic, and
+/// of either case, although the vendor's sample prints lower case. A header that came several times may have been joined
+/// by commas (RFC 9110, section 5.3), so each item of a list counts. A header of any other shape is not authentic, and
 /// an empty secret matches nothing: anybody could sign with it.
 ///
 /// ```
 /// let body = br#"{"id":4711,"documentNumber":"SO-1001"}"#;
-/// assert!(manu::is_authentic("7e48a4d7d5d21a4fd63b6a9c84b95ca4", body, ["new-secret", "client-secret-1"]));
-/// assert!(!manu::is_authentic("", body, ["new-secret", "client-secret-1"]));
+/// assert!(tilaussilta_manu::is_authentic("7e48a4d7d5d21a4fd63b6a9c84b95ca4", body, ["new-secret", "client-secret-1"]));
+/// assert!(!tilaussilta_manu::is_authentic("", body, ["new-secret", "client-secret-1"]));
 /// ```
 pub fn is_authentic<'s>(header: &str, body: &[u8], secrets: impl IntoIterator<Item = &'s str>) -> bool {
-    let Some(claimed) = VerifyCode::from_hex(header) else { return false };
-    // The body is hashed once; each secret goes on from there.
-    let hashed = hash_folded(Md5::new(), body);
+    let claimed: Vec<VerifyCode> = codes(header).collect();
+    is_signed(&claimed, body, secrets)
+}
+
+/// The verify codes that the value of a header holds: one, or a list joined by commas. What is no code is passed over.
+pub(crate) fn codes(header: &str) -> impl Iterator<Item = VerifyCode> {
+    let is_list = header.contains(',');
+    header.split(',').filter_map(move |item| VerifyCode::from_hex(if is_list { item.trim_ascii() } else { item }))
+}
+
+/// Whether one of `claimed` is the code of `payload`, a text in UTF-8, under one of `secrets`.
+pub(crate) fn is_signed<'s>(
+    claimed: &[VerifyCode],
+    payload: &[u8],
+    secrets: impl IntoIterator<Item = &'s str>,
+) -> bool {
+    if claimed.is_empty() {
+        return false;
+    }
+    // The payload is hashed once; each secret continues from there.
+    let hashed = hash_folded(Md5::new(), payload);
     let mut authentic = Choice::from(0);
     for secret in secrets {
         let usable = Choice::from(u8::from(!secret.is_empty()));
-        authentic |= usable & sign(hashed.clone(), secret).0.ct_eq(&claimed.0);
+        let code = sign(hashed.clone(), secret);
+        for claimed in claimed {
+            authentic |= usable & code.0.ct_eq(&claimed.0);
+        }
     }
     authentic.into()
 }
@@ -222,6 +248,23 @@ mod tests {
         }
         // Two bytes for each of sixteen characters: the right length in bytes, and not one digit.
         assert!(!is_authentic(&"ä".repeat(16), BODY, ["client-secret-1"]));
+    }
+
+    #[test]
+    fn each_item_of_a_list_of_codes_counts() {
+        let other = "0".repeat(32);
+        for list in [
+            format!("{CODE},{other}"),
+            format!("{other}, {CODE}"),
+            format!("{other} ,\t{CODE} , no code"),
+            format!(",,{CODE},{CODE}"),
+        ] {
+            assert!(is_authentic(&list, BODY, ["client-secret-1"]), "{list:?}");
+            assert!(!is_authentic(&list, BODY, ["client-secret-2"]), "{list:?}");
+        }
+        for list in [",".to_owned(), format!("{other},{other}"), format!("{},{}", &CODE[..16], &CODE[16..])] {
+            assert!(!is_authentic(&list, BODY, ["client-secret-1"]), "{list:?}");
+        }
     }
 
     #[test]

@@ -21,11 +21,11 @@ const MAX_SCALE: usize = 64;
 /// not 5.00.
 ///
 /// ```
-/// use mycashflow::Decimal;
+/// use tilaussilta_mycashflow::Decimal;
 ///
 /// assert_eq!("1.0E-5".parse::<Decimal>()?.as_str(), "0.000010");
 /// assert!("12,50".parse::<Decimal>().is_err());
-/// # Ok::<(), mycashflow::DecimalError>(())
+/// # Ok::<(), tilaussilta_mycashflow::DecimalError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Decimal(SmolStr);
@@ -108,11 +108,19 @@ impl Decimal {
 
 /// Whether this is how a [`Decimal`] is kept: what nearly every amount is.
 fn is_plain(text: &str) -> bool {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
-    text.len() <= MAX_DIGITS
-        && is_digits(whole)
-        && is_digits(fraction)
-        && (whole.len() == 1 || !whole.starts_with('0'))
+    let mut point = None;
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'0'..=b'9' => {}
+            b'.' if point.is_none() => point = Some(at),
+            _ => return false,
+        }
+    }
+    let whole_digits = point.unwrap_or(text.len());
+    (1..=MAX_DIGITS).contains(&text.len())
+        && whole_digits > 0
+        && point != Some(text.len() - 1)
+        && (whole_digits == 1 || !text.starts_with('0'))
 }
 
 fn is_digits(text: &str) -> bool {
@@ -167,7 +175,8 @@ mod tests {
 
     #[test]
     fn a_number_is_kept_as_it_is_written() {
-        for text in ["0", "5", "5.00", "-82.6446", "0.10", "1234567890123456789.123456789", "-0.0000000000000000000001"] {
+        for text in ["0", "5", "5.00", "-82.6446", "0.10", "1234567890123456789.123456789", "-0.0000000000000000000001"]
+        {
             assert_eq!(read(text).as_deref(), Ok(text));
         }
         for (text, kept) in [("007", "7"), ("-007.50", "-7.50"), ("00.5", "0.5"), ("-0", "0"), ("-0.00", "0.00")] {
@@ -216,8 +225,30 @@ mod tests {
     #[test]
     fn everything_else_is_no_number() {
         for text in [
-            "", "-", ".", "1.", ".5", "+1", "--1", "1 000", "1_000", "0x1", "NaN", "INF", "-INF", "€5", "1.2.3", "1e", "1e+",
-            "e5", "1e5e5", "1e1.5", "1e--5", "-e5", "٣", "1\u{a0}000",
+            "",
+            "-",
+            ".",
+            "1.",
+            ".5",
+            "+1",
+            "--1",
+            "1 000",
+            "1_000",
+            "0x1",
+            "NaN",
+            "INF",
+            "-INF",
+            "€5",
+            "1.2.3",
+            "1e",
+            "1e+",
+            "e5",
+            "1e5e5",
+            "1e1.5",
+            "1e--5",
+            "-e5",
+            "٣",
+            "1\u{a0}000",
         ] {
             assert_eq!(read(text), Err(DecimalError::Malformed { has_comma: false }), "{text}");
         }

@@ -21,9 +21,7 @@ pub use client::{Answer, ClientError, RetryPolicy, ShopClient};
 pub use decimal::{Decimal, DecimalError};
 pub use order::{Category, Contact, Extra, Line, LineKind, Order, Payment, Shipment, Text};
 pub use push::{Handed, PushBody, PushDocument, PushError, push_document};
-pub use read::{
-    Characters, Entry, Limits, OrderError, Page, Place, ReadError, Reason, ValueFault, read_page,
-};
+pub use read::{Characters, Entry, Limits, OrderError, Page, Place, ReadError, Reason, ValueFault, read_page};
 pub use request::{HttpRequest, Request, Stream};
 pub use schema::order_schema;
 pub use shop::{PAGE_ORDERS, SLICE_CONTENT_TYPE, TIME_ZONE, time_zone};

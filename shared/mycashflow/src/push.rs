@@ -89,12 +89,12 @@ pub enum PushError {
 /// Bytes are handed on as they came, whatever their encoding.
 ///
 /// ```
-/// use mycashflow::{Handed, push_document};
+/// use tilaussilta_mycashflow::{Handed, push_document};
 ///
 /// let body = b"key=secret&xml=%3COrder+id%3D%2258%22%2F%3E";
 /// let document = push_document(Some("application/x-www-form-urlencoded"), body, Handed::AsBytes).document?;
 /// assert_eq!(&*document.bytes, br#"<Order id="58"/>"#);
-/// # Ok::<(), mycashflow::PushError>(())
+/// # Ok::<(), tilaussilta_mycashflow::PushError>(())
 /// ```
 pub fn push_document<'a>(content_type: Option<&'a str>, body: &'a [u8], handed: Handed) -> PushBody<'a> {
     let content_type = content_type.unwrap_or_default();
@@ -338,7 +338,10 @@ mod tests {
         let declared = b"a=%3C%3Fxml+version='1.0'+encoding='ISO-8859-1'%3F%3E%3COrder%2F%3E";
         let urlencoded = "application/x-www-form-urlencoded";
         assert_eq!(type_of(urlencoded, form, Handed::AsBytes), "application/xml");
-        assert_eq!(type_of(&format!("{urlencoded}; charset=latin1"), form, Handed::AsBytes), "application/xml; charset=latin1");
+        assert_eq!(
+            type_of(&format!("{urlencoded}; charset=latin1"), form, Handed::AsBytes),
+            "application/xml; charset=latin1"
+        );
         // A framework adds its own charset to a form, whatever the document in it is in.
         assert_eq!(type_of(&format!("{urlencoded}; charset=utf-8"), declared, Handed::AsBytes), "application/xml");
         let body = multipart(&[("name=\"x\"\r\nContent-Type: text/xml; charset=ISO-8859-1", b"<Order n='\xE4'/>")]);
@@ -359,7 +362,8 @@ mod tests {
         assert_eq!(type_of(urlencoded, format!("x={declared}").replace('<', "%3C").as_bytes(), Handed::AsText), utf8);
         // What is escaped was no text for whoever decoded the body.
         assert_eq!(type_of(urlencoded, b"x=%3COrder+n='%E4'/%3E", Handed::AsText), "application/xml");
-        let document = push_document(Some("text/xml; charset=ISO-8859-1"), declared.as_bytes(), Handed::AsText).document;
+        let document =
+            push_document(Some("text/xml; charset=ISO-8859-1"), declared.as_bytes(), Handed::AsText).document;
         let document = document.unwrap();
         let page = crate::read_page(&document.bytes, Some(&document.content_type), &crate::Limits::default()).unwrap();
         assert_eq!(page.entries[0].order.as_ref().unwrap().extra[0].text.as_deref(), Some("Sein\u{e4}joki"));
@@ -385,6 +389,9 @@ mod tests {
     #[test]
     fn debug_shows_neither_key_nor_document() {
         let push = push(FORM, b"key=secret&x=%3Cpersonal/%3E");
-        assert_eq!(format!("{push:?}"), "PushBody { document: Ok(PushDocument { bytes: 11, type: \"application/xml; charset=UTF-8\" }), has_key: true }");
+        assert_eq!(
+            format!("{push:?}"),
+            "PushBody { document: Ok(PushDocument { bytes: 11, type: \"application/xml; charset=UTF-8\" }), has_key: true }"
+        );
     }
 }

@@ -79,7 +79,7 @@ impl Request {
     /// vendor's page.
     ///
     /// ```
-    /// use mycashflow::Request;
+    /// use tilaussilta_mycashflow::Request;
     ///
     /// let http = Request::Get { order: 43 }.to_http(&"https://acme.mycashflow.fi".parse()?, "gvbnkiytfghu76tg");
     /// assert_eq!(http.url.as_str(), "https://acme.mycashflow.fi/webhooks/get?order=43&key=gvbnkiytfghu76tg");

@@ -7,7 +7,9 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mycashflow::{BoxFuture, HttpRequest, HttpResponse, RetryPolicy, ShopClient, Transport, TransportError};
+use tilaussilta_mycashflow::{
+    BoxFuture, HttpRequest, HttpResponse, RetryPolicy, ShopClient, Transport, TransportError,
+};
 use url::Url;
 
 type Outcome = Result<HttpResponse, TransportError>;
@@ -37,7 +39,7 @@ impl io::Write for Log {
 }
 
 fn answer(status: u16, body: &'static str) -> Outcome {
-    Ok(HttpResponse { status, date: None, content_type: None, retry_after: None, body: body.into() })
+    Ok(HttpResponse { status, date: None, content_type: None, retry_after: None, location: None, body: body.into() })
 }
 
 #[tokio::test(start_paused = true)]

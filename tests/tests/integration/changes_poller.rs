@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use changes_poller::{Event, PollError, Stopped, handle};
+use changes_poller::{Event, PollError, handle};
+use cloud::embedded::CallFault;
 use ledger::{Connection, Cursor, Fenced, Gap, GapKind, Source, Stream};
-use sandbox::embedded::CallFault;
-use sandbox::shop::{Breakage, Fault, ShopConfig, ShopRequest, Via};
-use tests::{CONNECTIONS, SHOP_KEY, ShopBench, shop_config};
+use poll::Stopped;
+use tilaussilta_tests::{CONNECTIONS, SHOP_KEY, ShopBench, shop_config};
 use tokio::time::Instant;
+use world::shop::{Breakage, Fault, ShopConfig, ShopRequest, Via};
 
 const POLL: Event = Event::Poll { shop: None };
 

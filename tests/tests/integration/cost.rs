@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use cloud::embedded::CallPlan;
 use ledger::{Ledger, Retention};
-use sandbox::embedded::CallPlan;
-use tests::{SHOP_KEY, ShopBench, TABLE, post, signed};
+use tilaussilta_tests::{SHOP_KEY, ShopBench, TABLE, post, signed};
 
 /// Calls of DynamoDB by operation.
 type Calls = Arc<Mutex<BTreeMap<String, u32>>>;
@@ -15,10 +15,10 @@ async fn counted() -> (ShopBench, Calls) {
     let mut world = ShopBench::new().await;
     let calls = Calls::default();
     let of_client = calls.clone();
-    let client = world.bench.embedded.client_with(Arc::new(move |operation| {
+    let client = platform::dynamodb_client(&world.bench.embedded.config_with(Arc::new(move |operation| {
         *of_client.lock().unwrap().entry(operation.to_owned()).or_default() += 1;
         CallPlan::default()
-    }));
+    })));
     let ledger = Ledger::new(client, TABLE, Retention::default());
     world.bench.deps.ledger = ledger.clone();
     world.deps.base.ledger = ledger;

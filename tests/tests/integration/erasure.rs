@@ -1,12 +1,12 @@
 //! A customer's order that was erased: nothing of it is left, and nothing brings it back.
 
 use changes_poller::Event;
+use cloud::messaging::Messaging;
 use event_relay::Request;
 use ledger::{DocumentKey, Erasure};
 use sandbox::functions::Functions;
-use sandbox::messaging::Messaging;
 use serde_json::json;
-use tests::{SHOP_KEY, ShopBench, post};
+use tilaussilta_tests::{SHOP_KEY, ShopBench, post};
 
 const ERASE: Erasure = Erasure { unassigned: false, dry_run: false };
 

@@ -1,21 +1,25 @@
 //! From the table's stream to the bus.
 
+mod bus;
+mod json;
+mod order;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use event_relay::{DeadLetters, Limits, RelayDeps, Request};
+use cloud::embedded::{CallFault, CallPlan};
+use cloud::mappings::StreamReader;
+use cloud::messaging::{BUS, EVENT_DEAD_LETTERS, Messaging, queue_url};
+use event_relay::{DeadLetters, EventBus, Limits, RelayDeps, Request};
 use ledger::{Connection, DocumentKey, Ledger, Retention, RevisionKey};
 use manu::WebhookType;
-use sandbox::embedded::{CallFault, CallPlan};
-use sandbox::erp::made_up_document;
-use sandbox::mappings::StreamReader;
-use sandbox::messaging::{BUS, EVENT_DEAD_LETTERS, Messaging, queue_url};
-use sandbox::orders::made_up;
 use serde_json::{Value, json};
-use tests::{Bench, TABLE, Trouble, Wire, message};
+use tilaussilta_tests::{Bench, TABLE, Trouble, Wire, message};
 use tokio::time::Instant;
+use world::erp::made_up_document;
+use world::orders::made_up;
 
 /// A ledger with its stream, and a bus.
 struct Relay {
@@ -32,8 +36,7 @@ impl Relay {
         let dead_letters = DeadLetters { client: messaging.sqs(), queue_url: queue_url(EVENT_DEAD_LETTERS) };
         let deps = RelayDeps {
             ledger: bench.ledger.clone(),
-            bus: messaging.eventbridge(),
-            bus_name: BUS.to_owned(),
+            bus: EventBus::new(messaging.eventbridge(), BUS),
             dead_letters,
             limits: Limits::default(),
             metrics: bench.deps.metrics.clone(),
@@ -171,12 +174,13 @@ async fn whatever_happens_to_a_call_every_revision_is_published_under_its_one_id
                 relay.append(&item("a"), &format!(r#"{{"version":{version}}}"#)).await;
             }
             let left = std::sync::Mutex::new(calls);
-            relay.deps.bus = relay.messaging.eventbridge_with(Arc::new(move |_| {
+            let client = relay.messaging.eventbridge_with(Arc::new(move |_| {
                 let mut left = left.lock().unwrap();
                 let fault = (*left > 0).then_some(fault);
                 *left -= i32::from(*left > 0);
                 CallPlan { fault, ..CallPlan::default() }
             }));
+            relay.deps.bus = EventBus::new(client, BUS);
             relay.drain(100).await;
             let distinct: BTreeSet<String> = relay.ids().into_iter().collect();
             assert_eq!(distinct.len(), 3, "{fault:?} {calls} times");
@@ -196,9 +200,9 @@ async fn on_a_wire() -> (Relay, Arc<Wire>) {
     }
     relay.messaging.refuse(|entry| entry["Detail"].as_str().unwrap().contains("a/2\"").then_some("MalformedDetail"));
     let wire = Arc::new(Wire::default());
-    let client = relay.bench.embedded.client_with(wire.planner());
+    let client = platform::dynamodb_client(&relay.bench.embedded.config_with(wire.planner()));
     relay.deps.ledger = Ledger::new(client, TABLE, Retention::default());
-    relay.deps.bus = relay.messaging.eventbridge_with(wire.planner());
+    relay.deps.bus = EventBus::new(relay.messaging.eventbridge_with(wire.planner()), BUS);
     relay.deps.dead_letters.client = relay.messaging.sqs_with(wire.planner());
     (relay, wire)
 }
@@ -227,8 +231,8 @@ const UNREADABLE: &str = "mycashflow/acme/order/58/1";
 async fn whatever_happens_to_any_call_of_the_relay_each_revision_is_published_or_a_letter() {
     for trouble in Trouble::OF_ANY_CALL {
         for times in [1, 3, 4] {
-            // Two requests to the bus, two letters: with repeats some more.
-            for first in 0..8 {
+            // The check of the bus, three requests to it, two letters: with repeats some more.
+            for first in 0..10 {
                 let (mut relay, wire) = on_a_wire().await;
                 wire.plan(first, times, trouble);
                 hand_over(&mut relay, &wire).await;
@@ -245,7 +249,7 @@ async fn whatever_happens_to_any_call_of_the_relay_each_revision_is_published_or
 #[tokio::test(start_paused = true)]
 async fn whatever_happens_to_any_call_the_dead_letters_can_be_published_in_the_end() {
     for trouble in Trouble::OF_ANY_CALL {
-        for first in 0..9 {
+        for first in 0..10 {
             let (mut relay, wire) = on_a_wire().await;
             hand_over(&mut relay, &wire).await;
             relay.messaging.heal();
@@ -340,10 +344,10 @@ async fn batches_that_lambda_gave_up_are_published_from_their_times_by_one_readi
 
     let scans = Arc::new(AtomicUsize::new(0));
     let counted = scans.clone();
-    let client = relay.bench.embedded.client_with(Arc::new(move |operation| {
+    let client = platform::dynamodb_client(&relay.bench.embedded.config_with(Arc::new(move |operation| {
         counted.fetch_add(usize::from(operation == "Scan"), Ordering::Relaxed);
         CallPlan::default()
-    }));
+    })));
     relay.deps.ledger = Ledger::new(client, TABLE, Retention::default());
     assert_eq!(
         relay.republish(json!("dead-letters")).await,
@@ -571,7 +575,7 @@ async fn a_time_whose_first_page_fails_is_not_answered_as_if_all_was_looked_at()
 
 /// The committed schema of a detail-type.
 fn schema(detail_type: &str) -> jsonschema::Validator {
-    let path = format!("{}/../functions/event-relay/schema/{detail_type}.schema.json", env!("CARGO_MANIFEST_DIR"));
+    let path = format!("{}/../shared/events/schema/{detail_type}.schema.json", env!("CARGO_MANIFEST_DIR"));
     let schema: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     jsonschema::validator_for(&schema).unwrap()
 }

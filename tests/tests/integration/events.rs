@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use lambda::Connections;
+use cloud::messaging::Messaging;
+use connections::Connections;
 use sandbox::functions::Functions;
-use sandbox::messaging::Messaging;
-use sandbox::shop::{ShopConfig, Via};
 use serde_json::{Value, json};
-use tests::ShopBench;
+use tilaussilta_tests::ShopBench;
+use world::shop::{ShopConfig, Via};
 
 const FUNCTIONS: [&str; 5] = ["mycashflow-order", "manu-listener", "changes-poller", "event-relay", "shop-actions"];
 

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use cloud::embedded::CallFault;
 use jiff::SignedDuration;
 use ledger::{Begun, Claim, Connection, ContentHash, Ledger, LedgerError, Retention, Settled};
-use sandbox::embedded::CallFault;
-use tests::{Bench, TABLE};
+use tilaussilta_tests::{Bench, TABLE};
 
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 
@@ -34,13 +34,13 @@ async fn a_takeover_whose_answer_was_lost_keeps_its_doubt() {
     assert_eq!(begin(&bench, "a").await.unwrap(), Begun::First);
     tokio::time::advance(Duration::from_secs(61)).await;
     // The first put meets the record of `a`; the second one takes it over, and its answer is lost.
-    let client = bench.embedded.client_with(std::sync::Arc::new({
+    let client = platform::dynamodb_client(&bench.embedded.config_with(std::sync::Arc::new({
         let calls = std::sync::atomic::AtomicU32::new(0);
         move |_| {
             let second = calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 1;
-            sandbox::embedded::CallPlan { fault: second.then_some(CallFault::AnswerLost), ..Default::default() }
+            cloud::embedded::CallPlan { fault: second.then_some(CallFault::AnswerLost), ..Default::default() }
         }
-    }));
+    })));
     let ledger = Ledger::new(client, TABLE, Retention::default());
     let (shop, now) = (Connection::shop("acme"), bench.now());
     let begun = ledger.begin_action(&claim(&shop, "b"), now, now + MINUTE).await.unwrap();
@@ -81,7 +81,7 @@ async fn a_record_outlives_the_queues_however_short_the_log_is_kept() {
     for (log_days, kept_days) in [(1, 60), (90, 90)] {
         let bench = Bench::new().await;
         let retention = Retention { log: log_days * DAY, ..Retention::default() };
-        let ledger = Ledger::new(bench.embedded.client(), TABLE, retention);
+        let ledger = Ledger::new(platform::dynamodb_client(&bench.embedded.config()), TABLE, retention);
         let (shop, now) = (Connection::shop("acme"), bench.now());
         let claim = claim(&shop, "a");
         ledger.begin_action(&claim, now, now + MINUTE).await.unwrap();

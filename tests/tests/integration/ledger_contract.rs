@@ -7,7 +7,7 @@ macro_rules! holds_on_the_embedded_engine {
         mod embedded {
             $(#[tokio::test(start_paused = true)]
             async fn $fact() {
-                super::$fact(&tests::Bench::new().await.deps.ledger).await;
+                super::$fact(&tilaussilta_tests::Bench::new().await.deps.ledger).await;
             })+
         }
     };

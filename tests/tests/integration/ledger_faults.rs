@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use cloud::embedded::CallFault;
 use jiff::Timestamp;
 use ledger::{
     Appended, Connection, ContentHash, Cursor, Delivery, DocumentKey, Evidence, Fenced, LedgerError, NewQuarantined,
     NewRevision, Outcome, Source, Stream,
 };
-use sandbox::embedded::CallFault;
-use tests::Bench;
+use tilaussilta_tests::Bench;
 use tokio::time::Instant;
 
 const DAY_SECONDS: i64 = 24 * 60 * 60;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 
+mod architecture;
 mod changes_poller;
 mod cost;
 mod erasure;
@@ -12,13 +13,14 @@ mod invariants;
 mod ledger_actions;
 mod ledger_contract;
 mod ledger_faults;
+mod ledger_fixture;
 mod manu_listener;
 mod metrics;
 mod mycashflow_order;
 mod one_order_every_way;
+mod outbound;
 mod poll_of_a_changing_shop;
 mod secrets_stay_out_of_logs;
 mod shop_actions;
 mod simulation;
 mod template;
-mod ways_out;

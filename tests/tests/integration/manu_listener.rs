@@ -1,14 +1,14 @@
 //! `POST /manu/ACCOUNT/WEBHOOK`: every answer, and what the ledger holds after it.
 
+use cloud::embedded::CallFault;
 use futures_util::future::join_all;
-use lambda::MAX_BODY_BYTES;
 use lambda_http::Request;
 use ledger::{Connection, DocumentKey, Outcome, System};
 use manu::WebhookType;
-use sandbox::embedded::CallFault;
-use sandbox::erp::made_up_document;
+use platform::MAX_BODY_BYTES;
 use serde_json::Value;
-use tests::{Bench, MANU_SECRET, post, signed};
+use tilaussilta_tests::{Bench, MANU_SECRET, post, signed};
+use world::erp::made_up_document;
 
 const SALES_ORDER: &str = "sales-order-activate";
 const DENIED: &str = "the verify code is missing or wrong, or there is no such account";
@@ -47,8 +47,8 @@ async fn the_vendors_own_codes_are_accepted() {
         let mut bench = Bench::new().await;
         let secret = serde_json::to_string(field("secret")).unwrap();
         let connections = format!(r#"{{"manu":{{"acme":{{"secrets":[{secret}]}}}}}}"#);
-        let fixed = lambda::ConnectionSource::Fixed(lambda::Connections::parse(&connections).unwrap());
-        bench.deps.connections = lambda::ConnectionStore::open(fixed).await.unwrap().into();
+        let fixed = connections::ConnectionSource::Fixed(connections::Connections::parse(&connections).unwrap());
+        bench.deps.connections = connections::ConnectionStore::open(fixed).await.unwrap().into();
         let headers = [(manu::HEADER, field("verify_code"))];
         let (status, text) = bench.manu(post("/manu/acme/item-save", &headers, field("payload"))).await;
         assert!(matches!(status, 200 | 400), "authentic, be it JSON or not: {status} {text}");
@@ -132,7 +132,7 @@ async fn another_method_is_not_allowed() {
     let mut request = signed(SALES_ORDER, "{}");
     *request.method_mut() = http::Method::GET;
     let response = manu_listener::handle(&bench.deps, request).await;
-    assert_eq!(tests::text(&response), (405, "messages are sent with POST".to_owned()));
+    assert_eq!(tilaussilta_tests::text(&response), (405, "messages are sent with POST".to_owned()));
     assert_eq!(response.headers()["allow"], "POST");
     bench.assert_rejected(&Connection::unknown(System::Manu), 405).await;
 }

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use changes_poller::Event;
-use lambda::{Function, Metric};
+use cloud::embedded::CallFault;
+use cloud::messaging::{ACTIONS, Messaging};
 use ledger::{ContentHash, DocumentKey, Evidence, NewRevision, Source};
-use sandbox::embedded::CallFault;
+use platform::{Function, Metric};
 use sandbox::functions::Functions;
-use sandbox::messaging::{ACTIONS, Messaging};
-use sandbox::shop::{Breakage, Fault};
 use serde_json::{Value, json};
-use tests::{METRICS_NAMESPACE, SHOP_KEY, ShopBench, post, signed};
+use tilaussilta_tests::{METRICS_NAMESPACE, SHOP_KEY, ShopBench, post, signed};
+use world::shop::{Breakage, Fault};
 
 /// Function and metric, each with the sum of its values.
 type Sums = BTreeMap<(String, String), u64>;

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use lambda::{ConnectionSource, ConnectionStore, MAX_BODY_BYTES};
+use cloud::embedded::CallFault;
+use connections::{ConnectionSource, ConnectionStore};
 use lambda_http::Request;
 use ledger::{Connection, DocumentKey, Evidence, NewRevision, Outcome, Source, System};
-use sandbox::embedded::CallFault;
-use tests::{Bench, PUSH_KEY, SHOP_KEY, post};
+use platform::MAX_BODY_BYTES;
+use tilaussilta_tests::{Bench, PUSH_KEY, SHOP_KEY, post};
 
 const ORDER: &str = r#"<Order id="58"><OrderedAt timestamp="1772438400">2026-03-02 10:00:00</OrderedAt></Order>"#;
 const CHANGED: &str = r#"<Order id="58"><OrderedAt timestamp="1772438400">2026-03-02 10:00:00</OrderedAt><OrderStatus>Shipped</OrderStatus></Order>"#;
@@ -204,7 +205,7 @@ async fn another_method_is_not_allowed() {
     let mut request = with_key(None, "");
     *request.method_mut() = http::Method::GET;
     let response = mycashflow_order::handle(&bench.deps, request).await;
-    assert_eq!(tests::text(&response), (405, "orders are sent with POST".to_owned()));
+    assert_eq!(tilaussilta_tests::text(&response), (405, "orders are sent with POST".to_owned()));
     assert_eq!(response.headers()["allow"], "POST");
     bench.assert_rejected(&Connection::unknown(System::Mycashflow), 405).await;
 }
@@ -281,7 +282,7 @@ async fn while_the_database_refuses_the_answer_is_503_and_the_next_try_succeeds(
         bench.fail("*", fault, 1000);
         let response = mycashflow_order::handle(&bench.deps, with_key(None, ORDER)).await;
         let text = "the message could not be recorded just now: please send it again";
-        assert_eq!(tests::text(&response), (503, text.to_owned()));
+        assert_eq!(tilaussilta_tests::text(&response), (503, text.to_owned()));
         assert_eq!(response.headers()["retry-after"], "30");
         assert!(bench.items().is_empty(), "accepted means durable, and nothing was");
         bench.heal();

@@ -3,15 +3,15 @@
 use futures_util::future::join_all;
 use ledger::{DocumentKey, Source};
 use mycashflow::{Limits, Order, read_page};
-use sandbox::shop::Via;
 use serde_json::{Value, json};
-use tests::{CONNECTIONS, SHOP_KEY, ShopBench, post, shop_config};
+use tilaussilta_tests::{CONNECTIONS, SHOP_KEY, ShopBench, post, shop_config};
+use world::shop::Via;
 
 /// The answer to a question for one order, as the vendor's page shows it.
 const SAMPLE: &str = include_str!("../../../shared/mycashflow/testdata/order-58.xml");
 
 fn order_of(xml: &[u8]) -> Order {
-    let mut page = read_page(xml, &Limits::default()).unwrap();
+    let mut page = read_page(xml, None, &Limits::default()).unwrap();
     assert_eq!(page.entries.len(), 1);
     page.entries.remove(0).order.unwrap()
 }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use changes_poller::Stopped;
 use jiff::SignedDuration;
 use mycashflow::{BoxFuture, HttpRequest, HttpResponse, Transport, TransportError};
-use sandbox::in_process::lock;
-use sandbox::shop::{ShopConfig, Via};
-use tests::{CONNECTIONS, ShopBench, shop_config};
+use poll::Stopped;
+use tilaussilta_tests::{CONNECTIONS, ShopBench, shop_config};
+use world::in_process::lock;
+use world::shop::{ShopConfig, Via};
 
 /// Sees each question with its answer, and may put another in its place.
 type Happens = dyn Fn(&HttpRequest, HttpResponse) -> HttpResponse + Send + Sync;

@@ -2,19 +2,21 @@
 //! answers and the delivery log.
 
 use changes_poller::Event;
+use cloud::embedded::CallFault;
+use cloud::mappings::StreamReader;
+use cloud::messaging::{ACTIONS_DEAD_LETTERS, EVENT_DEAD_LETTERS, Messaging};
 use http::Method;
 use lambda_http::Request;
 use ledger::{ContentHash, DocumentKey, Evidence, NewRevision, Source};
-use sandbox::embedded::CallFault;
 use sandbox::functions::Functions;
-use sandbox::mappings::StreamReader;
-use sandbox::messaging::{ACTIONS_DEAD_LETTERS, EVENT_DEAD_LETTERS, Messaging};
-use sandbox::shop::{Breakage, Fault, Via};
 use serde_json::{Value, json};
-use tests::{CONNECTIONS, Captured, MANU_SECRET, PUSH_KEY, SHOP_KEY, ShopBench, TABLE, post, shop_config, signed};
+use tilaussilta_tests::{
+    CONNECTIONS, Captured, MANU_SECRET, PUSH_KEY, SHOP_KEY, ShopBench, TABLE, post, shop_config, signed,
+};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::SubscriberExt;
+use world::shop::{Breakage, Fault, Via};
 
 /// What must not be seen anywhere. A prefix is enough to find a part of each.
 const PLANTED: [&str; 17] = [
@@ -51,7 +53,7 @@ fn capture_logs() -> (Captured, tracing::subscriber::DefaultGuard) {
     let captured = Captured::default();
     let writer = captured.clone();
     let layer = tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(move || writer.clone());
-    let layer = layer.with_filter(lambda::log_targets(LevelFilter::TRACE));
+    let layer = layer.with_filter(platform::log_targets(LevelFilter::TRACE));
     (captured, tracing::subscriber::set_default(tracing_subscriber::registry().with(layer)))
 }
 
@@ -180,7 +182,7 @@ async fn of_pushed_orders_and_signed_messages() {
 #[tokio::test(start_paused = true)]
 async fn of_polled_orders() {
     let (captured, _guard) = capture_logs();
-    let mut order = mycashflow::read_page(ORDER.as_bytes(), &mycashflow::Limits::default()).unwrap().entries.remove(0);
+    let mut order = mycashflow::read_page(ORDER.as_bytes(), None, &mycashflow::Limits::default()).unwrap().entries.remove(0);
     let order = order.order.as_mut().unwrap().clone();
     let world = ShopBench::new().await;
     let add = |world: &ShopBench| world.shop().add_order(world.bench.now(), order.clone(), Via::Api);
@@ -280,8 +282,13 @@ async fn of_published_revisions() {
     letters.iter().for_each(|letter| assert_holds_nothing_planted("a letter", &letter.body));
     assert_holds_nothing_planted("an answer", &format!("{answers:?}"));
     let logs = captured.text();
-    for told in ["published in part", "a revision cannot be published", "still cannot be published", "PutEvents failed"]
-    {
+    for told in [
+        "could not publish all revisions",
+        "a revision cannot be published",
+        "still cannot be published",
+        "a request to the event bus failed",
+        "it is sent without its document",
+    ] {
         assert!(logs.contains(told), "the logs were not captured: {told}");
     }
     assert_holds_nothing_planted("a log", &logs);
@@ -347,6 +354,6 @@ async fn of_actions() {
 
 #[test]
 fn of_values_shown_for_debugging() {
-    let connections = lambda::Connections::parse(CONNECTIONS).unwrap();
+    let connections = connections::Connections::parse(CONNECTIONS).unwrap();
     assert_holds_nothing_planted("the connections", &format!("{connections:?}"));
 }

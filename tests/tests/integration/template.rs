@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use sandbox::mappings::{QUEUE_BATCH, STREAM_BATCH};
-use sandbox::messaging::{MAX_RECEIVES, VISIBILITY};
+use cloud::mappings::{QUEUE_BATCH, STREAM_BATCH};
+use cloud::messaging::{MAX_RECEIVES, VISIBILITY};
 
 /// The lines of a resource, without those of the next.
 fn resource(name: &str) -> String {

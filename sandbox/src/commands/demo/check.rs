@@ -7,13 +7,14 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use ledger::{Connection, ContentHash, DocumentKey, Outcome, RevisionKey};
 use manu::WebhookType;
-use sandbox::shop::MailKind;
 use serde_json::json;
+use world::shop::MailKind;
 
 use super::steps::{BROKEN, CHANGED, DELIVERED, DISPATCH, DURING_CRASH, MADE, TRACKING_CODE};
 use super::{Demo, NAME};
 use crate::commands::Problem;
-use crate::commands::people::table;
+use comfy_table::presets::UTF8_BORDERS_ONLY;
+use comfy_table::{ContentArrangement, Table};
 
 /// The checks of the day.
 pub(super) struct Result {
@@ -68,7 +69,7 @@ async fn orders(demo: &Demo) -> std::result::Result<Vec<Row>, Problem> {
 /// The hash of an order as the shop writes it.
 fn as_received(order: &mycashflow::Order) -> ContentHash {
     let xml = mycashflow::write_order(order);
-    let page = mycashflow::read_page(xml.as_bytes(), &mycashflow::Limits::default());
+    let page = mycashflow::read_page(xml.as_bytes(), None, &mycashflow::Limits::default());
     let read = page.ok().and_then(|mut page| page.entries.pop()?.order.ok());
     ContentHash::of(&read.as_ref().unwrap_or(order).canonical_json())
 }
@@ -193,7 +194,9 @@ impl Result {
             println!("{}", json!({ "rows": rows, "wrong": self.wrong() }));
             return;
         }
-        let mut table = table(&["", "sent or asked", "found", ""]);
+        let mut table = Table::new();
+        table.load_style(UTF8_BORDERS_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_header(["", "sent or asked", "found", ""]);
         for row in &self.rows {
             let verdict = if row.world == row.ledger { "✓" } else { "DIFFERENT" };
             table.add_row([row.what.to_owned(), row.world.to_string(), row.ledger.to_string(), verdict.to_owned()]);

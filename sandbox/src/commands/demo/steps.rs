@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use cloud::embedded::remote_config;
+use cloud::messaging::{ACTIONS, queue_url};
 use ledger::{Connection, Settled};
 use manu::WebhookType;
-use sandbox::embedded::remote_config;
-use sandbox::erp::made_up_document;
-use sandbox::messaging::{ACTIONS, queue_url};
-use sandbox::server::{encoded, send};
-use sandbox::shop::{Breakage, Fault, Shop, ShopRequest, Via};
 use serde_json::{Value, json};
+use tilaussilta_sandbox::server::{encoded, send};
+use world::erp::made_up_document;
+use world::shop::{Breakage, Fault, Shop, ShopRequest, Via};
 
 use super::{Demo, NAME, time_of};
 use crate::commands::Problem;

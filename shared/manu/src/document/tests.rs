@@ -141,6 +141,78 @@ fn a_byte_order_mark_makes_no_difference() {
 }
 
 #[test]
+fn a_second_byte_order_mark_makes_no_difference() {
+    assert_eq!(read_document("\u{feff}\u{feff}{\"id\":1}".as_bytes()), read_document(b"{\"id\":1}"));
+    assert_eq!(error("\u{feff}\u{feff}".as_bytes()), "the body is empty, expected a JSON document");
+}
+
+/// A body, its canonical JSON, and what `printf %s CANONICAL | sha256sum` prints.
+const HASHES: [(&str, &str, &str); 6] = [
+    (r#"{"b":2, "a":1}"#, r#"{"a":1,"b":2}"#, "43258cff783fe7036d8a43033f830adfc60ec037382473548ac742b888292777"),
+    (
+        "\u{feff}{ \"id\" : 4711, \"customer\" : \"Lumiv\\u00e4lke Oy\", \"total\" : 10.50 }",
+        r#"{"customer":"Lumivälke Oy","id":4711,"total":10.50}"#,
+        "aeeaeababca88a6a0073ab4a1d51e4235d1174ad8b11a113a7d55ca7b36e868e",
+    ),
+    (
+        r#"{"note":"\uD83D","sum":1e400}"#,
+        r#"{"note":"\ud83d","sum":1e400}"#,
+        "04f9cc8753ad1c1bda5471c871916bbfdbd5ca4b7c1c7497a465312af294604d",
+    ),
+    (
+        r#"{"note":"\ude00\ud83d\ude00","a":2,"a":1}"#,
+        r#"{"a":2,"a":1,"note":"\ude00😀"}"#,
+        "d8832173a4da440033ab23a92d6d37a31ff3f289902043769aa050ac6e055286",
+    ),
+    (
+        r#"{"id":12345678901234567890123,"t":"\u0022\u005c\u0008\u001F\/"}"#,
+        r#"{"id":12345678901234567890123,"t":"\"\\\b\u001f/"}"#,
+        "d3c6c0a1bab0ff303fd3b2d934fccc2772cd695ee80548b5f903d61175c5b6d2",
+    ),
+    (
+        "[1.0, 1e0, null, [ ], { }]",
+        "[1.0,1e0,null,[],{}]",
+        "599e74d5750602cb4a948c267ddc2d0b801cc003aae2bfe84146d4b02c750deb",
+    ),
+];
+
+/// The ledger tells versions apart by this hash, so every release must compute the same.
+#[test]
+fn the_hash_of_a_document_never_changes() {
+    for (body, canonical, hash) in HASHES {
+        let document = read_document(body.as_bytes()).unwrap();
+        assert_eq!(String::from_utf8_lossy(&document.canonical), canonical);
+        assert_eq!(content_id(&document.canonical).as_str(), format!("sha256-{hash}"), "{canonical}");
+    }
+}
+
+fn published(body: &str) -> String {
+    read_document(body.as_bytes()).unwrap().published_json().into_owned()
+}
+
+#[test]
+fn half_a_surrogate_pair_is_published_as_a_replacement_character() {
+    assert_eq!(
+        published(r#"{"\uDE00":["\ud83d","\ude00\uD83D","a\ud83d\u0041","\ud83d\ud83d\ude00"]}"#),
+        "{\"\u{fffd}\":[\"\u{fffd}\",\"\u{fffd}\u{fffd}\",\"a\u{fffd}A\",\"\u{fffd}😀\"]}"
+    );
+}
+
+#[test]
+fn what_only_looks_like_half_a_surrogate_pair_is_published_as_it_is() {
+    for json in [r#"["\\ud83d"]"#, r#"["\"\\\\ud83d","\u001fud83d"]"#, r#"["\\"]"#, "[\"\u{fffd}\"]"] {
+        assert_eq!(published(json), json);
+    }
+    assert_eq!(published(r#"["\\\ud83d\\ud83d"]"#), "[\"\\\\\u{fffd}\\\\ud83d\"]");
+}
+
+#[test]
+fn numbers_are_published_with_the_digits_that_were_sent() {
+    let numbers = "[1.10,12345678901234567890123,1e400,-0,370999999999999999999]";
+    assert_eq!(published(numbers), numbers);
+}
+
+#[test]
 fn rejects_what_is_not_json_and_names_the_place() {
     assert_eq!(error(b""), "the body is empty, expected a JSON document");
     assert_eq!(error(b" \r\n"), "the body is empty, expected a JSON document");
@@ -194,6 +266,14 @@ fn json() -> impl Strategy<Value = serde_json::Value> {
     })
 }
 
+/// An escape sequence for half of a surrogate pair. Two of them may make a whole one.
+fn half_surrogate() -> impl Strategy<Value = String> {
+    (0xd800_u32..0xe000, any::<bool>()).prop_map(|(unit, is_upper)| match is_upper {
+        true => format!("\\u{unit:04X}"),
+        false => format!("\\u{unit:04x}"),
+    })
+}
+
 /// The same value in another spelling: all strings as `\u` escapes, members backwards, white space everywhere.
 fn respell(value: &serde_json::Value) -> String {
     let text = |text: &str| -> String {
@@ -229,6 +309,25 @@ proptest! {
     fn the_canonical_json_of_canonical_json_is_itself(value in json()) {
         let document = read_document(respell(&value).as_bytes()).unwrap();
         prop_assert_eq!(read_document(&document.canonical).unwrap(), document);
+    }
+
+    #[test]
+    fn what_is_published_is_the_canonical_json_unless_it_has_half_a_surrogate_pair(value in json()) {
+        let document = read_document(respell(&value).as_bytes()).unwrap();
+        prop_assert_eq!(document.published_json().into_owned().into_bytes(), document.canonical);
+    }
+
+    #[test]
+    fn what_is_published_can_be_read_whatever_surrogates_were_sent(
+        parts in proptest::collection::vec(prop_oneof![half_surrogate(), "[a-zä😀]{0,3}", Just(r"\\".to_owned())], 0..12),
+    ) {
+        let text = format!(r#"{{"{0}":["{0}"]}}"#, parts.concat());
+        let document = read_document(text.as_bytes()).unwrap();
+        let published = document.published_json();
+        prop_assert!(serde_json::from_str::<serde_json::Value>(&published).is_ok(), "{}", published);
+        // Published again, it is the same.
+        let again = read_document(published.as_bytes()).unwrap();
+        prop_assert_eq!(again.published_json(), published);
     }
 
     #[test]

@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 
+use quick_xml::events::Event as XmlEvent;
+
 use super::fault::{Reason, Stopped};
-use super::source::{Event, Source, Tag};
+use super::source::{Event, Raw, Source, Tag};
 use super::text::{attribute_value, is_name, is_space, join, non_empty, trim};
 use super::value::ValueFault;
 use crate::order::Extra;
@@ -20,20 +22,20 @@ pub(super) type Value<'a> = Option<Cow<'a, str>>;
 
 /// What the specification does not name, gathered for one order, contact or line.
 #[derive(Default)]
-pub(super) struct Rest<'a> {
+pub(super) struct Rest {
     pub(super) extra: Vec<Extra>,
     /// The path from the owner of `extra` down to the element being read, such as `Documents/`.
     pub(super) prefix: &'static str,
     /// The known elements of which an attribute or an element is in `extra`, each once. So they are few.
-    kept: Vec<&'a str>,
+    kept: Vec<String>,
 }
 
-impl<'a> Rest<'a> {
+impl Rest {
     /// Whether something of an earlier element of this name is kept. Then another one is a repetition, even if the
     /// earlier one had no value.
     pub(super) fn keeps(&self, name: &str) -> bool {
         work::note(self.kept.len());
-        self.kept.contains(&name)
+        self.kept.iter().any(|kept| kept == name)
     }
 
     /// Keeps something under its path from the element being read. What is in a container such as `Documents` is kept
@@ -46,47 +48,80 @@ impl<'a> Rest<'a> {
     }
 
     /// Keeps something of the known element `owner`: `what` is `@ATTRIBUTE` or the name of an element in it.
-    fn keep_of(&mut self, owner: &'a str, what: &str, extra: Extra) {
+    fn keep_of(&mut self, owner: &str, what: &str, extra: Extra) {
         self.note(owner);
         self.keep(&format!("{owner}/{what}"), extra);
     }
 
-    fn note(&mut self, known: &'a str) {
+    fn note(&mut self, known: &str) {
         if !self.keeps(known) {
-            self.kept.push(known);
+            self.kept.push(known.to_owned());
         }
     }
 }
 
 impl<'a> Source<'a> {
     /// The next element inside the container of `tag`; none at its end. Text among the elements is kept in `rest`.
-    #[inline(always)]
-    pub(super) fn child(&mut self, tag: &Tag<'a>, rest: &mut Rest<'a>) -> Result<Option<Tag<'a>>, Stopped> {
+    #[inline]
+    pub(super) fn child(&mut self, tag: &Tag<'a>, rest: &mut Rest) -> Result<Option<Tag<'a>>, Stopped> {
+        if tag.is_empty {
+            return Ok(None);
+        }
+        loop {
+            let (start, event) = self.raw();
+            return match event {
+                Ok(XmlEvent::Start(child)) => self.opened(start, child).map(Some),
+                Ok(XmlEvent::Text(text)) if is_space(&text) => continue,
+                Ok(XmlEvent::End(_)) => {
+                    self.closed();
+                    Ok(None)
+                }
+                other => self.child_after_text(tag, start, other, rest),
+            };
+        }
+    }
+
+    /// The same where anything but a start tag and white space stands in front of it. This is the event found there.
+    fn child_after_text(
+        &mut self,
+        tag: &Tag<'a>,
+        start: usize,
+        event: Raw<'a>,
+        rest: &mut Rest,
+    ) -> Result<Option<Tag<'a>>, Stopped> {
         let mut stray = Cow::Borrowed("");
+        let mut next = match self.told(start, event)? {
+            Some(event) => self.inside_of(event)?,
+            None => self.inside(tag)?,
+        };
         let child = loop {
-            match self.inside(tag)? {
+            match next {
                 Some(Inside::Element(child)) => break Some(child),
                 Some(Inside::Text(text)) if stray.is_empty() && is_space(&text) => {}
                 Some(Inside::Text(text)) => join(&mut stray, text),
                 None => break None,
             }
+            next = self.inside(tag)?;
         };
-        if !stray.is_empty()
-            && let text @ Some(_) = non_empty(trim(stray))
-        {
-            let path = if rest.prefix.is_empty() { format!("{}/text()", tag.name) } else { "text()".to_owned() };
+        if let text @ Some(_) = non_empty(trim(stray)) {
+            let path = if rest.prefix.is_empty() { format!("{}/text()", tag.name()) } else { "text()".to_owned() };
             rest.keep(&path, Extra { text, ..Extra::default() });
         }
         Ok(child)
     }
 
     /// What comes next inside the element of `tag`; nothing at its end.
-    #[inline(always)]
     fn inside(&mut self, tag: &Tag<'a>) -> Result<Option<Inside<'a>>, Stopped> {
         if tag.is_empty {
             return Ok(None);
         }
-        match self.next()? {
+        let event = self.next()?;
+        self.inside_of(event)
+    }
+
+    /// What an event is inside of an element. That an end tag is its own, quick-xml has seen.
+    fn inside_of(&self, event: Event<'a>) -> Result<Option<Inside<'a>>, Stopped> {
+        match event {
             Event::Open(child) => Ok(Some(Inside::Element(child))),
             Event::Text(text) => Ok(Some(Inside::Text(text))),
             Event::Close(_) => Ok(None),
@@ -98,92 +133,160 @@ impl<'a> Source<'a> {
     /// The text and the named attributes of an element that has no elements of its own.
     ///
     /// Values are trimmed of white space; empty ones are `None`. Other attributes and elements are kept in `rest`.
-    pub(super) fn leaf<const N: usize>(
+    #[inline]
+    pub(super) fn leaf<'t, const N: usize>(
         &mut self,
-        tag: &Tag<'a>,
+        tag: &'t Tag<'a>,
         names: [&str; N],
-        rest: &mut Rest<'a>,
-    ) -> Result<(Value<'a>, [Value<'a>; N]), Stopped> {
-        let attributes = self.attributes(tag, names, rest).map_err(|fault| fault.inside(tag.name))?;
-        Ok((self.text(tag, rest)?, attributes))
+        rest: &mut Rest,
+    ) -> Result<(Value<'a>, [Value<'t>; N]), Stopped> {
+        let attributes = self.attributes(tag, names, rest).map_err(|fault| fault.inside(tag.name()))?;
+        Ok((self.text(tag, tag.name(), rest)?, attributes))
     }
 
-    /// The text of an element, in however many pieces it comes. Elements inside of it are kept in `rest`.
-    #[inline(always)]
-    fn text(&mut self, tag: &Tag<'a>, rest: &mut Rest<'a>) -> Result<Value<'a>, Stopped> {
-        let mut value = Cow::Borrowed("");
-        while let Some(inside) = self.inside(tag).map_err(|fault| fault.inside(tag.name))? {
-            match inside {
-                Inside::Text(text) => join(&mut value, text),
-                Inside::Element(child) => {
-                    let element = self.element(&child)?;
-                    rest.keep_of(tag.name, child.name, element);
-                }
-            }
+    /// The text of an element that the specification has no attributes for either, under a name that may be another
+    /// spelling of its own.
+    #[inline]
+    pub(super) fn text_as(&mut self, tag: &Tag<'a>, name: &str, rest: &mut Rest) -> Result<Value<'a>, Stopped> {
+        if tag.has_attributes() {
+            let [] = self.some_attributes(tag, name, [], rest).map_err(|fault| fault.inside(name))?;
         }
-        Ok(present(value))
+        self.text(tag, name, rest)
+    }
+
+    /// The text of an element. Mostly it is in one piece, which is not copied.
+    #[inline]
+    fn text(&mut self, tag: &Tag<'a>, name: &str, rest: &mut Rest) -> Result<Value<'a>, Stopped> {
+        if tag.is_empty {
+            return Ok(None);
+        }
+        let (start, event) = self.raw();
+        let text = match event {
+            Ok(XmlEvent::Text(text)) if !self.has_carriage_returns => text.into_inner(),
+            other => return self.mixed_text((tag, name), Cow::Borrowed(""), (start, other), rest),
+        };
+        match self.raw() {
+            (_, Ok(XmlEvent::End(_))) => {
+                self.closed();
+                Ok(present(text))
+            }
+            other => self.mixed_text((tag, name), text, other, rest),
+        }
+    }
+
+    /// The text of an element, in however many pieces it comes: behind what was read of it, this is the next event.
+    /// Elements inside of it are kept in `rest`.
+    fn mixed_text(
+        &mut self,
+        (tag, name): (&Tag<'a>, &str),
+        mut value: Cow<'a, str>,
+        (start, event): (usize, Raw<'a>),
+        rest: &mut Rest,
+    ) -> Result<Value<'a>, Stopped> {
+        let inside = |stopped: Stopped| stopped.inside(name);
+        let mut next = match self.told(start, event).map_err(inside)? {
+            Some(event) => self.inside_of(event).map_err(inside)?,
+            None => self.inside(tag).map_err(inside)?,
+        };
+        loop {
+            match next {
+                Some(Inside::Text(text)) => join(&mut value, text),
+                Some(Inside::Element(child)) => {
+                    let element = self.element(&child, child.name())?;
+                    rest.keep_of(name, child.name(), element);
+                }
+                None => return Ok(present(value)),
+            }
+            next = self.inside(tag).map_err(inside)?;
+        }
     }
 
     /// The named attributes of a tag; the others are kept in `rest` as `ELEMENT/@ATTRIBUTE`.
     #[inline]
-    pub(super) fn attributes<const N: usize>(
+    pub(super) fn attributes<'t, const N: usize>(
         &self,
-        tag: &Tag<'a>,
+        tag: &'t Tag<'a>,
         names: [&str; N],
-        rest: &mut Rest<'a>,
-    ) -> Result<[Value<'a>; N], Stopped> {
-        let mut values = [const { None }; N];
-        if !tag.has_attributes() {
-            return Ok(values);
+        rest: &mut Rest,
+    ) -> Result<[Value<'t>; N], Stopped> {
+        if tag.has_attributes() {
+            self.some_attributes(tag, tag.name(), names, rest)
+        } else {
+            Ok([const { None }; N])
         }
+    }
+
+    fn some_attributes<'t, const N: usize>(
+        &self,
+        tag: &'t Tag<'a>,
+        owner: &str,
+        names: [&str; N],
+        rest: &mut Rest,
+    ) -> Result<[Value<'t>; N], Stopped> {
+        let mut values = [const { None }; N];
+        let mut seen = [false; N];
         let kept_before = rest.extra.len();
-        for (name, value) in self.each_attribute(tag) {
-            let value = value?;
-            match names.iter().position(|known| *known == name) {
-                Some(index) => values[index] = present(value),
+        for attribute in tag.attributes() {
+            let Ok(attribute) = attribute else { return Err(self.fault(tag.start, Reason::BadAttribute)) };
+            let name = attribute.key.into_inner();
+            let known = names.iter().position(|known| *known == name);
+            let value = attribute_value(&attribute, name, known.is_some());
+            let value = value.map_err(|reason| self.fault(tag.start, reason))?;
+            match known {
+                Some(index) if seen[index] => return Err(self.fault(tag.start, Reason::BadAttribute)),
+                Some(index) => (values[index], seen[index]) = (present(value), true),
                 None => {
                     let text = non_empty(value);
-                    rest.keep_of(tag.name, &format!("@{name}"), Extra { text, ..Extra::default() });
+                    rest.keep_of(owner, &format!("@{name}"), Extra { text, ..Extra::default() });
                 }
             }
         }
+        if rest.extra.len() == kept_before {
+            return Ok(values);
+        }
         // The sequence of attributes means nothing, so it must not show in the order either.
-        rest.extra[kept_before..].sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        let kept = &mut rest.extra[kept_before..];
+        kept.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        if kept.windows(2).any(|pair| pair[0].name == pair[1].name) {
+            return Err(self.fault(tag.start, Reason::BadAttribute));
+        }
         Ok(values)
     }
 
     /// The attributes of a tag, each with its value or why it cannot be read.
-    pub(super) fn each_attribute<'s>(
-        &'s self,
-        tag: &Tag<'a>,
-    ) -> impl Iterator<Item = (&'a str, Result<Cow<'a, str>, Stopped>)> + use<'a, 's> {
-        let start = tag.start;
-        tag.attributes().map(move |attribute| match attribute {
+    pub(super) fn each_attribute<'t>(
+        &self,
+        tag: &'t Tag<'a>,
+    ) -> impl Iterator<Item = (&'t str, Result<Cow<'t, str>, Stopped>)> {
+        tag.attributes().map(|attribute| match attribute {
             Ok(attribute) => {
                 let name = attribute.key.into_inner();
-                let value = attribute_value(&attribute, name);
-                (name, value.map_err(|reason| self.fault(start, reason)))
+                let value = attribute_value(&attribute, name, false);
+                (name, value.map_err(|reason| self.fault(tag.start, reason)))
             }
-            Err(_) => ("", Err(self.fault(start, Reason::BadAttribute))),
+            Err(_) => ("", Err(self.fault(tag.start, Reason::BadAttribute))),
         })
     }
 
-    /// An element that the specification does not name, with all there is inside it.
-    fn element(&mut self, tag: &Tag<'a>) -> Result<Extra, Stopped> {
-        if tag.name == "Order" {
+    /// An element that the specification does not name, with all there is inside it. `name` is its name, or what
+    /// that is another spelling of.
+    fn element(&mut self, tag: &Tag<'a>, name: &str) -> Result<Extra, Stopped> {
+        if name == "Order" {
             return Err(self.fault(tag.start, Reason::NestedOrder));
         }
-        if !is_name(tag.name) {
+        if !is_name(name) {
             return Err(self.fault(tag.start, Reason::BadName));
         }
-        let mut element = Extra { name: tag.name.to_owned(), ..Extra::default() };
+        let mut element = Extra { name: name.to_owned(), ..Extra::default() };
         for (name, value) in self.each_attribute(tag) {
-            element.attributes.insert(name.to_owned(), value?.into_owned());
+            if element.attributes.insert(name.to_owned(), value?.into_owned()).is_some() {
+                return Err(self.fault(tag.start, Reason::BadAttribute));
+            }
         }
         let mut text = Cow::Borrowed("");
         while let Some(inside) = self.inside(tag)? {
             match inside {
-                Inside::Element(child) => element.children.push(self.element(&child)?),
+                Inside::Element(child) => element.children.push(self.element(&child, child.name())?),
                 Inside::Text(more) => join(&mut text, more),
             }
         }
@@ -192,16 +295,18 @@ impl<'a> Source<'a> {
     }
 
     /// Keeps an element that the specification does not name.
-    pub(super) fn unknown(&mut self, tag: &Tag<'a>, rest: &mut Rest<'a>) -> Result<(), Stopped> {
-        let element = self.element(tag)?;
-        rest.keep(tag.name, element);
+    pub(super) fn unknown(&mut self, tag: &Tag<'a>, rest: &mut Rest) -> Result<(), Stopped> {
+        let element = self.element(tag, tag.name())?;
+        rest.keep(tag.name(), element);
         Ok(())
     }
 
-    /// Keeps an element that was there before, and warns.
-    pub(super) fn repeated(&mut self, tag: &Tag<'a>, rest: &mut Rest<'a>) -> Result<(), Stopped> {
-        self.warn(tag.name, "repeated, kept in extra");
-        self.unknown(tag, rest)
+    /// Keeps an element that was there before, perhaps in another spelling of its name, and warns.
+    pub(super) fn repeated(&mut self, tag: &Tag<'a>, name: &str, rest: &mut Rest) -> Result<(), Stopped> {
+        self.warn(name, "repeated, kept in extra");
+        let element = self.element(tag, name)?;
+        rest.keep(name, element);
+        Ok(())
     }
 
     /// Keeps the text of a known element or attribute whose value cannot be read, and warns. `attribute` is `@NAME`, or
@@ -213,21 +318,27 @@ impl<'a> Source<'a> {
         attribute: &str,
         text: &str,
         fault: ValueFault,
-        rest: &mut Rest<'a>,
+        rest: &mut Rest,
     ) {
         let kept = Extra { text: Some(text.into()), ..Extra::default() };
         let what = format_args!("{fault}; kept in extra");
         if attribute.is_empty() {
-            self.warn(tag.name, what);
-            rest.keep(tag.name, kept);
+            self.warn(tag.name(), what);
+            rest.keep(tag.name(), kept);
         } else {
-            self.warn(&format!("{}/{attribute}", tag.name), what);
-            rest.keep_of(tag.name, attribute, kept);
+            self.warn(&format!("{}/{attribute}", tag.name()), what);
+            rest.keep_of(tag.name(), attribute, kept);
         }
     }
 }
 
 /// A value without the white space around it, unless nothing is left.
+#[inline]
 fn present(value: Cow<'_, str>) -> Value<'_> {
-    Some(trim(value)).filter(|value| !value.is_empty())
+    // Mostly there is no white space around it, which the bytes at its ends tell.
+    match value.as_bytes() {
+        [] => None,
+        [first, .., last] if *first > b' ' && *last > b' ' => Some(value),
+        _ => Some(trim(value)).filter(|value| !value.is_empty()),
+    }
 }

@@ -101,13 +101,13 @@ impl Page {
 /// is not named there is kept in the order's `extra`.
 ///
 /// ```
-/// use mycashflow::{Limits, read_page};
+/// use tilaussilta_mycashflow::{Limits, read_page};
 ///
 /// let answer = b"<Orders time_to='1345401893'><Order id='58'/></Orders>";
 /// let page = read_page(answer, Some("text/xml; charset=UTF-8"), &Limits::default())?;
 /// assert_eq!(page.time_to, Some(1345401893));
 /// assert_eq!(page.entries[0].id, Some(58));
-/// # Ok::<(), mycashflow::ReadError>(())
+/// # Ok::<(), tilaussilta_mycashflow::ReadError>(())
 /// ```
 ///
 /// # Errors

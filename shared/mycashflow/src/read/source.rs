@@ -13,38 +13,36 @@ use super::text::resolve;
 use crate::work;
 
 /// A start tag or an empty-element tag.
-#[derive(Clone, Copy)]
 pub(super) struct Tag<'a> {
-    pub(super) name: &'a str,
+    /// The tag as quick-xml has it.
+    tag: BytesStart<'a>,
     /// The offset of its `<`.
     pub(super) start: usize,
-    /// What stands between `<` and `>` or `/>`: the name, then the attributes.
-    content: &'a str,
-    /// Where in `content` the attributes begin.
-    name_bytes: usize,
     /// Whether the tag is the whole element: `<name/>`.
     pub(super) is_empty: bool,
 }
 
 impl<'a> Tag<'a> {
+    pub(super) fn name(&self) -> &str {
+        self.tag.name().into_inner()
+    }
+
     /// Whether there is anything behind the name.
     pub(super) fn has_attributes(&self) -> bool {
-        self.content.len() != self.name_bytes
+        self.tag.len() != self.name().len()
     }
 
     /// The attributes, as quick-xml has them.
-    pub(super) fn attributes(&self) -> Attributes<'a> {
-        Attributes::new(self.content, self.name_bytes)
-    }
-
-    /// The same tag under the name that it is another spelling of.
-    pub(super) fn spelled(self, name: &'static str) -> Self {
-        Self { name, ..self }
+    pub(super) fn attributes(&self) -> Attributes<'_> {
+        let mut attributes = self.tag.attributes();
+        // Whoever reads them sees which of them is repeated, and has no need to remember them all twice.
+        attributes.with_checks(false);
+        attributes
     }
 
     /// Whether there is a `<` inside the tag, which XML does not allow: a missing quote may have swallowed what follows.
     pub(super) fn has_markup_inside(&self) -> bool {
-        memchr::memchr(b'<', self.content.as_bytes()).is_some()
+        memchr::memchr(b'<', self.tag.as_bytes()).is_some()
     }
 }
 
@@ -59,6 +57,9 @@ pub(super) enum Event<'a> {
     End,
 }
 
+/// An event as quick-xml has it.
+pub(super) type Raw<'a> = Result<XmlEvent<'a>, XmlError>;
+
 /// A pull reader over the decoded text: the events of quick-xml, which alone judges what is XML, with their places.
 pub(super) struct Source<'a> {
     text: &'a str,
@@ -67,6 +68,8 @@ pub(super) struct Source<'a> {
     base: usize,
     /// Where the part of `text` ends that the reader may see.
     end: usize,
+    /// Whether there are line ends in `text` that are to be changed as XML asks for.
+    pub(super) has_carriage_returns: bool,
     /// The number of elements now open.
     depth: usize,
     depth_limit: usize,
@@ -78,8 +81,10 @@ pub(super) struct Source<'a> {
 impl<'a> Source<'a> {
     /// A source of the events of `text`, which must not begin with a byte order mark: a reader takes that off.
     pub(super) fn new(text: &'a str, depth_limit: usize) -> Self {
-        let reader = reader_of(text);
-        Self { text, reader, base: 0, end: text.len(), depth: 0, depth_limit, path: Vec::new(), warnings: Vec::new() }
+        let has_carriage_returns = memchr::memchr(b'\r', text.as_bytes()).is_some();
+        let (base, end, depth) = (0, text.len(), 0);
+        let (path, warnings) = (Vec::new(), Vec::new());
+        Self { text, reader: reader_of(text), base, end, has_carriage_returns, depth, depth_limit, path, warnings }
     }
 
     /// Continues at `offset`, where a `<` stands, with `depth` elements open.
@@ -110,45 +115,67 @@ impl<'a> Source<'a> {
     }
 
     /// The next event.
-    #[inline(always)]
     pub(super) fn next(&mut self) -> Result<Event<'a>, Stopped> {
         loop {
-            let start = self.offset();
-            let event = self.reader.read_event();
-            work::note(self.offset() - start);
-            return match event {
-                Ok(XmlEvent::Start(tag)) => self.opened(start, &tag, false),
-                Ok(XmlEvent::Text(text)) => Ok(Event::Text(text.xml10_content())),
-                Ok(XmlEvent::End(tag)) => {
-                    self.depth = self.depth.saturating_sub(1);
-                    Ok(Event::Close(self.slice(start + "</".len(), tag.name().as_ref().len())))
-                }
-                Ok(XmlEvent::Empty(tag)) => self.opened(start, &tag, true),
-                Ok(XmlEvent::GeneralRef(name)) => match resolve(&name) {
-                    Some(text) => Ok(Event::Text(text)),
-                    None => Err(self.fault(start, Reason::UndeclaredEntity)),
-                },
-                Ok(XmlEvent::CData(text)) => Ok(Event::Text(text.xml10_content())),
-                Ok(XmlEvent::Comment(_) | XmlEvent::PI(_)) => continue,
-                Ok(XmlEvent::Decl(_)) => Ok(Event::Declaration),
-                Ok(XmlEvent::DocType(_)) => Err(refused(start, Refusal::Dtd)),
-                Ok(XmlEvent::Eof) => Ok(Event::End),
-                Err(error) => Err(self.markup_fault(start, &error)),
-            };
+            let (start, event) = self.raw();
+            if let Some(event) = self.told(start, event)? {
+                return Ok(event);
+            }
         }
     }
 
-    /// Counts the element as open.
+    /// The next event as quick-xml has it, and where it begins.
     #[inline(always)]
-    fn opened(&mut self, start: usize, tag: &BytesStart<'a>, is_empty: bool) -> Result<Event<'a>, Stopped> {
+    pub(super) fn raw(&mut self) -> (usize, Raw<'a>) {
+        let start = self.offset();
+        let event = self.reader.read_event();
+        work::note(self.offset() - start);
+        (start, event)
+    }
+
+    /// What an event of quick-xml is to the reader of elements: nothing if it is a comment or an instruction.
+    pub(super) fn told(&mut self, start: usize, event: Raw<'a>) -> Result<Option<Event<'a>>, Stopped> {
+        Ok(Some(match event {
+            Ok(XmlEvent::Start(tag)) => Event::Open(self.opened(start, tag)?),
+            Ok(XmlEvent::Empty(tag)) => Event::Open(self.tag(start, tag, true)?),
+            Ok(XmlEvent::Text(text)) => Event::Text(text.xml10_content()),
+            Ok(XmlEvent::CData(text)) => Event::Text(text.xml10_content()),
+            Ok(XmlEvent::GeneralRef(name)) => match resolve(&name) {
+                Some(text) => Event::Text(text),
+                None => return Err(self.fault(start, Reason::UndeclaredEntity)),
+            },
+            Ok(XmlEvent::End(tag)) => {
+                self.closed();
+                Event::Close(self.slice(start + "</".len(), tag.name().as_ref().len()))
+            }
+            Ok(XmlEvent::Comment(_) | XmlEvent::PI(_)) => return Ok(None),
+            Ok(XmlEvent::Decl(_)) => Event::Declaration,
+            Ok(XmlEvent::DocType(_)) => return Err(refused(start, Refusal::Dtd)),
+            Ok(XmlEvent::Eof) => Event::End,
+            Err(error) => return Err(self.markup_fault(start, &error)),
+        }))
+    }
+
+    /// Counts an element as open.
+    #[inline(always)]
+    pub(super) fn opened(&mut self, start: usize, tag: BytesStart<'a>) -> Result<Tag<'a>, Stopped> {
+        let tag = self.tag(start, tag, false)?;
+        self.depth += 1;
+        Ok(tag)
+    }
+
+    /// Counts an element as closed.
+    #[inline(always)]
+    pub(super) fn closed(&mut self) {
+        self.depth = self.depth.saturating_sub(1);
+    }
+
+    #[inline(always)]
+    fn tag(&self, start: usize, tag: BytesStart<'a>, is_empty: bool) -> Result<Tag<'a>, Stopped> {
         if self.depth == self.depth_limit {
             return Err(refused(start, Refusal::Depth));
         }
-        self.depth += usize::from(!is_empty);
-        let content = self.slice(start + "<".len(), tag.len());
-        let name_bytes = tag.name().as_ref().len();
-        let name = content.get(..name_bytes).unwrap_or(content);
-        Ok(Event::Open(Tag { name, start, content, name_bytes, is_empty }))
+        Ok(Tag { tag, start, is_empty })
     }
 
     /// What the reader found at `start`, as a part of the text. The reader's own is bound to its event.

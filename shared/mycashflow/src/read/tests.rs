@@ -4,7 +4,6 @@ mod linear;
 mod recovery;
 mod refusals;
 
-
 use super::*;
 use crate::decimal::Decimal;
 use crate::order::{Extra, Line, Text};

@@ -8,9 +8,10 @@ use quick_xml::events::attributes::Attribute;
 use super::fault::Reason;
 use crate::order::Text;
 
-/// The value of an attribute, normalised as XML asks for.
-pub(super) fn attribute_value<'a>(attribute: &Attribute<'a>, name: &str) -> Result<Cow<'a, str>, Reason> {
-    if !is_name(name) || memchr::memchr(b'<', attribute.value.as_bytes()).is_some() {
+/// The value of an attribute, normalised as XML asks for. A known name need not be looked at again.
+#[inline]
+pub(super) fn attribute_value<'a>(attribute: &Attribute<'a>, name: &str, is_known: bool) -> Result<Cow<'a, str>, Reason> {
+    if !(is_known || is_name(name)) || attribute.value.as_bytes().contains(&b'<') {
         return Err(Reason::BadAttribute);
     }
     // Depth 1: what a reference stands for is not searched for further references.
@@ -79,6 +80,7 @@ pub(super) fn trim_str(text: &str) -> &str {
 }
 
 /// Takes the white space off both ends, and does not copy the value if there is none.
+#[inline]
 pub(super) fn trim(value: Cow<'_, str>) -> Cow<'_, str> {
     match value {
         Cow::Borrowed(text) => Cow::Borrowed(trim_str(text)),

@@ -18,8 +18,8 @@ pub(super) struct Walk<'a> {
     source: Source<'a>,
     ends: OrderEnds<'a>,
     /// The elements now open around the orders, from the root down.
-    open: Vec<&'a str>,
-    root: Option<&'a str>,
+    open: Vec<String>,
+    root: Option<String>,
     /// Whether an `<Orders>` was seen: then no orders is an answer.
     listed: bool,
     /// Whether an order was broken, or will be for a byte that is no character. From then on the end of each order is looked for before it is read, so that whatever
@@ -38,7 +38,19 @@ impl<'a> Walk<'a> {
         let source = Source::new(text, depth_limit);
         let (open, root, listed, careful) = (Vec::new(), None, false, !document.is_valid());
         let (looked_until, counted) = (0, (0, 1));
-        Self { document, text, depth_limit, source, ends: OrderEnds::new(document), open, root, listed, careful, looked_until, counted }
+        Self {
+            document,
+            text,
+            depth_limit,
+            source,
+            ends: OrderEnds::new(document),
+            open,
+            root,
+            listed,
+            careful,
+            looked_until,
+            counted,
+        }
     }
 
     pub(super) fn run(mut self, page: &mut Page) -> Result<(), ReadError> {
@@ -74,7 +86,7 @@ impl<'a> Walk<'a> {
             };
             match event {
                 Event::Open(tag) => self.open(&tag, page)?,
-                Event::Close(name) if self.open.pop() == Some(name) => {}
+                Event::Close(name) if self.open.pop().as_deref() == Some(name) => {}
                 Event::Close(_) => return Err(self.malformed(start, Reason::Mismatch)),
                 Event::Text(text) => self.text(start, &text)?,
                 Event::Declaration if self.root.is_none() => {}
@@ -82,7 +94,7 @@ impl<'a> Walk<'a> {
                 Event::End => break,
             }
         }
-        match self.root {
+        match &self.root {
             Some(root) if self.open.is_empty() => {
                 if self.listed || !page.entries.is_empty() {
                     Ok(())
@@ -101,7 +113,7 @@ impl<'a> Walk<'a> {
     }
 
     fn order_end(&mut self, start: usize) -> Option<OrderEnd> {
-        self.ends.order_end(start, self.open.last().copied())
+        self.ends.order_end(start, self.open.last().map(String::as_str))
     }
 
     /// The order that begins at `start`, or behind white space there, if a bad byte has spoiled its start tag.
@@ -123,7 +135,7 @@ impl<'a> Walk<'a> {
     /// Whether an end tag at `offset` is that of the element now open, but for bad bytes in one of the two.
     fn closes_undecoded(&self, offset: usize) -> bool {
         let end = offset + self.text[offset..].find('>').unwrap_or_default();
-        let is_undecoded = |name: &&str| name.contains(char::REPLACEMENT_CHARACTER);
+        let is_undecoded = |name: &String| name.contains(char::REPLACEMENT_CHARACTER);
         !self.document.is_valid()
             && (self.document.first_invalid(&(offset..end)).is_some() || self.open.last().is_some_and(is_undecoded))
     }
@@ -132,8 +144,8 @@ impl<'a> Walk<'a> {
         if self.open.is_empty() && self.root.is_some() {
             return Err(self.malformed(tag.start, Reason::SecondRoot));
         }
-        self.root.get_or_insert(tag.name);
-        match tag.name {
+        self.root.get_or_insert_with(|| tag.name().to_owned());
+        match tag.name() {
             "Order" => {
                 let entry = self.entry(tag)?;
                 page.entries.push(entry);
@@ -150,7 +162,7 @@ impl<'a> Walk<'a> {
             _ => {}
         }
         if !tag.is_empty {
-            self.open.push(tag.name);
+            self.open.push(tag.name().to_owned());
         }
         Ok(())
     }
@@ -178,10 +190,10 @@ impl<'a> Walk<'a> {
 
     /// Text is fine in an element nobody knows, but not around the root element, nor between the orders of a list.
     fn text(&self, start: usize, text: &str) -> Result<(), ReadError> {
-        let reason = match self.open.last() {
+        let reason = match self.open.last().map(String::as_str) {
             _ if text::is_space(text) => return Ok(()),
             None => Reason::TextOutside,
-            Some(&"Orders") => Reason::TextBetweenOrders,
+            Some("Orders") => Reason::TextBetweenOrders,
             Some(_) => return Ok(()),
         };
         // A byte that is no character, between two orders, is of no order; and programs that are put together of several
@@ -286,9 +298,7 @@ impl<'a> Walk<'a> {
                 ReadError::TooDeep { at: self.place(offset), limit: self.depth_limit }
             }
             Fault::Document { offset, refusal: Refusal::CutShort } => ReadError::Truncated { at: self.place(offset) },
-            Fault::Local { reason: Reason::Unended, .. } => {
-                ReadError::Truncated { at: self.place(self.text.len()) }
-            }
+            Fault::Local { reason: Reason::Unended, .. } => ReadError::Truncated { at: self.place(self.text.len()) },
             Fault::Local { offset, reason, .. } => self.malformed(offset, reason),
         }
     }

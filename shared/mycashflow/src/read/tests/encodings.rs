@@ -34,7 +34,9 @@ fn the_charset_of_the_content_type_goes_before_the_declaration() {
 #[test]
 fn a_content_type_that_names_no_encoding_leaves_it_to_the_document() {
     let latin1 = [LATIN_1.as_bytes(), b"<Order id='7'><City>Sein\xE4joki</City></Order>"].concat();
-    for content_type in ["text/xml", "", "text/xml; charset=", "text/xml; charset=klingon", "text/xml; charset=US-ASCII"] {
+    for content_type in
+        ["text/xml", "", "text/xml; charset=", "text/xml; charset=klingon", "text/xml; charset=US-ASCII"]
+    {
         assert_eq!(city(content_type, &latin1), some("Seinäjoki"), "{content_type}");
         assert_eq!(city(content_type, with("<City>Seinäjoki</City>").as_bytes()), some("Seinäjoki"), "{content_type}");
     }
@@ -57,7 +59,10 @@ fn a_byte_order_mark_goes_before_both() {
 
 /// A page of three orders, the second of which is this.
 fn page_around(second: &[u8]) -> (Page, Vec<u8>) {
-    let (before, after) = ("<Orders orders='3'>\n<Order id='1'><City>ä</City></Order>\n", "\n<Order id='3'><City>ö</City></Order>\n</Orders>");
+    let (before, after) = (
+        "<Orders orders='3'>\n<Order id='1'><City>ä</City></Order>\n",
+        "\n<Order id='3'><City>ö</City></Order>\n</Orders>",
+    );
     let document = [before.as_bytes(), second, after.as_bytes()].concat();
     (read(&document), document)
 }
@@ -97,17 +102,20 @@ fn a_bad_byte_outside_of_the_orders_spoils_none() {
         b"<Answer><Shop>Sein\xE4joki</Shop><Orders><Order id='1'/><Order id='2'/></Orders></Answer>",
     ] {
         let page = read(document);
-        assert_eq!(page.entries.iter().map(|entry| (entry.id, entry.order.is_ok())).collect::<Vec<_>>(), [
-            (Some(1), true),
-            (Some(2), true)
-        ]);
+        assert_eq!(
+            page.entries.iter().map(|entry| (entry.id, entry.order.is_ok())).collect::<Vec<_>>(),
+            [(Some(1), true), (Some(2), true)]
+        );
     }
 }
 
 #[test]
 fn every_byte_of_an_order_may_be_bad_without_costing_another_order() {
     let second = "<Order id='2' x='y'><OrderedAt timestamp='5'>a</OrderedAt><City>ä&amp;b</City><!-- c --><Comments><![CDATA[d]]></Comments><?e f?></Order>";
-    let (first, third) = ("<Order id='1'><!-- 1 --></Order>", "<Order id='3'><!-- 3 --><Comments><![CDATA[3]]></Comments><?3 3?></Order>");
+    let (first, third) = (
+        "<Order id='1'><!-- 1 --></Order>",
+        "<Order id='3'><!-- 3 --><Comments><![CDATA[3]]></Comments><?3 3?></Order>",
+    );
     for between in ["", "\n  "] {
         for at in 0..second.len() {
             for bad in [0xFF, 0xC3, 0x80] {
@@ -132,7 +140,9 @@ fn every_byte_of_an_order_may_be_bad_without_costing_another_order() {
 #[test]
 fn every_letter_of_the_list_may_be_bad_without_costing_an_order() {
     let [before, orders, after] = ["<Orders time_to='5'>", "<Order id='1'/><Order id='2'></Order>", "</Orders>"];
-    for at in (1..before.len() - 1).chain(before.len() + orders.len() + 2..before.len() + orders.len() + after.len() - 1) {
+    for at in
+        (1..before.len() - 1).chain(before.len() + orders.len() + 2..before.len() + orders.len() + after.len() - 1)
+    {
         let mut document = [before, orders, after].concat().into_bytes();
         if document[at] == b'\'' {
             continue;

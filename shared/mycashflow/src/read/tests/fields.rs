@@ -227,7 +227,10 @@ fn keeps_a_repeated_element_and_warns() {
         <Products><Product/><Product><Total>1</Total><Total>2</Total></Product></Products>",
     ));
     assert_eq!((order.status, order.extra), (some("Open"), vec![extra("OrderStatus", "Shipped")]));
-    assert_eq!((order.products[1].total.clone(), &*order.products[1].extra), (decimal("1"), &[extra("Total", "2")][..]));
+    assert_eq!(
+        (order.products[1].total.clone(), &*order.products[1].extra),
+        (decimal("1"), &[extra("Total", "2")][..])
+    );
     let warnings =
         ["Order/OrderStatus", "Order/Products/Product[2]/Total"].map(|path| format!("{path}: repeated, kept in extra"));
     assert_eq!(order.warnings, warnings);
@@ -319,7 +322,8 @@ fn with_total(total: &str) -> String {
 
 #[test]
 fn rejects_money_that_is_no_decimal() {
-    for written in ["1,5", "1.", ".5", "+1", "--1", "1 000", "1_000", "0x1", "NaN", "€5", "1.2.3", "1e", "1e5.0", "INF"] {
+    for written in ["1,5", "1.", ".5", "+1", "--1", "1 000", "1_000", "0x1", "NaN", "€5", "1.2.3", "1e", "1e5.0", "INF"]
+    {
         let error = unreadable(with_total(written));
         assert!(error.starts_with("Order/Products/Product[1]/Total on line 1: not a decimal number"), "{error}");
         assert!(!error.contains(&format!(" {written}")), "{error}");

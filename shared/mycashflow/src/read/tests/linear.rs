@@ -44,7 +44,9 @@ fn broken_orders_are_work_in_proportion() {
     ];
     for piece in pieces {
         for before in ["<Orders>", "<Orders><Order id='0'>&</Order>", "<Orders><Order/", ""] {
-            for after in ["", ">", "/>", "</Order></Orders>", "></Order></Orders>", "\"'></Order></Orders>", "--></Orders>"] {
+            for after in
+                ["", ">", "/>", "</Order></Orders>", "></Order></Orders>", "\"'></Order></Orders>", "--></Orders>"]
+            {
                 let work = work_a_byte(before, piece, after);
                 assert!(work <= MOST_A_BYTE, "{before}{piece}…{after}: {work} a byte");
             }
@@ -70,7 +72,9 @@ fn unknown_elements_are_work_in_proportion() {
         "<![CDATA[]]>",
     ];
     for piece in pieces {
-        for (before, after) in [("<Order id='7'>", "</Order>"), ("<Order id='7'><x>", "</x></Order>"), ("<Orders>", "</Orders>")] {
+        for (before, after) in
+            [("<Order id='7'>", "</Order>"), ("<Order id='7'><x>", "</x></Order>"), ("<Orders>", "</Orders>")]
+        {
             let work = work_a_byte(before, piece, after);
             assert!(work <= MOST_A_BYTE, "{before}{piece}…{after}: {work} a byte");
         }

@@ -1,0 +1,54 @@
+//! `tilaussilta erase`: permanently erases a customer's order or another document from the ledger.
+
+use jiff::Timestamp;
+use ledger::{Erased, Erasure};
+use serde_json::json;
+
+use crate::Problem;
+use crate::deployment::Target;
+use crate::output::document;
+
+/// `tilaussilta erase`.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// The connection: mycashflow/NAME or manu/NAME.
+    connection: String,
+    /// The document: order/58, or sales-order-activate/4711. For a shop's order its number is enough.
+    document: String,
+    /// Erase. Only the table's point-in-time recovery can bring it back.
+    #[arg(long)]
+    yes: bool,
+    /// Also everything in the connection's quarantine of which nobody knows to which document it belongs.
+    #[arg(long)]
+    unassigned: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    target: Target,
+}
+
+pub(crate) async fn run(options: Options) -> Result<(), Problem> {
+    let document = document(&options.connection, &options.document)?;
+    let ledger = options.target.find().await?.ledger();
+    let erasure = Erasure { unassigned: options.unassigned, dry_run: !options.yes };
+    let erased = ledger.erase(&document, erasure, Timestamp::now()).await?;
+    if erased == Erased::default() && ledger.head(&document).await?.is_none() {
+        return Err(Problem(format!("the ledger has no {document}")));
+    }
+    let Erased { revisions, quarantined, unassigned } = erased;
+    if options.json {
+        let counts = json!({ "revisions": revisions, "quarantined": quarantined, "unassigned": unassigned });
+        println!("{}", json!({ "document": document.to_string(), "erased": options.yes, "counts": counts }));
+        return Ok(());
+    }
+    let verb = if options.yes { "erased" } else { "would be erased (--yes erases)" };
+    println!("{document}: {revisions} revisions and {quarantined} bodies in quarantine {verb}");
+    if unassigned > 0 {
+        println!("{unassigned} more bodies in quarantine belong to no known document: --unassigned includes them");
+    }
+    if options.yes {
+        println!("copies outside of the ledger, and how long they stay: docs/personal-data.md");
+    }
+    Ok(())
+}

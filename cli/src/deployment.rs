@@ -1,0 +1,138 @@
+//! Which deployment a command works on, and how it is found.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use connections::{ConnectionSource, ConnectionStore};
+use ledger::{Ledger, Retention};
+
+use crate::Problem;
+
+/// The table and the secret of a running `sandbox serve`.
+const SANDBOX_TABLE: &str = "tilaussilta";
+const SANDBOX_SECRET: &str = "connections";
+/// The address of a running `sandbox serve`, where no other is named.
+const SANDBOX_URL: &str = "http://127.0.0.1:8787";
+
+const DAY_SECONDS: u64 = 24 * 60 * 60;
+
+/// Which deployment a command works on. One of the three must be named.
+#[derive(clap::Args, Clone, Debug)]
+#[group(id = "deployment", required = true, multiple = false)]
+pub(crate) struct Target {
+    /// A CloudFormation stack of the AWS account that the environment names.
+    #[arg(long, value_name = "NAME", group = "deployment", env = "TILAUSSILTA_STACK")]
+    stack: Option<String>,
+    /// A ledger's DynamoDB table of that account, where the stack cannot be asked.
+    #[arg(long, value_name = "NAME", group = "deployment")]
+    table: Option<String>,
+    /// A running `sandbox serve`.
+    #[arg(long, value_name = "URL", group = "deployment", num_args = 0..=1, require_equals = true, default_missing_value = SANDBOX_URL)]
+    sandbox: Option<String>,
+}
+
+/// A deployment that was found.
+#[derive(Debug)]
+pub(crate) struct Deployment {
+    config: SdkConfig,
+    table: String,
+    secret: Option<String>,
+    /// How long the deployment keeps what is recorded; none when only its table is known.
+    pub(crate) retention: Option<Retention>,
+}
+
+impl Target {
+    /// Finds the deployment.
+    pub(crate) async fn find(&self) -> Result<Deployment, Problem> {
+        if let Some(url) = &self.sandbox {
+            return Ok(Deployment {
+                config: sandbox_config(url),
+                table: SANDBOX_TABLE.to_owned(),
+                secret: Some(SANDBOX_SECRET.to_owned()),
+                retention: Some(Retention::default()),
+            });
+        }
+        let config = aws_config::defaults(BehaviorVersion::latest()).http_client(platform::http_client()).load().await;
+        match (&self.stack, &self.table) {
+            (Some(stack), _) => of_stack(config, stack).await,
+            (None, Some(table)) => Ok(Deployment { config, table: table.clone(), secret: None, retention: None }),
+            (None, None) => Err(Problem("name the deployment with --stack, --table or --sandbox".to_owned())),
+        }
+    }
+}
+
+impl Deployment {
+    /// The ledger, to be read, or to be written where nothing that is written has a time of its own.
+    pub(crate) fn ledger(&self) -> Ledger {
+        self.ledger_for(self.retention.unwrap_or_default())
+    }
+
+    /// The ledger, to record in it.
+    pub(crate) fn ledger_for(&self, retention: Retention) -> Ledger {
+        Ledger::new(platform::dynamodb_client(&self.config), &*self.table, retention)
+    }
+
+    /// The deployment's connections.
+    pub(crate) async fn connections(&self) -> Result<ConnectionStore, Problem> {
+        let secret_id = self.secret.clone().ok_or_else(|| {
+            Problem(
+                "a table alone does not tell the connections: name the stack, or a document with --connections"
+                    .to_owned(),
+            )
+        })?;
+        let client = aws_sdk_secretsmanager::Client::new(&self.config);
+        Ok(ConnectionStore::open(ConnectionSource::SecretsManager { client, secret_id }).await?)
+    }
+}
+
+/// What a client of a running sandbox is made from. It looks at no credentials.
+fn sandbox_config(url: &str) -> SdkConfig {
+    let credentials = Credentials::new("sandbox", "sandbox", None, None, "sandbox");
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("eu-north-1"))
+        .endpoint_url(url)
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .http_client(platform::http_client())
+        .build()
+}
+
+/// Reads the outputs and the parameters of a stack.
+async fn of_stack(config: SdkConfig, name: &str) -> Result<Deployment, Problem> {
+    let client = aws_sdk_cloudformation::Client::new(&config);
+    let answer = client.describe_stacks().stack_name(name).send().await;
+    let answer =
+        answer.map_err(|error| Problem(format!("the stack {name} cannot be read: {}", ledger::sdk_reason(&error))))?;
+    let stack = answer.stacks().first().ok_or_else(|| Problem(format!("there is no stack {name}")))?;
+    let outputs: HashMap<&str, &str> =
+        stack.outputs().iter().filter_map(|output| Some((output.output_key()?, output.output_value()?))).collect();
+    let parameters: HashMap<&str, &str> = stack
+        .parameters()
+        .iter()
+        .filter_map(|parameter| Some((parameter.parameter_key()?, parameter.parameter_value()?)))
+        .collect();
+    let output = |key: &str| {
+        let value = outputs.get(key).map(|value| (*value).to_owned());
+        value
+            .ok_or_else(|| Problem(format!("the stack {name} has no output {key}: is it a deployment of Tilaussilta?")))
+    };
+    let days = |key: &str, default: Duration| match parameters.get(key).map(|days| days.parse::<u64>()) {
+        Some(Ok(days)) => Ok(Duration::from_secs(days * DAY_SECONDS)),
+        Some(Err(_)) => Err(Problem(format!("the parameter {key} of the stack {name} is no number of days"))),
+        None => Ok(default),
+    };
+    let default = Retention::default();
+    let retention = Retention {
+        revisions: days("RevisionRetentionDays", default.revisions)?,
+        log: days("DeliveryLogRetentionDays", default.log)?,
+    };
+    Ok(Deployment {
+        table: output("LedgerTable")?,
+        secret: Some(output("ConnectionsSecret")?),
+        retention: Some(retention),
+        config,
+    })
+}

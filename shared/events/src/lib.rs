@@ -1,0 +1,11 @@
+//! The event of a revision: what is published of it on the bus, and the JSON Schemas of that.
+//!
+//! The events are a contract with their consumers, see `docs/events.md`: field names stay, and fields may be added.
+
+mod event;
+mod schema;
+mod stored;
+
+pub use event::{Event, MAX_DETAIL_BYTES, ORDER_CREATED, ORDER_UPDATED};
+pub use schema::schemas;
+pub use stored::Unreadable;

@@ -1,0 +1,56 @@
+//! Marks: orders that the next run asks for by number.
+
+use jiff::Timestamp;
+
+use crate::condition::was_made;
+use crate::item::{Item, expires_at, key, ms, n};
+use crate::{DocumentKey, Ledger, LedgerError};
+
+impl Ledger {
+    /// Marks an order for the poll to ask for. Marking it again renews the mark.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unavailable`].
+    pub async fn mark_for_refresh(&self, order: &DocumentKey, now: Timestamp) -> Result<(), LedgerError> {
+        self.client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(self.refresh_item(order, now)))
+            .send()
+            .await
+            .map(drop)
+            .map_err(LedgerError::unavailable("PutItem"))
+    }
+
+    /// Takes a mark away after the order was asked for, unless it was renewed meanwhile.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unavailable`].
+    pub async fn clear_refresh(&self, order: &DocumentKey, marked_at: Timestamp) -> Result<(), LedgerError> {
+        let answer = self
+            .client
+            .delete_item()
+            .table_name(&self.table)
+            .set_key(Some(key(order.connection.state_pk(), refresh_sk(order))))
+            .condition_expression("marked_at = :marked_at")
+            .expression_attribute_values(":marked_at", ms(marked_at))
+            .send()
+            .await;
+        was_made(answer, "DeleteItem").map(drop)
+    }
+
+    /// The mark of an order. One that the shop never shows again ends with the delivery log.
+    pub(crate) fn refresh_item(&self, order: &DocumentKey, now: Timestamp) -> Item {
+        let mut item = key(order.connection.state_pk(), refresh_sk(order));
+        item.extend([
+            ("order".to_owned(), n(&order.id)),
+            ("marked_at".to_owned(), ms(now)),
+            ("expires_at".to_owned(), expires_at(now, self.retention.log)),
+        ]);
+        item
+    }
+}
+
+fn refresh_sk(order: &DocumentKey) -> String {
+    format!("refresh#{}", order.id)
+}

@@ -1,0 +1,56 @@
+//! The walk over a stretch of a stream: from a start to the present, page by page, with nothing in between.
+
+mod created;
+mod updated;
+mod window;
+
+use std::time::Duration;
+
+use ledger::Stream;
+use tokio::time::Instant;
+
+use crate::books::Books;
+use crate::overlap::settled_at;
+use crate::reader::Reader;
+use crate::stop::Stop;
+
+/// Which stretch of which stream to walk.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Walk {
+    pub(crate) stream: Stream,
+    /// The first second to ask from.
+    pub(crate) start: i64,
+    /// Stop once everything up to this second, it included, was seen; without it, walk to the present.
+    pub(crate) until: Option<i64>,
+    /// Whether the stream's cursor moves along.
+    pub(crate) live: bool,
+}
+
+/// Walks a stretch of a stream.
+pub(crate) async fn walk(reader: &mut Reader<'_>, books: &mut Books<'_>, walk: &Walk) -> Result<(), Stop> {
+    match walk.stream {
+        Stream::Created => created::walk(reader, books, walk).await,
+        Stream::Updated => updated::walk(reader, books, walk).await,
+    }
+}
+
+/// Moves the cursor of a live walk that began at `begun` and has come to `second`.
+async fn follow(
+    reader: &Reader<'_>,
+    books: &mut Books<'_>,
+    stream: Stream,
+    second: i64,
+    begun: Instant,
+) -> Result<(), Stop> {
+    let position = reached(reader, second, begun.elapsed());
+    books.advance(&reader.asking.lease, stream, position, None, reader.report.highest_order).await
+}
+
+/// Where a cursor may stand that a walk has brought to `second`: behind by the time the walk has taken, unless the
+/// second is settled. The walk's first page shows what was visible when it was asked for, and commits that become
+/// visible behind the walk must stay within reach of the next one. An order dated in the future takes no cursor there.
+fn reached(reader: &Reader<'_>, second: i64, elapsed: Duration) -> i64 {
+    let settled = settled_at(reader.asking.now() - elapsed);
+    let second = reader.asking.shop_time().map_or(second, |now| second.min(now));
+    second.saturating_sub_unsigned(elapsed.as_secs()).max(second.min(settled))
+}
