@@ -39,7 +39,7 @@ impl Contender {
     /// When the page cannot be read.
     pub fn read(self, bytes: &[u8]) -> Result<(), Failure> {
         match self {
-            Self::Ours => drop(black_box(read_page(bytes, &Limits::default())?)),
+            Self::Ours => drop(black_box(read_page(bytes, None, &Limits::default())?)),
             Self::Serde => drop(black_box(serde_model::read(bytes)?)),
             Self::Events => {
                 let mut reader = Reader::from_reader(bytes);
@@ -56,7 +56,7 @@ impl Contender {
     pub fn digest(self, bytes: &[u8]) -> Result<Option<String>, Failure> {
         match self {
             Self::Ours => {
-                let page = read_page(bytes, &Limits::default())?;
+                let page = read_page(bytes, None, &Limits::default())?;
                 let orders = page.entries.into_iter().map(|entry| entry.order).collect::<Result<Vec<_>, _>>()?;
                 Ok(Some(digest::of_orders(&orders)))
             }

@@ -62,7 +62,7 @@ fn add_order(values: &mut Values, order: &Order) {
         values.add("shipping.id", shipment.shipping_method_id.as_ref());
         values.add("shipping.point", shipment.pickup_point_code.as_ref());
         values.add("shipping.name", shipment.name.as_ref());
-        values.add("shipping.weight", shipment.weight);
+        values.add("shipping.weight", shipment.weight.as_ref());
         values.add("shipping.parcels", shipment.parcel_count);
     }
     values.add("receipt", order.receipt_url.as_ref());
@@ -105,15 +105,15 @@ fn add_line(values: &mut Values, line: &Line) {
     values.add("line.variation.id", line.variation_id.as_ref());
     values.add("line.variation", line.variation_name.as_ref());
     values.add("line.code", line.product_code.as_ref());
-    values.add("line.price", line.unit_price);
-    values.add("line.vat", line.vat_rate);
-    values.add("line.unit_tax", line.unit_tax);
-    values.add("line.quantity", line.quantity);
-    values.add("line.total", line.total);
-    values.add("line.total_tax", line.total_tax);
+    values.add("line.price", line.unit_price.as_ref());
+    values.add("line.vat", line.vat_rate.as_ref());
+    values.add("line.unit_tax", line.unit_tax.as_ref());
+    values.add("line.quantity", line.quantity.as_ref());
+    values.add("line.total", line.total.as_ref());
+    values.add("line.total_tax", line.total_tax.as_ref());
     values.add("line.shipped", line.shipped);
     values.add("line.campaign", line.campaign_id.as_ref());
-    values.add("line.normal_price", line.normal_unit_price);
+    values.add("line.normal_price", line.normal_unit_price.as_ref());
     for category in &line.categories {
         values.add("line.category.id", category.id.as_ref());
         values.add("line.category", category.name.as_ref());

@@ -5,7 +5,7 @@
 use std::hint::black_box;
 
 use manu::{is_authentic, read_document, verify_code};
-use mycashflow::{Limits, push_document, read_page};
+use mycashflow::{Handed, Limits, push_document, read_page};
 use sha2::{Digest, Sha256};
 use tilaussilta_bench::contender::Failure;
 use tilaussilta_bench::inputs;
@@ -21,7 +21,7 @@ fn main() -> Result<(), Failure> {
     let code = verify_code(&message, SECRET).to_string();
     for _ in 0..times.parse::<u32>()? {
         match path.as_str() {
-            "page" => drop(black_box(read_page(&page, &Limits::default())?)),
+            "page" => drop(black_box(read_page(&page, None, &Limits::default())?)),
             "push" => push(&order)?,
             "message" => take_in(&message, &code)?,
             _ => return Err("the paths are page, push and message".into()),
@@ -32,8 +32,8 @@ fn main() -> Result<(), Failure> {
 
 /// An order that the shop POSTs: the document in the body, its order, and the hash that tells a new revision.
 fn push(body: &[u8]) -> Result<(), Failure> {
-    let xml = push_document(Some("application/xml"), body).xml?;
-    for entry in read_page(&xml, &Limits::default())?.entries {
+    let pushed = push_document(Some("application/xml"), body, Handed::AsBytes).document?;
+    for entry in read_page(&pushed.bytes, Some(&pushed.content_type), &Limits::default())?.entries {
         black_box(hash(&entry.order?.canonical_json()));
     }
     Ok(())

@@ -7,6 +7,7 @@ use http::{Method, StatusCode};
 use intake::{NotAuthentic, Pushed, UnverifiedPush, record_push};
 use lambda_http::{Body, Request, Response};
 use ledger::{Connection, System};
+use mycashflow::Handed;
 use platform::{Closing, Deps, MAX_BODY_BYTES, Receipt, Refusal, content_type, header_items, query_values};
 
 /// The headers in which a shop's key is looked for, beside `Authorization: Bearer`.
@@ -52,10 +53,11 @@ pub async fn handle(deps: &Deps, request: Request) -> Response<Body> {
 /// The POST that the request is. A body that is too large or compressed is not looked into, not even for its key.
 fn post(request: &Request, is_too_large: bool) -> UnverifiedPush<'_> {
     let (body, content_type) = (request.body().as_ref(), content_type(request));
+    let handed = if matches!(request.body(), Body::Text(_)) { Handed::AsText } else { Handed::AsBytes };
     match platform::compression(request) {
-        _ if is_too_large => UnverifiedPush::new(&[], content_type),
+        _ if is_too_large => UnverifiedPush::new(&[], content_type, handed),
         Some(encoding) => UnverifiedPush::compressed(body, content_type, encoding),
-        None => UnverifiedPush::new(body, content_type),
+        None => UnverifiedPush::new(body, content_type, handed),
     }
 }
 

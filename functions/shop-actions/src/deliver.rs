@@ -8,7 +8,7 @@
 use connections::OrderIs;
 use jiff::SignedDuration;
 use ledger::{Begun, Claim, ContentHash, Settled};
-use mycashflow::{ClientError, Line, LineKind, Order};
+use mycashflow::{ClientError, Decimal, Line, LineKind, Order};
 use serde::{Deserialize, Serialize};
 
 use crate::act::{Actor, Attempted, Doubt, ledger_fails, refusal};
@@ -211,7 +211,7 @@ pub(crate) fn is_delivered(order: &Order) -> bool {
 /// Whether a line is of goods that are sent: a fee and a coupon are not, and neither is what was returned.
 fn is_goods(line: &Line) -> bool {
     line.kind == LineKind::Product
-        && line.quantity.is_none_or(|quantity| quantity.is_sign_positive() && !quantity.is_zero())
+        && line.quantity.as_ref().is_none_or(Decimal::is_positive)
 }
 
 /// Whether an order has a number of its own that is not its id.
@@ -227,7 +227,7 @@ mod tests {
 
     fn shows_delivered(status: &str, lines: &str) -> bool {
         let xml = format!("<Order id='1'><OrderStatus>{status}</OrderStatus><Products>{lines}</Products></Order>");
-        let page = read_page(xml.as_bytes(), &Limits::default()).unwrap();
+        let page = read_page(xml.as_bytes(), None, &Limits::default()).unwrap();
         is_delivered(page.entries[0].order.as_ref().unwrap())
     }
 

@@ -4,16 +4,13 @@ use jiff::{SignedDuration, Timestamp};
 use ledger::{
     Connection, ContentHash, DocumentKey, Evidence, Head, Ledger, LedgerError, NewRevision, Rehash, Revision, Source,
 };
-use mycashflow::{Answer, Entry, Order, Page};
+use mycashflow::{Answer, Entry, Order, Page, SLICE_CONTENT_TYPE};
 
 use crate::kept::{Bytes, keep, quarantine};
 use crate::{Kept, QuarantineReason, stored_order};
 
 /// The version of the orders' canonical JSON.
 const HASH_VERSION: u16 = 1;
-
-/// The content type of an order that was cut out of a document.
-pub(crate) const SLICE_CONTENT_TYPE: &str = "application/xml; charset=utf-8";
 
 /// The proof that orders come from a shop's answer to our own question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +40,7 @@ impl<'a> Asked<'a> {
 
     /// One order of the answer's page.
     pub fn copy<'p>(&self, page: &'p Page, entry: &'p Entry) -> OrderCopy<'p> {
-        let bytes = Bytes { body: page.slice(entry).as_bytes(), content_type: SLICE_CONTENT_TYPE };
+        let bytes = Bytes { body: page.slice(entry), content_type: SLICE_CONTENT_TYPE };
         let evidence = |_: &Order| Evidence::Asked;
         OrderCopy::new(self.shop, entry, bytes, self.source, self.observed_at, evidence)
     }

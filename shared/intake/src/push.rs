@@ -1,14 +1,12 @@
 //! An order that a shop POSTed: unverified at first, and pushed after its key was checked.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use jiff::Timestamp;
 use ledger::{Connection, Evidence, Ledger, LedgerError, Source};
-use mycashflow::{Limits, Order, Page, PushBody, push_document, read_page};
+use mycashflow::{Handed, Limits, Order, Page, PushBody, PushDocument, SLICE_CONTENT_TYPE, push_document, read_page};
 use subtle::{Choice, ConstantTimeEq};
 
-use crate::copy::SLICE_CONTENT_TYPE;
 use crate::kept::{Bytes, quarantine};
 use crate::{Kept, OrderCopy, QuarantineReason, record_order};
 
@@ -19,7 +17,7 @@ pub const MAX_PUSHED_ORDERS: usize = 100;
 pub struct UnverifiedPush<'a> {
     body: &'a [u8],
     content_type: Option<&'a str>,
-    document: Result<Cow<'a, [u8]>, QuarantineReason>,
+    document: Result<PushDocument<'a>, QuarantineReason>,
     key: Option<String>,
 }
 
@@ -50,9 +48,9 @@ pub enum NotAuthentic {
 
 impl<'a> UnverifiedPush<'a> {
     /// A POST as it came. Its body is looked into for a document, and for a key in a form beside that.
-    pub fn new(body: &'a [u8], content_type: Option<&'a str>) -> Self {
-        let PushBody { xml, key } = push_document(content_type, body);
-        Self { body, content_type, document: xml.map_err(QuarantineReason::Push), key }
+    pub fn new(body: &'a [u8], content_type: Option<&'a str>, handed: Handed) -> Self {
+        let PushBody { document, key } = push_document(content_type, body, handed);
+        Self { body, content_type, document: document.map_err(QuarantineReason::Push), key }
     }
 
     /// A POST whose body is compressed. It is not looked into.
@@ -60,9 +58,12 @@ impl<'a> UnverifiedPush<'a> {
         Self { body, content_type, document: Err(QuarantineReason::Compressed { encoding }), key: None }
     }
 
-    /// The body as it came.
+    /// The document as it came, without a form around it, in which a key may stand; the body, if there is none in it.
     fn whole(&self) -> Bytes<'_> {
-        Bytes { body: self.body, content_type: self.content_type.unwrap_or("application/xml") }
+        match &self.document {
+            Ok(document) => Bytes { body: &document.bytes, content_type: &document.content_type },
+            Err(_) => Bytes { body: self.body, content_type: self.content_type.unwrap_or_default() },
+        }
     }
 
     /// Checks the key of `shop`.
@@ -73,7 +74,8 @@ impl<'a> UnverifiedPush<'a> {
     ///
     /// ```
     /// use tilaussilta_intake::{NotAuthentic, UnverifiedPush};
-    /// let post = UnverifiedPush::new(b"<Order id='58'/>", Some("text/xml"));
+    /// use mycashflow::Handed;
+    /// let post = UnverifiedPush::new(b"<Order id='58'/>", Some("text/xml"), Handed::AsBytes);
     /// assert!(post.verify("acme", ["the key"], ["the key"]).is_ok());
     /// assert_eq!(post.verify("acme", ["another"], ["the key"]).err(), Some(NotAuthentic::WrongKey));
     /// assert_eq!(post.verify("acme", [], ["the key"]).err(), Some(NotAuthentic::NoKey));
@@ -108,7 +110,7 @@ impl<'a> UnverifiedPush<'a> {
 impl fmt::Debug for UnverifiedPush<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { body, content_type: _, document, key } = self;
-        let document = document.as_ref().map(|document| document.len());
+        let document = document.as_ref().map(|document| document.bytes.len());
         f.debug_struct("UnverifiedPush")
             .field("bytes", &body.len())
             .field("document", &document)
@@ -142,7 +144,7 @@ impl<'a> Pushed<'a> {
             since: order.created_at.unwrap_or(Timestamp::UNIX_EPOCH).min(received_at),
         };
         let copy = |entry| {
-            let slice = Bytes { body: page.slice(entry).as_bytes(), content_type: SLICE_CONTENT_TYPE };
+            let slice = Bytes { body: page.slice(entry), content_type: SLICE_CONTENT_TYPE };
             OrderCopy::new(self.shop, entry, if is_one { whole } else { slice }, Source::Push, received_at, since)
         };
         page.entries.iter().map(copy).collect()
@@ -182,8 +184,8 @@ pub async fn record_push(
 
 /// Reads the document of a POST.
 fn read(pushed: &Pushed<'_>) -> Result<Page, QuarantineReason> {
-    let xml = pushed.post.document.as_ref().map_err(Clone::clone)?;
-    let page = read_page(xml, &Limits::default())?;
+    let document = pushed.post.document.as_ref().map_err(Clone::clone)?;
+    let page = read_page(&document.bytes, Some(&document.content_type), &Limits::default())?;
     match page.entries.len() {
         0 => Err(QuarantineReason::NoOrder),
         count if count > MAX_PUSHED_ORDERS => Err(QuarantineReason::TooManyOrders { count, limit: MAX_PUSHED_ORDERS }),

@@ -2,7 +2,7 @@
 
 use ledger::{DocumentKey, Revision};
 use manu::{Document, DocumentError, read_document};
-use mycashflow::{Limits, Order, OrderError, PushError, ReadError, push_document, read_page};
+use mycashflow::{Handed, Limits, Order, OrderError, PushError, ReadError, push_document, read_page};
 
 /// Why the body of a revision cannot be read. Names places, never contents.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,8 +30,8 @@ pub enum Unreadable {
 /// [`Unreadable`] when the stored body is not what a shop sends.
 pub fn stored_order(document: &DocumentKey, revision: &Revision) -> Result<Order, Unreadable> {
     let content_type = Some(revision.content_type.as_str()).filter(|content_type| !content_type.is_empty());
-    let xml = push_document(content_type, &revision.body).xml?;
-    let page = read_page(&xml, &Limits::default())?;
+    let pushed = push_document(content_type, &revision.body, Handed::AsBytes).document?;
+    let page = read_page(&pushed.bytes, Some(&pushed.content_type), &Limits::default())?;
     let is_it = |id: u64| id.to_string() == document.id;
     let entry = page.entries.into_iter().find(|entry| entry.id.is_some_and(is_it)).ok_or(Unreadable::NoSuchOrder)?;
     Ok(entry.order?)

@@ -226,7 +226,7 @@ impl ShopClient {
         if is_plainly_done(response.status, &response.body) {
             return Ok(());
         }
-        Err(match read_page(&response.body, &Limits::default()) {
+        Err(match read_page(&response.body, response.content_type.as_deref(), &Limits::default()) {
             Err(error @ (ReadError::Empty | ReadError::Html | ReadError::ErrorDocument)) => {
                 ClientError::NotAnAnswer(error)
             }
@@ -260,7 +260,8 @@ impl ShopClient {
         self.wait_for_quiet().await?;
         let started = Instant::now();
         let response = self.attempt(request, attempt).await?;
-        let page = read_page(&response.body, &Limits::default()).map_err(ClientError::NotAnAnswer)?;
+        let page = read_page(&response.body, response.content_type.as_deref(), &Limits::default())
+            .map_err(ClientError::NotAnAnswer)?;
         Ok(Answer { page, date: response.date, elapsed: started.elapsed(), attempts: attempt })
     }
 

@@ -7,10 +7,11 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
+
+use crate::decimal::Decimal;
 
 /// A value as the shop wrote it. Most are short, and a short one needs no memory of its own.
 pub type Text = SmolStr;

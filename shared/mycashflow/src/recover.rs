@@ -6,6 +6,9 @@ use memchr::memmem;
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
+use crate::decode::Decoded;
+use crate::work;
+
 /// Where an unreadable order ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OrderEnd {
@@ -15,35 +18,94 @@ pub(crate) enum OrderEnd {
     Before(usize),
 }
 
-/// Finds where the order that starts at `start` ends, by its text alone.
-///
-/// `wrapper` is the element around the order. Comments, CDATA sections and processing instructions are stepped over;
-/// when one of them has no end, or there is no end tag at all, the document is cut short and the answer is `None`.
-pub(crate) fn order_end(text: &str, start: usize, wrapper: Option<&str>) -> Option<OrderEnd> {
-    let bytes = text.as_bytes();
-    let mut at = start + 1;
-    loop {
-        at += memchr::memchr(b'<', &bytes[at..])?;
-        let rest = &bytes[at..];
-        if rest.starts_with(b"<!--") {
-            at += 4 + memmem::find(&rest[4..], b"-->")? + 3;
-        } else if rest.starts_with(b"<![CDATA[") {
-            at += 9 + memmem::find(&rest[9..], b"]]>")? + 3;
-        } else if rest.starts_with(b"<?") {
-            at += 2 + memmem::find(&rest[2..], b"?>")? + 2;
-        } else if let Some(name) = rest.strip_prefix(b"</") {
-            if let Some(tag_bytes) = end_tag_bytes(name, "Order") {
-                return Some(OrderEnd::EndTag { start: at, end: at + 2 + tag_bytes });
-            }
-            if wrapper.is_some_and(|wrapper| end_tag_bytes(name, wrapper).is_some()) {
-                return Some(OrderEnd::Before(at));
-            }
-            at += 2;
-        } else if is_order_start(text, at) {
-            return Some(OrderEnd::Before(at));
-        } else {
-            at += 1;
+impl OrderEnd {
+    /// Where the order ends.
+    pub(crate) fn offset(self) -> usize {
+        match self {
+            Self::EndTag { end, .. } | Self::Before(end) => end,
         }
+    }
+}
+
+/// What tags are no tags in, by how it begins and ends.
+const SECTIONS: [(&[u8], &[u8]); 3] = [(b"<!--", b"-->"), (b"<![CDATA[", b"]]>"), (b"<?", b"?>")];
+
+/// Finds the ends of a document's orders, by its text alone. What was found is kept, so that to look for one order's end
+/// after the other is work in proportion to the document.
+pub(crate) struct OrderEnds<'a> {
+    document: &'a Decoded<'a>,
+    /// For each of the sections: from where on its end was looked for last, and where that is.
+    closings: [Option<(usize, usize)>; SECTIONS.len()],
+    /// The start that was asked for last, and the answer.
+    last: Option<(usize, Option<OrderEnd>)>,
+}
+
+impl<'a> OrderEnds<'a> {
+    pub(crate) fn new(document: &'a Decoded<'a>) -> Self {
+        Self { document, closings: [None; SECTIONS.len()], last: None }
+    }
+
+    /// Where the order ends that begins at `start`, or that `start` is in.
+    ///
+    /// `wrapper` is the element around the order. Comments, CDATA sections and processing instructions are stepped over;
+    /// when one of them has no end, or there is no end tag at all, the document is cut short and the answer is `None`.
+    /// One with bytes in it that are no text is not stepped over: it may be its end that they have spoiled.
+    pub(crate) fn order_end(&mut self, start: usize, wrapper: Option<&str>) -> Option<OrderEnd> {
+        if let Some((asked, found)) = self.last
+            && asked == start
+        {
+            return found;
+        }
+        let found = self.look_for_end(start, wrapper);
+        work::note(found.map_or(self.document.text.len(), OrderEnd::offset) - start);
+        self.last = Some((start, found));
+        found
+    }
+
+    fn look_for_end(&mut self, start: usize, wrapper: Option<&str>) -> Option<OrderEnd> {
+        let text = self.document.text.as_str();
+        let mut at = start;
+        loop {
+            at += memchr::memchr(b'<', text.as_bytes().get(at..)?)?;
+            let rest = &text.as_bytes()[at..];
+            if let Some(kind) = SECTIONS.iter().position(|(opening, _)| rest.starts_with(opening)) {
+                let inside = at + SECTIONS[kind].0.len();
+                let end = self.section_end(kind, inside);
+                at = match end {
+                    _ if self.document.first_invalid(&(at..end.unwrap_or(text.len()))).is_some() => inside,
+                    Some(end) => end,
+                    None => return None,
+                };
+            } else if let Some(name) = rest.strip_prefix(b"</") {
+                if let Some(tag_bytes) = end_tag_bytes(name, "Order") {
+                    return Some(OrderEnd::EndTag { start: at, end: at + 2 + tag_bytes });
+                }
+                if wrapper.is_some_and(|wrapper| end_tag_bytes(name, wrapper).is_some()) {
+                    return Some(OrderEnd::Before(at));
+                }
+                at += 2;
+            } else if at > start && is_order_start(text, at) {
+                return Some(OrderEnd::Before(at));
+            } else {
+                at += 1;
+            }
+        }
+    }
+
+    /// Where a section ends, of which `inside` is a place.
+    fn section_end(&mut self, kind: usize, inside: usize) -> Option<usize> {
+        let (_, closing) = SECTIONS[kind];
+        let bytes = self.document.text.as_bytes();
+        let end = match self.closings[kind] {
+            Some((from, end)) if from <= inside && inside <= end => end,
+            _ => {
+                let found = memmem::find(&bytes[inside..], closing).map_or(bytes.len(), |found| inside + found);
+                work::note(found - inside);
+                self.closings[kind] = Some((inside, found));
+                found
+            }
+        };
+        (end < bytes.len()).then(|| end + closing.len())
     }
 }
 

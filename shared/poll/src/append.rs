@@ -8,14 +8,13 @@ use ledger::{
     Appended, Connection, ContentHash, DocumentKey, Evidence, Head, Ledger, LedgerError, NewQuarantined, NewRevision,
     Source,
 };
-use mycashflow::{Order, Page};
+use mycashflow::{Order, Page, SLICE_CONTENT_TYPE};
 
 use crate::Clock;
 use crate::report::{Difference, ShopReport};
 
 /// New orders written at the same time.
 const WRITES_AT_ONCE: usize = 8;
-const SLICE_CONTENT_TYPE: &str = "application/xml; charset=utf-8";
 
 /// Where the orders of a page go.
 pub(crate) struct Appending<'a> {
@@ -30,7 +29,7 @@ pub(crate) struct Appending<'a> {
 /// A readable order of a page, on its way into the ledger.
 struct Copy<'p> {
     order: &'p Order,
-    slice: &'p str,
+    slice: &'p [u8],
     document: DocumentKey,
     hash: ContentHash,
 }
@@ -108,7 +107,7 @@ impl Appending<'_> {
             observed_at,
             evidence: Evidence::Asked,
             hash: copy.hash,
-            body: copy.slice.as_bytes(),
+            body: copy.slice,
             content_type: SLICE_CONTENT_TYPE,
             now: (self.clock)(),
         };
@@ -124,10 +123,10 @@ impl Appending<'_> {
     }
 
     /// Keeps an order's bytes in quarantine; answers whether they were new there.
-    async fn keep(&self, slice: &str, order: Option<u64>, reason: &str) -> Result<bool, LedgerError> {
+    async fn keep(&self, slice: &[u8], order: Option<u64>, reason: &str) -> Result<bool, LedgerError> {
         let document = order.map(|id| format!("order/{id}"));
         let quarantined = NewQuarantined {
-            body: slice.as_bytes(),
+            body: slice,
             content_type: SLICE_CONTENT_TYPE,
             reason,
             document: document.as_deref(),

@@ -42,7 +42,7 @@ fn fixture(name: &str) -> std::path::PathBuf {
 /// The orders that the shop had, the unreadable one included.
 fn orders() -> BTreeMap<u64, Order> {
     let document = std::fs::read(fixture("orders-dae193d.xml")).unwrap();
-    let page = read_page(&document, &Limits::default()).unwrap();
+    let page = read_page(&document, None, &Limits::default()).unwrap();
     page.entries.into_iter().map(|entry| entry.order.unwrap()).map(|order| (order.id, order)).collect()
 }
 
@@ -82,7 +82,7 @@ async fn documents_of_dae193d_are_read() {
             assert_eq!((head.hash, head.observed_at, head.source), (last.hash, last.observed_at, last.source));
         }
         for revision in &revisions {
-            let page = read_page(&revision.body, &Limits::default()).unwrap();
+            let page = read_page(&revision.body, Some(&revision.content_type), &Limits::default()).unwrap();
             assert_eq!(page.entries[0].order.as_ref().unwrap().id, id);
             sources.insert(revision.source.as_str());
         }

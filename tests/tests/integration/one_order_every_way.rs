@@ -11,7 +11,7 @@ use world::shop::Via;
 const SAMPLE: &str = include_str!("../../../shared/mycashflow/testdata/order-58.xml");
 
 fn order_of(xml: &[u8]) -> Order {
-    let mut page = read_page(xml, &Limits::default()).unwrap();
+    let mut page = read_page(xml, None, &Limits::default()).unwrap();
     assert_eq!(page.entries.len(), 1);
     page.entries.remove(0).order.unwrap()
 }

@@ -182,7 +182,8 @@ async fn of_pushed_orders_and_signed_messages() {
 #[tokio::test(start_paused = true)]
 async fn of_polled_orders() {
     let (captured, _guard) = capture_logs();
-    let mut order = mycashflow::read_page(ORDER.as_bytes(), &mycashflow::Limits::default()).unwrap().entries.remove(0);
+    let mut order =
+        mycashflow::read_page(ORDER.as_bytes(), None, &mycashflow::Limits::default()).unwrap().entries.remove(0);
     let order = order.order.as_mut().unwrap().clone();
     let world = ShopBench::new().await;
     let add = |world: &ShopBench| world.shop().add_order(world.bench.now(), order.clone(), Via::Api);

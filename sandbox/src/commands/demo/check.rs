@@ -69,7 +69,7 @@ async fn orders(demo: &Demo) -> std::result::Result<Vec<Row>, Problem> {
 /// The hash of an order as the shop writes it.
 fn as_received(order: &mycashflow::Order) -> ContentHash {
     let xml = mycashflow::write_order(order);
-    let page = mycashflow::read_page(xml.as_bytes(), &mycashflow::Limits::default());
+    let page = mycashflow::read_page(xml.as_bytes(), None, &mycashflow::Limits::default());
     let read = page.ok().and_then(|mut page| page.entries.pop()?.order.ok());
     ContentHash::of(&read.as_ref().unwrap_or(order).canonical_json())
 }

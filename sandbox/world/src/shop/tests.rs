@@ -40,7 +40,7 @@ fn post(shop: &mut Shop, now: i64, content_type: &str, body: &str) -> ShopRespon
 
 fn page(response: &ShopResponse) -> Page {
     assert_eq!(response.status, 200, "{}", text(response));
-    read_page(&response.body, &Limits::default()).unwrap()
+    read_page(&response.body, response.content_type.as_deref(), &Limits::default()).unwrap()
 }
 
 fn orders_of(page: &Page) -> Vec<Order> {
@@ -233,7 +233,10 @@ fn an_unknown_order_is_an_error_document() {
     for request in ["get?order=58", "send?order=58"] {
         let answer = get(&mut shop, 200, request);
         assert_eq!(answer.status, 404);
-        assert!(matches!(read_page(&answer.body, &Limits::default()), Err(ReadError::ErrorDocument)));
+        assert!(matches!(
+            read_page(&answer.body, answer.content_type.as_deref(), &Limits::default()),
+            Err(ReadError::ErrorDocument)
+        ));
     }
     assert_eq!(process(&mut shop, 200, "action=deliver&order=58&send_email=1").status, 404);
     assert_eq!(process(&mut shop, 200, "action=add_comment&order=58&message=x").status, 404);
@@ -288,7 +291,7 @@ fn web_orders_are_posted_and_api_orders_are_not() {
     let posts = shop.take_outbox();
     assert_eq!(posts.iter().map(|post| post.order).collect::<Vec<_>>(), [web]);
     assert_eq!(posts[0].content_type, "application/xml; charset=UTF-8");
-    let posted = read_page(&posts[0].body, &Limits::default()).unwrap();
+    let posted = read_page(&posts[0].body, None, &Limits::default()).unwrap();
     assert_eq!(orders_of(&posted), [Order::clone(&shop.order(web).unwrap())]);
     assert_eq!(shop.take_outbox(), []);
     // The shop, not the caller, numbers an order and dates it.
@@ -305,7 +308,7 @@ fn send_posts_the_order_as_it_is_or_as_it_was_made() {
         assert_eq!(get(&mut shop, 200, &format!("send?order={id}")).status, 200);
         let posts = shop.take_outbox();
         assert_eq!(posts.len(), 1);
-        let posted = orders_of(&read_page(&posts[0].body, &Limits::default()).unwrap()).remove(0);
+        let posted = orders_of(&read_page(&posts[0].body, None, &Limits::default()).unwrap()).remove(0);
         assert_eq!(posted.status.as_deref(), Some(expected));
     }
 }
@@ -384,7 +387,7 @@ fn no_fault_can_be_read_as_a_page() {
         shop.fail_next(fault, 1);
         let answer = get(&mut shop, 200, "changes?ts=0");
         assert_eq!(answer.fault, Some(fault));
-        let read = read_page(&answer.body, &Limits::default());
+        let read = read_page(&answer.body, answer.content_type.as_deref(), &Limits::default());
         match fault {
             Fault::Status(500) => assert_eq!(answer.status, 500),
             Fault::Timeout => assert_eq!((answer.status, answer.body.len()), (504, 0)),

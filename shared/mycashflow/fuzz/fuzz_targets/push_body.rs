@@ -1,7 +1,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mycashflow::{Limits, push_document, read_page};
+use mycashflow::{Handed, Limits, push_document, read_page};
 
 fuzz_target!(|input: (Option<&str>, u8, &[u8])| {
     let (free, choice, body) = input;
@@ -10,7 +10,9 @@ fuzz_target!(|input: (Option<&str>, u8, &[u8])| {
         1 => Some("multipart/form-data; boundary=X"),
         _ => free,
     };
-    if let Ok(xml) = push_document(content_type, body).xml {
-        let _ = read_page(&xml, &Limits::default());
+    for handed in [Handed::AsBytes, Handed::AsText] {
+        if let Ok(document) = push_document(content_type, body, handed).document {
+            let _ = read_page(&document.bytes, Some(&document.content_type), &Limits::default());
+        }
     }
 });

@@ -4,6 +4,8 @@ use std::fmt;
 
 use thiserror::Error;
 
+use super::fault::Reason;
+
 /// A place in the decoded text of a document. Lines and columns count from 1, columns in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -81,7 +83,7 @@ pub enum ReadError {
         /// The encoding's name, shortened to 40 characters.
         name: String,
     },
-    /// The document is, or passes for, UTF-8 and is not.
+    /// Around the orders there is text that is, or passes for, UTF-8 and is not. Inside an order it spoils that order only.
     #[error("invalid UTF-8 at {at}")]
     InvalidUtf8 {
         /// Where the first bad byte stands.
@@ -93,7 +95,7 @@ pub enum ReadError {
         /// Where.
         at: Place,
         /// What is wrong there.
-        reason: String,
+        reason: Reason,
     },
     /// The document ends before its root element does: a cut-off answer, of which nothing may be used.
     #[error("the document is cut short at {at}: its root element has no end")]
@@ -112,7 +114,7 @@ pub struct OrderError {
     /// The line of the document, from 1.
     pub line: usize,
     /// What is wrong, without the value.
-    pub reason: String,
+    pub reason: Reason,
 }
 
 /// A name from the document, cut to what is safe to show in a message.

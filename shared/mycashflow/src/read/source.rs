@@ -1,106 +1,55 @@
 //! The events of a document, with what every reader of elements needs: tags, text, places and faults.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
-use quick_xml::events::Event as XmlEvent;
+use quick_xml::errors::{IllFormedError, SyntaxError};
 use quick_xml::events::attributes::Attributes;
+use quick_xml::events::{BytesStart, Event as XmlEvent};
 use quick_xml::{Error as XmlError, Reader};
 
-use super::text::{is_space_byte, resolve};
-
-/// Why reading stopped.
-pub(super) enum Fault {
-    /// The whole document is refused, at this offset.
-    Document { offset: usize, refusal: Refusal },
-    /// Something is wrong at this offset; inside an order it spoils that order only.
-    Local { offset: usize, path: String, reason: Cow<'static, str> },
-}
-
-impl Fault {
-    /// The fault, as one of the element `name` in the container that it was found in.
-    pub(super) fn inside(self, name: &str) -> Self {
-        match self {
-            Self::Local { offset, path, reason } => Self::Local { offset, path: format!("{path}/{name}"), reason },
-            document => document,
-        }
-    }
-}
-
-/// What a document is refused for, wherever it stands.
-pub(super) enum Refusal {
-    /// A document type declaration.
-    Dtd,
-    /// Nesting beyond the limit.
-    Depth,
-    /// A comment, CDATA section or processing instruction without an end.
-    CutShort,
-}
+use super::fault::{Fault, Reason, Refusal, Stopped};
+use super::text::resolve;
+use crate::work;
 
 /// A start tag or an empty-element tag.
-#[derive(Clone, Copy)]
 pub(super) struct Tag<'a> {
-    pub(super) name: &'a str,
+    /// The tag as quick-xml has it.
+    tag: BytesStart<'a>,
     /// The offset of its `<`.
     pub(super) start: usize,
-    /// The offset behind its `>`.
-    end: usize,
-    /// What stands between `<` and `>` or `/>`: the name, then the attributes.
-    content: &'a str,
-    /// Where in `content` the attributes begin.
-    name_bytes: usize,
+    /// Whether the tag is the whole element: `<name/>`.
+    pub(super) is_empty: bool,
 }
 
 impl<'a> Tag<'a> {
-    /// The name as it is written, where `name` may be another spelling of it.
-    pub(super) fn own_name(&self) -> &'a str {
-        &self.content[..self.name_bytes]
+    pub(super) fn name(&self) -> &str {
+        self.tag.name().into_inner()
     }
 
     /// Whether there is anything behind the name.
     pub(super) fn has_attributes(&self) -> bool {
-        self.content.len() != self.name_bytes
+        self.tag.len() != self.name().len()
     }
 
     /// The attributes, as quick-xml has them.
-    pub(super) fn attributes(&self) -> Attributes<'a> {
-        Attributes::new(self.content, self.name_bytes)
+    pub(super) fn attributes(&self) -> Attributes<'_> {
+        let mut attributes = self.tag.attributes();
+        // Whoever reads them sees which of them is repeated, and has no need to remember them all twice.
+        attributes.with_checks(false);
+        attributes
     }
 
-    /// The only attribute, if the tag has one and its value stands for itself.
-    pub(super) fn only_attribute(&self) -> Option<(&'a str, &'a str)> {
-        let attribute = self.content[self.name_bytes..].strip_prefix(' ')?;
-        let name = &attribute[..attribute.bytes().position(|b| !b.is_ascii_alphabetic())?];
-        let value = attribute[name.len()..].strip_prefix("=\"")?.strip_suffix('"')?;
-        let is_plain = |b: u8| b >= b' ' && !matches!(b, b'"' | b'<' | b'&');
-        (!name.is_empty() && value.bytes().all(is_plain)).then_some((name, value))
-    }
-
-    /// The same tag under the name that it is another spelling of.
-    pub(super) fn spelled(self, name: &'static str) -> Self {
-        Self { name, ..self }
-    }
-
-    /// Whether the tag is the whole element: `<name/>`.
-    pub(super) fn is_empty(&self) -> bool {
-        // Computed, because a flag makes the tag slower to move than all its other fields together.
-        self.end - self.start > "<".len() + self.content.len() + ">".len()
-    }
-
-    /// Whether nothing but this tag belongs to the element. A `<` inside the tag raises doubts: a missing quote may have
-    /// swallowed what follows.
-    pub(super) fn is_whole_element(&self) -> bool {
-        self.is_empty() && !self.content.contains('<')
+    /// Whether there is a `<` inside the tag, which XML does not allow: a missing quote may have swallowed what follows.
+    pub(super) fn has_markup_inside(&self) -> bool {
+        memchr::memchr(b'<', self.tag.as_bytes()).is_some()
     }
 }
 
 /// One event of the document. Comments and processing instructions are not reported.
 pub(super) enum Event<'a> {
     Open(Tag<'a>),
-    /// An end tag, and the offset of its `<`.
-    Close {
-        name: &'a str,
-        start: usize,
-    },
+    Close(&'a str),
     /// Character data, a CDATA section or a resolved reference.
     Text(Cow<'a, str>),
     Declaration,
@@ -108,15 +57,19 @@ pub(super) enum Event<'a> {
     End,
 }
 
-/// A pull reader over the decoded text.
-///
-/// What orders are made of, it finds by itself: tags, text, and references. Everything else (comments, CDATA sections,
-/// instructions, and whatever is wrong) it leaves to quick-xml, one event at a time. So the common case is a few
-/// searches for a byte, and there is one judge of what is well-formed.
+/// An event as quick-xml has it.
+pub(super) type Raw<'a> = Result<XmlEvent<'a>, XmlError>;
+
+/// A pull reader over the decoded text: the events of quick-xml, which alone judges what is XML, with their places.
 pub(super) struct Source<'a> {
     text: &'a str,
-    /// How far `text` has been read: always at a character's start.
-    at: usize,
+    reader: Reader<&'a [u8]>,
+    /// Where in `text` the reader began: it counts from there.
+    base: usize,
+    /// Where the part of `text` ends that the reader may see.
+    end: usize,
+    /// Whether there are line ends in `text` that are to be changed as XML asks for.
+    pub(super) has_carriage_returns: bool,
     /// The number of elements now open.
     depth: usize,
     depth_limit: usize,
@@ -126,15 +79,26 @@ pub(super) struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    /// A source of the events of `text`, which must not begin with a byte order mark.
+    /// A source of the events of `text`, which must not begin with a byte order mark: a reader takes that off.
     pub(super) fn new(text: &'a str, depth_limit: usize) -> Self {
-        Self { text, at: 0, depth: 0, depth_limit, path: Vec::new(), warnings: Vec::new() }
+        let has_carriage_returns = memchr::memchr(b'\r', text.as_bytes()).is_some();
+        let (base, end, depth) = (0, text.len(), 0);
+        let (path, warnings) = (Vec::new(), Vec::new());
+        Self { text, reader: reader_of(text), base, end, has_carriage_returns, depth, depth_limit, path, warnings }
     }
 
-    /// Goes on at `offset`, where a `<` stands, with `depth` elements open.
+    /// Continues at `offset`, where a `<` stands, with `depth` elements open.
     pub(super) fn resume(&mut self, offset: usize, depth: usize) {
-        self.at = offset;
+        self.reader = reader_of(&self.text[offset..]);
+        self.base = offset;
+        self.end = self.text.len();
         self.depth = depth;
+    }
+
+    /// Lets the reader see the text up to `end` and no further.
+    pub(super) fn show_until(&mut self, end: usize) {
+        *self.reader.get_mut() = self.text.as_bytes().get(self.offset()..end).unwrap_or_default();
+        self.end = end;
     }
 
     /// Begins an order: paths start from here.
@@ -146,160 +110,78 @@ impl<'a> Source<'a> {
 
     /// How far the text has been read.
     pub(super) fn offset(&self) -> usize {
-        self.at
-    }
-
-    /// The next event. An end tag is reported whichever element it ends.
-    #[inline(always)]
-    pub(super) fn next(&mut self) -> Result<Event<'a>, Fault> {
-        loop {
-            let event = match self.text.as_bytes()[self.at..] {
-                [] => return Ok(Event::End),
-                [b'<', b'/', ..] => self.end_tag(),
-                [b'<', ..] => match self.start_tag() {
-                    Some(tag) => return self.opened(tag),
-                    None => None,
-                },
-                [b'&', ..] => self.reference(),
-                _ => Some(self.character_data()),
-            };
-            if let Some(event) = event {
-                return Ok(event);
-            }
-            if let Some(event) = self.next_of_quick_xml()? {
-                return Ok(event);
-            }
-        }
-    }
-
-    /// The tag that begins here, if there is nothing unusual about it.
-    #[inline(always)]
-    fn start_tag(&mut self) -> Option<Tag<'a>> {
-        let start = self.at;
-        let content = self.text[start..].strip_prefix('<')?;
-        let bytes = content.as_bytes();
-        if !bytes.first().is_some_and(u8::is_ascii_alphabetic) {
-            return None;
-        }
-        let name_bytes = name_end(bytes)?;
-        let close = match bytes[name_bytes] {
-            b'>' => name_bytes,
-            b'/' if bytes.get(name_bytes + 1) == Some(&b'>') => name_bytes + 1,
-            b'/' | b'\'' | b'"' => return None,
-            _ => name_bytes + tag_end(&bytes[name_bytes..])?,
-        };
-        let content_bytes = if bytes[close - 1] == b'/' { close - 1 } else { close };
-        let content = &content[..content_bytes];
-        self.at = start + "<".len() + close + ">".len();
-        Some(Tag { name: &content[..name_bytes], start, end: self.at, content, name_bytes })
-    }
-
-    /// The tag that comes next, behind white space at most, if there is nothing unusual about it. White space between
-    /// elements comes to nothing.
-    #[inline(always)]
-    pub(super) fn next_plain_tag(&mut self) -> Option<Tag<'a>> {
-        self.at += self.text.as_bytes()[self.at..].iter().take_while(|b| is_space_byte(**b)).count();
-        if self.depth == self.depth_limit {
-            return None;
-        }
-        let tag = self.start_tag()?;
-        self.depth += usize::from(!tag.is_empty());
-        Some(tag)
-    }
-
-    /// The text of an element, if that and the end tag are all that is left of it. Most elements are like this.
-    #[inline]
-    pub(super) fn plain_text(&mut self, tag: &Tag<'a>) -> Option<&'a str> {
-        if tag.is_empty() {
-            return None;
-        }
-        let bytes = &self.text.as_bytes()[self.at..];
-        let text_bytes = memchr::memchr3(b'<', b'&', b'\r', bytes)?;
-        let name = tag.own_name();
-        bytes[text_bytes..].strip_prefix(b"</")?.strip_prefix(name.as_bytes())?.strip_prefix(b">")?;
-        let text = &self.text[self.at..self.at + text_bytes];
-        self.closed(self.at + text_bytes, name, ">".len());
-        Some(text)
-    }
-
-    /// Counts the element as open.
-    #[inline]
-    fn opened(&mut self, tag: Tag<'a>) -> Result<Event<'a>, Fault> {
-        if self.depth == self.depth_limit {
-            return Err(Fault::Document { offset: tag.start, refusal: Refusal::Depth });
-        }
-        self.depth += usize::from(!tag.is_empty());
-        Ok(Event::Open(tag))
-    }
-
-    /// The end tag that begins here, if there is nothing in it but a name.
-    #[inline]
-    fn end_tag(&mut self) -> Option<Event<'a>> {
-        let start = self.at;
-        let content = &self.text[start + "</".len()..];
-        let name_bytes = content.bytes().position(ends_name)?;
-        (content.as_bytes()[name_bytes] == b'>').then(|| self.closed(start, &content[..name_bytes], 1))
-    }
-
-    /// Counts an element as closed: its end tag begins at `start`, and ends `more_bytes` behind its name.
-    #[inline]
-    fn closed(&mut self, start: usize, name: &'a str, more_bytes: usize) -> Event<'a> {
-        self.at = start + "</".len() + name.len() + more_bytes;
-        self.depth = self.depth.saturating_sub(1);
-        Event::Close { name, start }
-    }
-
-    /// What the reference that begins here stands for, if anything.
-    fn reference(&mut self) -> Option<Event<'a>> {
-        let rest = &self.text[self.at + "&".len()..];
-        let name_bytes = rest.bytes().position(|b| matches!(b, b';' | b'&' | b'<'))?;
-        let resolved = if rest.as_bytes()[name_bytes] == b';' { resolve(&rest[..name_bytes]) } else { None }?;
-        self.at += "&".len() + name_bytes + ";".len();
-        Some(Event::Text(resolved))
-    }
-
-    /// The character data that begins here, with line ends as XML wants them.
-    #[inline]
-    fn character_data(&mut self) -> Event<'a> {
-        let rest = &self.text[self.at..];
-        let raw = &rest[..memchr::memchr2(b'<', b'&', rest.as_bytes()).unwrap_or(rest.len())];
-        self.at += raw.len();
-        Event::Text(match memchr::memchr(b'\r', raw.as_bytes()) {
-            None => Cow::Borrowed(raw),
-            Some(_) => Cow::Owned(raw.replace("\r\n", "\n").replace('\r', "\n")),
-        })
-    }
-
-    /// The event that begins here, as quick-xml has it: what is rare, and what is wrong. Of a comment or a processing
-    /// instruction there is nothing to tell.
-    #[cold]
-    fn next_of_quick_xml(&mut self) -> Result<Option<Event<'a>>, Fault> {
-        let start = self.at;
-        let rest = &self.text[start..];
-        let mut reader = Reader::from_str(rest);
-        // This reader has seen no start tag; whether names match is for the one who reads the element to see.
-        reader.config_mut().allow_unmatched_ends = true;
-        let event = reader.read_event();
         // The reader counts in u64 for the sake of streams; here it counts within a slice.
-        let event_bytes = usize::try_from(reader.buffer_position()).unwrap_or(rest.len());
-        self.at += event_bytes;
-        let (content_bytes, name_bytes) = match event {
-            Ok(XmlEvent::Start(tag) | XmlEvent::Empty(tag)) => (tag.len(), tag.name().as_ref().len()),
-            Ok(XmlEvent::End(tag)) => {
-                let name = &rest["</".len()..][..tag.name().as_ref().len()];
-                return Ok(Some(self.closed(start, name, event_bytes - "</".len() - name.len())));
+        self.base + usize::try_from(self.reader.buffer_position()).unwrap_or(self.text.len())
+    }
+
+    /// The next event.
+    pub(super) fn next(&mut self) -> Result<Event<'a>, Stopped> {
+        loop {
+            let (start, event) = self.raw();
+            if let Some(event) = self.told(start, event)? {
+                return Ok(event);
             }
-            Ok(XmlEvent::Text(text)) => return Ok(Some(Event::Text(text.xml10_content()))),
-            Ok(XmlEvent::CData(text)) => return Ok(Some(Event::Text(text.xml10_content()))),
-            Ok(XmlEvent::GeneralRef(_)) => return Err(self.fault(start, UNDECLARED_ENTITY)),
+        }
+    }
+
+    /// The next event as quick-xml has it, and where it begins.
+    #[inline(always)]
+    pub(super) fn raw(&mut self) -> (usize, Raw<'a>) {
+        let start = self.offset();
+        let event = self.reader.read_event();
+        work::note(self.offset() - start);
+        (start, event)
+    }
+
+    /// What an event of quick-xml is to the reader of elements: nothing if it is a comment or an instruction.
+    pub(super) fn told(&mut self, start: usize, event: Raw<'a>) -> Result<Option<Event<'a>>, Stopped> {
+        Ok(Some(match event {
+            Ok(XmlEvent::Start(tag)) => Event::Open(self.opened(start, tag)?),
+            Ok(XmlEvent::Empty(tag)) => Event::Open(self.tag(start, tag, true)?),
+            Ok(XmlEvent::Text(text)) => Event::Text(text.xml10_content()),
+            Ok(XmlEvent::CData(text)) => Event::Text(text.xml10_content()),
+            Ok(XmlEvent::GeneralRef(name)) => match resolve(&name) {
+                Some(text) => Event::Text(text),
+                None => return Err(self.fault(start, Reason::UndeclaredEntity)),
+            },
+            Ok(XmlEvent::End(tag)) => {
+                self.closed();
+                Event::Close(self.slice(start + "</".len(), tag.name().as_ref().len()))
+            }
             Ok(XmlEvent::Comment(_) | XmlEvent::PI(_)) => return Ok(None),
-            Ok(XmlEvent::Decl(_)) => return Ok(Some(Event::Declaration)),
-            Ok(XmlEvent::DocType(_)) => return Err(Fault::Document { offset: start, refusal: Refusal::Dtd }),
-            Ok(XmlEvent::Eof) => return Ok(Some(Event::End)),
+            Ok(XmlEvent::Decl(_)) => Event::Declaration,
+            Ok(XmlEvent::DocType(_)) => return Err(refused(start, Refusal::Dtd)),
+            Ok(XmlEvent::Eof) => Event::End,
             Err(error) => return Err(self.markup_fault(start, &error)),
-        };
-        let content = &rest["<".len()..][..content_bytes];
-        self.opened(Tag { name: &content[..name_bytes], start, end: self.at, content, name_bytes }).map(Some)
+        }))
+    }
+
+    /// Counts an element as open.
+    #[inline(always)]
+    pub(super) fn opened(&mut self, start: usize, tag: BytesStart<'a>) -> Result<Tag<'a>, Stopped> {
+        let tag = self.tag(start, tag, false)?;
+        self.depth += 1;
+        Ok(tag)
+    }
+
+    /// Counts an element as closed.
+    #[inline(always)]
+    pub(super) fn closed(&mut self) {
+        self.depth = self.depth.saturating_sub(1);
+    }
+
+    #[inline(always)]
+    fn tag(&self, start: usize, tag: BytesStart<'a>, is_empty: bool) -> Result<Tag<'a>, Stopped> {
+        if self.depth == self.depth_limit {
+            return Err(refused(start, Refusal::Depth));
+        }
+        Ok(Tag { tag, start, is_empty })
+    }
+
+    /// What the reader found at `start`, as a part of the text. The reader's own is bound to its event.
+    #[inline(always)]
+    fn slice(&self, start: usize, bytes: usize) -> &'a str {
+        self.text.get(start..start + bytes).unwrap_or_default()
     }
 
     /// Goes into a container; `number` tells it from its siblings, 0 if it has none.
@@ -313,17 +195,20 @@ impl<'a> Source<'a> {
     }
 
     /// A fault of the container being read.
-    pub(super) fn fault(&self, offset: usize, reason: &'static str) -> Fault {
-        Fault::Local { offset, path: self.path_to(""), reason: Cow::Borrowed(reason) }
+    #[cold]
+    pub(super) fn fault(&self, offset: usize, reason: Reason) -> Stopped {
+        Box::new(Fault::Local { offset, path: self.path_to(""), reason })
     }
 
     /// A fault of `leaf` (`Total`, `Variation/@id`) in the container being read.
-    pub(super) fn value_fault(&self, tag: &Tag<'a>, leaf: &str, reason: impl Into<Cow<'static, str>>) -> Fault {
-        Fault::Local { offset: tag.start, path: self.path_to(leaf), reason: reason.into() }
+    #[cold]
+    pub(super) fn value_fault(&self, tag: &Tag<'a>, leaf: &str, reason: impl Into<Reason>) -> Stopped {
+        Box::new(Fault::Local { offset: tag.start, path: self.path_to(leaf), reason: reason.into() })
     }
 
     /// Notes what is odd about `leaf` in the container being read.
-    pub(super) fn warn(&mut self, leaf: &str, what: &str) {
+    #[cold]
+    pub(super) fn warn(&mut self, leaf: &str, what: impl std::fmt::Display) {
         let path = self.path_to(leaf);
         self.warnings.push(format!("{path}: {what}"));
     }
@@ -342,83 +227,41 @@ impl<'a> Source<'a> {
         path
     }
 
-    fn markup_fault(&self, start: usize, error: &XmlError) -> Fault {
-        use quick_xml::errors::{IllFormedError, SyntaxError};
+    #[cold]
+    fn markup_fault(&self, start: usize, error: &XmlError) -> Stopped {
         let reason = match error {
             XmlError::Syntax(SyntaxError::UnclosedDoctype)
-            | XmlError::IllFormed(IllFormedError::MissingDoctypeName) => {
-                return Fault::Document { offset: start, refusal: Refusal::Dtd };
-            }
+            | XmlError::IllFormed(IllFormedError::MissingDoctypeName) => return refused(start, Refusal::Dtd),
             XmlError::Syntax(
                 SyntaxError::UnclosedComment
                 | SyntaxError::UnclosedCData
                 | SyntaxError::UnclosedPI
                 | SyntaxError::UnclosedXmlDecl,
-            ) => return Fault::Document { offset: start, refusal: Refusal::CutShort },
-            XmlError::Syntax(_) if memchr::memchr(b'>', &self.text.as_bytes()[start..]).is_none() => UNENDED,
-            XmlError::Syntax(SyntaxError::InvalidBangMarkup) => "neither a comment nor a CDATA section after <!",
-            XmlError::Syntax(_) => "a tag without its end",
-            XmlError::IllFormed(IllFormedError::UnclosedReference) => "an ampersand that begins no reference",
-            _ => "not well-formed",
+            ) => return refused(start, Refusal::CutShort),
+            XmlError::Syntax(_) if !self.has_tag_end(start..self.end) => Reason::Unended,
+            XmlError::Syntax(SyntaxError::InvalidBangMarkup) => Reason::BadMarkup,
+            XmlError::Syntax(_) => Reason::UnendedTag,
+            XmlError::IllFormed(IllFormedError::UnclosedReference) => Reason::LoneAmpersand,
+            XmlError::IllFormed(IllFormedError::MismatchedEndTag { .. }) => Reason::Mismatch,
+            _ => Reason::NotWellFormed,
         };
         self.fault(start, reason)
     }
-}
 
-/// Whether a tag's name ends before this byte.
-#[inline]
-fn ends_name(byte: u8) -> bool {
-    // A table is quicker to ask than eight questions.
-    const ENDS: [bool; 256] = {
-        let mut ends = [false; 256];
-        let mut rest: &[u8] = b">/ \t\r\n'\"";
-        while let [byte, more @ ..] = rest {
-            ends[*byte as usize] = true;
-            rest = more;
-        }
-        ends
-    };
-    ENDS[usize::from(byte)]
-}
-
-/// Where a tag's name ends.
-#[inline]
-fn name_end(bytes: &[u8]) -> Option<usize> {
-    const EACH: u64 = u64::from_le_bytes([1; 8]);
-    let mut at = 0;
-    // Eight bytes at a time: whatever ends a name is less than any letter, and few other characters of names are.
-    while let Some(eight) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
-        let word = u64::from_le_bytes(*eight);
-        let less = word.wrapping_sub(EACH * u64::from(b'A')) & !word & (EACH * 0x80);
-        if less == 0 {
-            at += 8;
-            continue;
-        }
-        at += less.trailing_zeros() as usize / 8;
-        if ends_name(bytes[at]) {
-            return Some(at);
-        }
-        at += 1;
-    }
-    bytes[at..].iter().position(|b| ends_name(*b)).map(|more| at + more)
-}
-
-/// Where the `>` is that ends a tag: the first one outside of quotes.
-#[inline]
-fn tag_end(bytes: &[u8]) -> Option<usize> {
-    let mut at = 0;
-    loop {
-        at += bytes[at..].iter().position(|b| matches!(b, b'>' | b'"' | b'\''))?;
-        match bytes[at] {
-            b'>' => return Some(at),
-            quote => at += 2 + bytes[at + 1..].iter().position(|b| *b == quote)?,
-        }
+    fn has_tag_end(&self, range: Range<usize>) -> bool {
+        self.text.as_bytes().get(range).is_some_and(|rest| memchr::memchr(b'>', rest).is_some())
     }
 }
 
-/// The reason of a fault where the text ends before the element.
-pub(super) const UNENDED: &str = "an element without its end tag";
-pub(super) const STRAY_DECLARATION: &str = "an XML declaration inside the document";
-pub(super) const MISMATCH: &str = "an end tag that does not match its start tag";
-pub(super) const UNDECLARED_ENTITY: &str = "a reference to an entity that is not declared";
-pub(super) const BAD_ATTRIBUTE: &str = "a malformed or repeated attribute";
+#[cold]
+fn refused(offset: usize, refusal: Refusal) -> Stopped {
+    Box::new(Fault::Document { offset, refusal })
+}
+
+fn reader_of(text: &str) -> Reader<&[u8]> {
+    let mut reader = Reader::from_str(text);
+    // A reader that begins in the middle has not seen the start tags of the elements around it: whether their end tags
+    // match is for the one who reads them to see. Of all others, this reader does.
+    reader.config_mut().allow_unmatched_ends = true;
+    reader
+}

@@ -1,23 +1,24 @@
+mod encodings;
 mod fields;
+mod linear;
 mod recovery;
 mod refusals;
 
-use rust_decimal::Decimal;
-
 use super::*;
+use crate::decimal::Decimal;
 use crate::order::{Extra, Line, Text};
 
 const SAMPLE: &[u8] = include_bytes!("../../testdata/order-58.xml");
 
 fn read(document: impl AsRef<[u8]>) -> Page {
-    match read_page(document.as_ref(), &Limits::default()) {
+    match read_page(document.as_ref(), None, &Limits::default()) {
         Ok(page) => page,
         Err(error) => panic!("{error}"),
     }
 }
 
 fn refused(document: impl AsRef<[u8]>) -> String {
-    match read_page(document.as_ref(), &Limits::default()) {
+    match read_page(document.as_ref(), None, &Limits::default()) {
         Ok(page) => panic!("read, with {} orders", page.entries.len()),
         Err(error) => error.to_string(),
     }

@@ -5,16 +5,21 @@ use std::borrow::Cow;
 use quick_xml::XmlVersion;
 use quick_xml::events::attributes::Attribute;
 
-use super::source::{BAD_ATTRIBUTE, UNDECLARED_ENTITY};
+use super::fault::Reason;
 use crate::order::Text;
 
-/// The value of an attribute, normalised as XML asks for.
-pub(super) fn attribute_value<'a>(attribute: &Attribute<'a>, name: &str) -> Result<Cow<'a, str>, &'static str> {
-    if !is_name(name) || memchr::memchr(b'<', attribute.value.as_bytes()).is_some() {
-        return Err(BAD_ATTRIBUTE);
+/// The value of an attribute, normalised as XML asks for. A known name need not be looked at again.
+#[inline]
+pub(super) fn attribute_value<'a>(
+    attribute: &Attribute<'a>,
+    name: &str,
+    is_known: bool,
+) -> Result<Cow<'a, str>, Reason> {
+    if !(is_known || is_name(name)) || attribute.value.as_bytes().contains(&b'<') {
+        return Err(Reason::BadAttribute);
     }
     // Depth 1: what a reference stands for is not searched for further references.
-    attribute.normalized_value_with(XmlVersion::Explicit1_0, 1, html_entity).map_err(|_| UNDECLARED_ENTITY)
+    attribute.normalized_value_with(XmlVersion::Explicit1_0, 1, html_entity).map_err(|_| Reason::UndeclaredEntity)
 }
 
 /// What `&name;` stands for: a character, one of XML's own five entities or, because PHP shops let them slip through,
@@ -47,19 +52,13 @@ fn html_entity(name: &str) -> Option<&'static str> {
 }
 
 /// White space as XML has it; a no-break space is none.
-fn is_xml_space(c: char) -> bool {
+pub(super) fn is_xml_space(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\r' | '\n')
-}
-
-/// The same of a byte.
-#[inline]
-pub(super) fn is_space_byte(byte: u8) -> bool {
-    is_xml_space(char::from(byte))
 }
 
 /// Whether there is nothing but white space.
 pub(super) fn is_space(text: &str) -> bool {
-    text.bytes().all(is_space_byte)
+    text.bytes().all(|byte| is_xml_space(char::from(byte)))
 }
 
 /// Appends a piece of text; the first piece, mostly the only one, is not copied.
@@ -85,6 +84,7 @@ pub(super) fn trim_str(text: &str) -> &str {
 }
 
 /// Takes the white space off both ends, and does not copy the value if there is none.
+#[inline]
 pub(super) fn trim(value: Cow<'_, str>) -> Cow<'_, str> {
     match value {
         Cow::Borrowed(text) => Cow::Borrowed(trim_str(text)),

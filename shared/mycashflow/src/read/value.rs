@@ -1,105 +1,143 @@
 //! The values in the text of elements and attributes.
 
-use std::sync::LazyLock;
+use std::fmt;
 
+use jiff::Timestamp;
 use jiff::civil::DateTime;
-use jiff::tz::{AmbiguousOffset, TimeZone};
-use jiff::{Timestamp, tz};
-use rust_decimal::Decimal;
+use jiff::tz::AmbiguousOffset;
+use thiserror::Error;
 
-/// A decimal number, exactly as written: digits, with a point and more digits if need be. No exponent, no grouping.
-pub(super) fn decimal(text: &str) -> Result<Decimal, String> {
-    if let Some(number) = short_decimal(text) {
-        return Ok(number);
-    }
-    let unsigned = text.strip_prefix('-').unwrap_or(text);
-    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, "0"));
-    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-    if !digits(whole) || !digits(fraction) {
-        let comma = if text.contains(',') { " (it has a comma)" } else { "" };
-        return Err(format!("not a decimal number such as 82.6446{comma}, but {}", shape(text)));
-    }
-    Decimal::from_str_exact(text).map_err(|_| format!("more than 28 digits, in {}", shape(text)))
+use crate::decimal::{Decimal, DecimalError};
+use crate::shop::time_zone;
+
+/// Why a text is not the value that is expected of it. Says nothing of the text but its length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum ValueFault {
+    /// Not a decimal number, or not one of this length.
+    #[error("{error}, but {length}")]
+    Decimal {
+        /// What it is instead.
+        error: DecimalError,
+        /// How long it is.
+        length: Characters,
+    },
+    /// Not a whole number within its bounds.
+    #[error("not a whole number of up to {bits} bits, but {length}")]
+    Whole {
+        /// The bounds.
+        bits: usize,
+        /// How long it is.
+        length: Characters,
+    },
+    /// Neither of the two.
+    #[error("neither true nor false, but {length}")]
+    Boolean {
+        /// How long it is.
+        length: Characters,
+    },
+    /// A number of seconds beyond what a calendar has.
+    #[error("not within the years -9999 to 9999")]
+    Instant,
 }
 
-/// A decimal number without a sign, of so few digits that they fit into 64 bits: what nearly every amount is.
-fn short_decimal(text: &str) -> Option<Decimal> {
-    if text.len() > 18 {
-        return None;
+/// The length of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Characters(pub usize);
+
+impl Characters {
+    fn of(text: &str) -> Self {
+        Self(text.chars().count())
     }
-    let mut digits = 0;
-    let mut point = None;
-    for (at, byte) in text.bytes().enumerate() {
-        match byte {
-            b'0'..=b'9' => digits = digits * 10 + i64::from(byte - b'0'),
-            b'.' if point.is_none() => point = Some(at),
-            _ => return None,
-        }
+}
+
+impl fmt::Display for Characters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} character{}", self.0, if self.0 == 1 { "" } else { "s" })
     }
-    let scale = match point {
-        None if text.is_empty() => return None,
-        None => 0,
-        Some(at) if at == 0 || at + 1 == text.len() => return None,
-        Some(at) => text.len() - at - 1,
-    };
-    Some(Decimal::new(digits, u32::try_from(scale).ok()?))
+}
+
+/// A decimal number, exactly as written.
+pub(super) fn decimal(text: &str) -> Result<Decimal, ValueFault> {
+    text.parse().map_err(|error| ValueFault::Decimal { error, length: Characters::of(text) })
 }
 
 /// A whole number within the bounds of `T`.
-pub(super) fn whole<T: std::str::FromStr>(text: &str) -> Result<T, String> {
-    let not_whole = || format!("not a whole number of up to {} bits, but {}", size_of::<T>() * 8, shape(text));
+pub(super) fn whole<T: std::str::FromStr>(text: &str) -> Result<T, ValueFault> {
+    let not_whole = || ValueFault::Whole { bits: size_of::<T>() * 8, length: Characters::of(text) };
     if text.starts_with('+') { Err(not_whole()) } else { text.parse().map_err(|_| not_whole()) }
 }
 
+/// An instant in Unix seconds.
+pub(super) fn instant(text: &str) -> Result<Timestamp, ValueFault> {
+    Timestamp::from_second(whole(text)?).map_err(|_| ValueFault::Instant)
+}
+
 /// `true` or `false`; 1 and 0 mean the same.
-pub(super) fn boolean(text: &str) -> Result<bool, String> {
+pub(super) fn boolean(text: &str) -> Result<bool, ValueFault> {
     match text {
         "true" | "1" => Ok(true),
         "false" | "0" => Ok(false),
         _ if text.eq_ignore_ascii_case("true") => Ok(true),
         _ if text.eq_ignore_ascii_case("false") => Ok(false),
-        _ => Err(format!("neither true nor false, but {}", shape(text))),
+        _ => Err(ValueFault::Boolean { length: Characters::of(text) }),
     }
 }
 
-/// What may be said of a bad value in a message: its length.
-fn shape(text: &str) -> String {
-    match text.chars().count() {
-        1 => "1 character".to_owned(),
-        count => format!("{count} characters"),
-    }
+/// What is odd about a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub(super) enum TimeWarning {
+    #[error("the text is not a local time such as 2012-08-19 21:44:53")]
+    NotATime,
+    #[error("the text is not the timestamp's time in Europe/Helsinki, but {0:+} seconds away")]
+    NotTheLocalTime(i64),
+    #[error("the text is not the timestamp's time, but {0:+} seconds away")]
+    NotTheTime(i64),
+    #[error("no timestamp, and the local time occurred twice: the earlier is taken")]
+    Twice,
+    #[error("no timestamp, and the local time never occurred: an hour is skipped")]
+    Never,
 }
 
-/// The shop's time zone. `None` only if the bundled time zone data base lacked it.
-static HELSINKI: LazyLock<Option<TimeZone>> = LazyLock::new(|| tz::db().get("Europe/Helsinki").ok());
-
-/// What is odd about a local time, if anything, and the instant it means.
-pub(super) type Checked = (Option<Timestamp>, Option<String>);
-
-/// Compares the shop's local time with the instant that came with it.
+/// Compares the text of a time with the instant that came with it.
 ///
 /// The instant is turned into local time, not the other way round: so an hour that the autumn night has twice matches
 /// both of its instants, and an hour that the spring night skips matches none.
-pub(super) fn check_local_time(instant: Timestamp, local: &str) -> Option<String> {
-    let zone = HELSINKI.as_ref()?;
-    let Ok(local) = local.parse::<DateTime>() else { return Some(NOT_A_LOCAL_TIME.to_owned()) };
-    let expected = zone.to_datetime(instant);
-    let difference = local.duration_since(expected).as_secs();
-    (difference != 0)
-        .then(|| format!("the text is not the timestamp's time in Europe/Helsinki, but {difference:+} seconds away"))
+pub(super) fn check_time(instant: Timestamp, text: &str) -> Option<TimeWarning> {
+    if let Some(told) = time_with_offset(text) {
+        let difference = told.duration_since(instant).as_secs();
+        return (difference != 0).then_some(TimeWarning::NotTheTime(difference));
+    }
+    let Ok(local) = text.parse::<DateTime>() else { return Some(TimeWarning::NotATime) };
+    let difference = local.duration_since(time_zone().to_datetime(instant)).as_secs();
+    (difference != 0).then_some(TimeWarning::NotTheLocalTime(difference))
 }
 
-/// The instant of a local time without a timestamp. Of the two that an hour of the autumn night can mean, the earlier.
-pub(super) fn instant_of_local_time(local: &str) -> Checked {
-    let Some(zone) = HELSINKI.as_ref() else { return (None, None) };
-    let Ok(local) = local.parse::<DateTime>() else { return (None, Some(NOT_A_LOCAL_TIME.to_owned())) };
-    let ambiguous = zone.to_ambiguous_timestamp(local);
+/// The instant of a time without a timestamp: by its offset, or else as the shop's local time. Of the two that an hour
+/// of the autumn night can mean, the earlier.
+pub(super) fn instant_of_time(text: &str) -> (Option<Timestamp>, Option<TimeWarning>) {
+    if let Some(told) = time_with_offset(text) {
+        return (Some(told), None);
+    }
+    let Ok(local) = text.parse::<DateTime>() else { return (None, Some(TimeWarning::NotATime)) };
+    let ambiguous = time_zone().to_ambiguous_timestamp(local);
     let warning = match ambiguous.offset() {
         AmbiguousOffset::Unambiguous { .. } => None,
-        AmbiguousOffset::Fold { .. } => Some("no timestamp, and the local time occurred twice: the earlier is taken"),
-        AmbiguousOffset::Gap { .. } => Some("no timestamp, and the local time never occurred: an hour is skipped"),
+        AmbiguousOffset::Fold { .. } => Some(TimeWarning::Twice),
+        AmbiguousOffset::Gap { .. } => Some(TimeWarning::Never),
     };
-    (ambiguous.compatible().ok(), warning.map(str::to_owned))
+    (ambiguous.compatible().ok(), warning)
 }
 
-const NOT_A_LOCAL_TIME: &str = "the text is not a local time such as 2012-08-19 21:44:53";
+/// The instant of a time that says how far it is from UTC: `2026-07-01T10:00:00+03:00`, `2026-07-01 10:00:00-0500`,
+/// `2026-07-01T10:00:00Z`. Before the offset there may be a space, and `UTC` or `GMT` for the `Z`, as PHP has them.
+fn time_with_offset(text: &str) -> Option<Timestamp> {
+    if let Ok(instant) = text.parse() {
+        return Some(instant);
+    }
+    let (time, offset) = text.rsplit_once(' ')?;
+    match offset {
+        "Z" | "UTC" | "GMT" => format!("{time}Z").parse().ok(),
+        _ if offset.starts_with(['+', '-']) => format!("{time}{offset}").parse().ok(),
+        _ => None,
+    }
+}

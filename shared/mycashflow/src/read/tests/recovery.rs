@@ -4,18 +4,22 @@ use insta::assert_snapshot;
 
 use super::*;
 
+fn text_of<'p>(page: &'p Page, entry: &'p Entry) -> &'p str {
+    std::str::from_utf8(page.slice(entry)).unwrap()
+}
+
 #[test]
 fn one_bad_value_spoils_one_order() {
     let page = read(
-        "<Orders>\n<Order id='1'/>\n<Order id='2'>\n<OrderedAt timestamp='5'/><ShippingWeight>x</ShippingWeight><Comments><![CDATA[</Order>]]></Comments></Order>\n<Order id='3'/></Orders>",
+        "<Orders>\n<Order id='1'/>\n<Order id='2'>\n<OrderedAt timestamp='5'/><Products><Product><Total>x</Total></Product></Products><Comments><![CDATA[</Order>]]></Comments></Order>\n<Order id='3'/></Orders>",
     );
     assert_eq!(page.entries.iter().map(|entry| entry.id).collect::<Vec<_>>(), [Some(1), Some(2), Some(3)]);
     assert!(page.entries[0].order.is_ok() && page.entries[2].order.is_ok());
     let bad = &page.entries[1];
     assert_eq!(bad.ordered_at, Some(5));
-    assert!(page.slice(bad).starts_with("<Order id='2'>") && page.slice(bad).ends_with("]]></Comments></Order>"));
+    assert!(page.slice(bad).starts_with(b"<Order id='2'>") && page.slice(bad).ends_with(b"]]></Comments></Order>"));
     let error = bad.order.as_ref().unwrap_err();
-    assert_eq!((error.path.as_str(), error.line), ("Order/ShippingWeight", 4));
+    assert_eq!((error.path.as_str(), error.line), ("Order/Products/Product[1]/Total", 4));
 }
 
 #[test]
@@ -43,14 +47,14 @@ fn broken_xml_spoils_one_order() {
         let found: Vec<_> = page.entries.iter().map(|entry| (entry.id.unwrap(), entry.order.is_ok())).collect();
         assert_eq!(found, [(1, true), (2, false), (3, true), (4, true)], "{inside}");
         assert_eq!(page.entries[1].ordered_at, Some(5));
-        assert!(page.slice(&page.entries[1]).ends_with(&format!("{inside}</Order>")), "{inside}");
+        assert!(page.slice(&page.entries[1]).ends_with(format!("{inside}</Order>").as_bytes()), "{inside}");
     }
 }
 
 #[test]
 fn an_order_without_its_end_tag_spoils_no_other() {
     let page = read("<Orders><Order id='1'><A>x</A><Order id='2'></Order><Order id='3'><City></Orders>");
-    let found: Vec<_> = page.entries.iter().map(|entry| (page.slice(entry), entry.order.is_ok())).collect();
+    let found: Vec<_> = page.entries.iter().map(|entry| (text_of(&page, entry), entry.order.is_ok())).collect();
     let expected =
         [("<Order id='1'><A>x</A>", false), ("<Order id='2'></Order>", true), ("<Order id='3'><City>", false)];
     assert_eq!(found, expected);
@@ -62,7 +66,7 @@ fn a_broken_start_tag_spoils_one_order() {
         ["<Order id='2' a=\"></Order>", "<Order id='2' a></Order>", "<Order id='2' a=\"/>", "<Order ''></Order>"]
     {
         let page = read(format!("<Orders><Order id='1'/>{broken}<Order id='3'/><Order id=\"4\"/></Orders>"));
-        let found: Vec<_> = page.entries.iter().map(|entry| (page.slice(entry), entry.order.is_ok())).collect();
+        let found: Vec<_> = page.entries.iter().map(|entry| (text_of(&page, entry), entry.order.is_ok())).collect();
         let expected =
             [("<Order id='1'/>", true), (broken, false), ("<Order id='3'/>", true), ("<Order id=\"4\"/>", true)];
         assert_eq!(found, expected);
