@@ -8,7 +8,7 @@
 use connections::OrderIs;
 use jiff::SignedDuration;
 use ledger::{Begun, Claim, ContentHash, Settled};
-use mycashflow::{ClientError, Line, LineKind, Order};
+use mycashflow::{ClientError, Decimal, Line, LineKind, Order};
 use serde::{Deserialize, Serialize};
 
 use crate::act::{Actor, Attempted, Doubt, ledger_fails, refusal};
@@ -211,7 +211,7 @@ pub(crate) fn is_delivered(order: &Order) -> bool {
 /// Whether a line is of goods that are sent: a fee and a coupon are not, and neither is what was returned.
 fn is_goods(line: &Line) -> bool {
     line.kind == LineKind::Product
-        && line.quantity.is_none_or(|quantity| quantity.is_sign_positive() && !quantity.is_zero())
+        && line.quantity.as_ref().is_none_or(Decimal::is_positive)
 }
 
 /// Whether an order has a number of its own that is not its id.

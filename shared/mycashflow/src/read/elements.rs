@@ -209,11 +209,7 @@ impl<'a> Source<'a> {
         names: [&str; N],
         rest: &mut Rest,
     ) -> Result<[Value<'t>; N], Stopped> {
-        if tag.has_attributes() {
-            self.some_attributes(tag, tag.name(), names, rest)
-        } else {
-            Ok([const { None }; N])
-        }
+        if tag.has_attributes() { self.some_attributes(tag, tag.name(), names, rest) } else { Ok([const { None }; N]) }
     }
 
     fn some_attributes<'t, const N: usize>(

@@ -75,12 +75,7 @@ fn has_method(Shipment { name, shipping_method_id, pickup_point_code, .. }: &Shi
     name.is_some() || shipping_method_id.is_some() || pickup_point_code.is_some()
 }
 
-fn ordered_at<'a>(
-    source: &mut Source<'a>,
-    tag: &Tag<'a>,
-    order: &mut Order,
-    rest: &mut Rest,
-) -> Result<(), Stopped> {
+fn ordered_at<'a>(source: &mut Source<'a>, tag: &Tag<'a>, order: &mut Order, rest: &mut Rest) -> Result<(), Stopped> {
     if order.created_at.is_some() || order.created_at_local.is_some() || rest.keeps(tag.name()) {
         return source.repeated(tag, tag.name(), rest);
     }
@@ -115,12 +110,7 @@ fn comments<'a>(
     Ok(())
 }
 
-fn documents<'a>(
-    source: &mut Source<'a>,
-    tag: &Tag<'a>,
-    order: &mut Order,
-    rest: &mut Rest,
-) -> Result<(), Stopped> {
+fn documents<'a>(source: &mut Source<'a>, tag: &Tag<'a>, order: &mut Order, rest: &mut Rest) -> Result<(), Stopped> {
     if order.receipt_url.is_some()
         || order.dispatch_note_url.is_some()
         || order.invoice_url.is_some()
@@ -205,12 +195,7 @@ fn address<'a>(
     Ok(())
 }
 
-fn products<'a>(
-    source: &mut Source<'a>,
-    tag: &Tag<'a>,
-    lines: &mut Vec<Line>,
-    rest: &mut Rest,
-) -> Result<(), Stopped> {
+fn products<'a>(source: &mut Source<'a>, tag: &Tag<'a>, lines: &mut Vec<Line>, rest: &mut Rest) -> Result<(), Stopped> {
     source.enter("Products", 0);
     let [] = source.attributes(tag, [], rest)?;
     rest.prefix = "Products/";
@@ -244,7 +229,9 @@ fn line<'a>(source: &mut Source<'a>, tag: &Tag<'a>, line: &mut Line) -> Result<(
         match child.name() {
             "ProductID" => product_id(source, &child, line, &mut rest)?,
             "ProductName" => text(source, &child, &mut line.product_name, &mut rest)?,
-            "Variation" if line.variation_name.is_none() && line.variation_id.is_none() && !rest.keeps(child.name()) => {
+            "Variation"
+                if line.variation_name.is_none() && line.variation_id.is_none() && !rest.keeps(child.name()) =>
+            {
                 let (name, [id]) = source.leaf(&child, ["id"], &mut rest)?;
                 line.variation_name = owned(name);
                 line.variation_id = owned(id);
@@ -346,12 +333,7 @@ fn categories<'a>(
 }
 
 #[inline]
-fn text<'a>(
-    source: &mut Source<'a>,
-    tag: &Tag<'a>,
-    slot: &mut Option<Text>,
-    rest: &mut Rest,
-) -> Result<(), Stopped> {
+fn text<'a>(source: &mut Source<'a>, tag: &Tag<'a>, slot: &mut Option<Text>, rest: &mut Rest) -> Result<(), Stopped> {
     text_as(source, tag, tag.name(), slot, rest)
 }
 

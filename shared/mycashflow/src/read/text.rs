@@ -10,7 +10,11 @@ use crate::order::Text;
 
 /// The value of an attribute, normalised as XML asks for. A known name need not be looked at again.
 #[inline]
-pub(super) fn attribute_value<'a>(attribute: &Attribute<'a>, name: &str, is_known: bool) -> Result<Cow<'a, str>, Reason> {
+pub(super) fn attribute_value<'a>(
+    attribute: &Attribute<'a>,
+    name: &str,
+    is_known: bool,
+) -> Result<Cow<'a, str>, Reason> {
     if !(is_known || is_name(name)) || attribute.value.as_bytes().contains(&b'<') {
         return Err(Reason::BadAttribute);
     }

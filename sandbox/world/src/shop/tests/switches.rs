@@ -153,7 +153,8 @@ fn a_document_may_begin_and_be_encoded_otherwise() {
 #[test]
 fn values_may_be_written_as_php_writes_them() {
     let mut shop = with(|config| (config.exponents, config.odd_side_fields, config.offset_times) = (true, true, true));
-    let line = mycashflow::Line { total: Some(rust_decimal::Decimal::new(-125, 3).into()), ..mycashflow::Line::default() };
+    let line =
+        mycashflow::Line { total: Some(rust_decimal::Decimal::new(-125, 3).into()), ..mycashflow::Line::default() };
     shop.add_order(at(1_345_401_893), Order { products: vec![line], ..Order::default() }, Via::Api);
     let written = text(&get(&mut shop, 1_345_401_900, "get?order=1"));
     for element in [
