@@ -46,7 +46,7 @@ pub const PAGE_SIZE: usize = 100;
 /// let query = format!("order={id}&key=k");
 /// let request = ShopRequest { method: "GET", path: "/webhooks/get", query: &query, content_type: None, body: b"" };
 /// let answer = shop.handle(now, &request);
-/// let page = mycashflow::read_page(&answer.body, answer.content_type.as_deref(), &mycashflow::Limits::default())?;
+/// let page = mycashflow::read_page(&answer.body, Some(answer.content_type), &mycashflow::Limits::default())?;
 /// assert_eq!(page.entries[0].id, Some(id));
 /// assert_eq!(shop.take_outbox()[0].order, id);
 /// # Ok::<(), Box<dyn std::error::Error>>(())

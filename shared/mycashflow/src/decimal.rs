@@ -51,10 +51,10 @@ impl Decimal {
         &self.0
     }
 
-    /// Whether the number is above zero.
+    /// Whether the number is more than zero.
     #[must_use]
     pub fn is_positive(&self) -> bool {
-        !self.0.starts_with('-') && self.0.bytes().any(|byte| (b'1'..=b'9').contains(&byte))
+        !self.0.starts_with('-') && self.0.contains(|c: char| matches!(c, '1'..='9'))
     }
 }
 
@@ -260,6 +260,13 @@ mod tests {
         }
         assert_eq!(read("1,5"), Err(DecimalError::Malformed { has_comma: true }));
         assert_eq!(read("1,5e3"), Err(DecimalError::Malformed { has_comma: true }));
+    }
+
+    #[test]
+    fn a_positive_number_is_more_than_zero() {
+        let is_positive = |text: &str| text.parse::<Decimal>().unwrap().is_positive();
+        assert!(["1", "0.001", "1E-20"].into_iter().all(is_positive));
+        assert!(!["0", "0.00", "-0", "-1", "-1E-20"].into_iter().any(is_positive));
     }
 
     #[test]
