@@ -5,8 +5,7 @@ use std::collections::HashSet;
 use futures_util::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use ledger::{
-    Appended, Connection, ContentHash, DocumentKey, Evidence, Head, Ledger, LedgerError, NewQuarantined, NewRevision,
-    Source,
+    Connection, ContentHash, DocumentKey, Evidence, Head, Ledger, LedgerError, NewQuarantined, NewRevision, Source,
 };
 use mycashflow::{Order, Page};
 
@@ -35,21 +34,29 @@ struct Copy<'p> {
     hash: ContentHash,
 }
 
+/// What became of a page's orders that need another look.
+#[derive(Debug, Default)]
+pub(crate) struct Appended {
+    /// Of these the ledger has a newer state than the page showed.
+    pub(crate) stale: Vec<u64>,
+    /// Of these, which the ledger knew, the page showed another state, and that is the last revision now.
+    pub(crate) changed: Vec<u64>,
+}
+
 /// What became of a copy.
 enum Written {
-    Appended(Appended),
+    Recorded(ledger::Appended),
     Quarantined { new: bool },
 }
 
 impl Appending<'_> {
-    /// Appends every order of a page, oldest first, and quarantines what cannot be read. Answers which orders were stale:
-    /// of each of the others the ledger now has what the page shows.
+    /// Appends every order of a page, oldest first, and quarantines what cannot be read.
     pub(crate) async fn append(
         &self,
         page: &Page,
         observed_at: Timestamp,
         report: &mut ShopReport,
-    ) -> Result<Vec<u64>, LedgerError> {
+    ) -> Result<Appended, LedgerError> {
         report.orders += page.entries.len() as u64;
         report.highest_order = page.entries.iter().filter_map(|entry| entry.id).max().max(report.highest_order);
         let mut copies = Vec::with_capacity(page.entries.len());
@@ -80,7 +87,7 @@ impl Appending<'_> {
                 let known = heads.contains_key(&copy.document);
                 report.note_difference(Difference { order: copy.order.id, known });
             }
-            return Ok(Vec::new());
+            return Ok(Appended::default());
         }
         let written: Vec<(u64, Result<Written, LedgerError>)> = futures_util::stream::iter(new)
             .map(async |copy| (copy.order.id, self.write(copy, heads.get(&copy.document), observed_at).await))
@@ -113,7 +120,7 @@ impl Appending<'_> {
             now: (self.clock)(),
         };
         match self.ledger.append_after(head, &new).await {
-            Ok(appended) => Ok(Written::Appended(appended)),
+            Ok(appended) => Ok(Written::Recorded(appended)),
             // An order too large for an item is kept as far as it goes, under a reason that says so.
             Err(error @ LedgerError::TooLarge { .. }) => {
                 let new = self.keep(copy.slice, Some(copy.order.id), &error.to_string()).await?;
@@ -141,22 +148,26 @@ impl Appending<'_> {
     }
 }
 
-/// Counts what was written, and answers which orders were stale.
-fn count(written: Vec<(u64, Result<Written, LedgerError>)>, report: &mut ShopReport) -> Result<Vec<u64>, LedgerError> {
-    let mut stale = Vec::new();
+/// Counts what was written.
+fn count(written: Vec<(u64, Result<Written, LedgerError>)>, report: &mut ShopReport) -> Result<Appended, LedgerError> {
+    use ledger::Appended as A;
+    let mut appended = Appended::default();
     let mut failed = None;
     for (order, result) in written {
         match result {
-            Ok(Written::Appended(Appended::Recorded { revision: 1 })) => report.new += 1,
-            Ok(Written::Appended(Appended::Recorded { .. })) => report.updated += 1,
-            Ok(Written::Appended(Appended::Duplicate { .. })) => report.unchanged += 1,
+            Ok(Written::Recorded(A::Recorded { revision: 1 })) => report.new += 1,
+            Ok(Written::Recorded(A::Recorded { .. })) => {
+                report.updated += 1;
+                appended.changed.push(order);
+            }
+            Ok(Written::Recorded(A::Duplicate { .. })) => report.unchanged += 1,
             Ok(Written::Quarantined { new }) => report.quarantined += u64::from(new),
-            Ok(Written::Appended(Appended::Stale { .. })) => {
+            Ok(Written::Recorded(A::Stale { .. })) => {
                 report.stale += 1;
-                stale.push(order);
+                appended.stale.push(order);
             }
             Err(error) => failed = Some(error),
         }
     }
-    failed.map_or(Ok(stale), Err)
+    failed.map_or(Ok(appended), Err)
 }

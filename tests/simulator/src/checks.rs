@@ -73,9 +73,9 @@ fn cursors_pass_no_hole(world: &World, run: &str, state: &ShopState) {
         for (stream, second) in [(Stream::Created, Some(known.created)), (Stream::Updated, known.updated)] {
             let Some(second) = second.filter(|second| passed(stream, *second)) else { continue };
             if is_kept(stream, head, known)
-                || is_owed(state, stream, *order, second)
+                || is_owed(state, stream, *order, known, second)
                 // An order that the ledger has never seen is owed whole by the window that hides its creation.
-                || (head.is_none() && is_owed(state, Stream::Created, *order, known.created))
+                || (head.is_none() && is_owed(state, Stream::Created, *order, known, known.created))
                 || quarantined.get_or_insert_with(|| Quarantine::of(world)).holds(*order)
             {
                 continue;
@@ -94,11 +94,14 @@ fn is_kept(stream: Stream, head: Option<&Head>, known: &Known) -> bool {
     }
 }
 
-fn is_owed(state: &ShopState, stream: Stream, order: u64, second: i64) -> bool {
+fn is_owed(state: &ShopState, stream: Stream, order: u64, known: &Known, second: i64) -> bool {
     state.refreshes.iter().any(|(marked, _)| *marked == order)
         || state.gaps.iter().any(|gap| match gap.kind {
             GapKind::Order { order: owed } => owed == order,
-            GapKind::Window { stream: of, from, until, .. } => of == stream && (from..=until).contains(&second),
+            GapKind::Window { stream: of, from, until, .. } | GapKind::Unshown { stream: of, from, until, .. } => {
+                of == stream && (from..=until).contains(&second)
+            }
+            GapKind::Listing { from, .. } => stream == Stream::Updated && from <= known.created,
             GapKind::Numbers { stream: Stream::Created, second: of, .. } => stream == Stream::Created && of == second,
             GapKind::Numbers { stream: Stream::Updated, next, last, .. } => {
                 stream == Stream::Updated && next <= order && last.is_none_or(|last| order <= last)
@@ -138,7 +141,7 @@ fn the_last_revision_is_the_shops_state(
     let hidden = !chronicle.poisoned.is_empty()
         && streams
             .into_iter()
-            .any(|(stream, second)| second.is_some_and(|second| is_owed(state, stream, order, second)));
+            .any(|(stream, second)| second.is_some_and(|second| is_owed(state, stream, order, known, second)));
     if !unreadable && !hidden {
         let count = revisions.len();
         world.violation(format!("order {order}: the last of its {count} revisions is not the shop's state"));
@@ -198,7 +201,7 @@ fn is_justified(chronicle: &Chronicle, gap: &Gap) -> bool {
     let poisoned = || chronicle.poisoned.iter().filter_map(|order| chronicle.orders.get(order));
     match gap.kind {
         GapKind::Order { order } => chronicle.poisoned.contains(&order),
-        GapKind::Numbers { .. } => false,
+        GapKind::Numbers { .. } | GapKind::Listing { .. } | GapKind::Unshown { .. } => false,
         // Every question from before a poisoned order fails that holds it, however much lies between.
         GapKind::Window { stream: Stream::Created, from, .. } => poisoned().any(|known| known.created >= from),
         GapKind::Window { stream: Stream::Updated, from, .. } => {
