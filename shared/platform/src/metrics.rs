@@ -54,7 +54,7 @@ impl Function {
             Self::MycashflowOrder => &[Received, Recorded, Duplicate, Stale, Rejected, Quarantined],
             Self::ManuListener => &[Received, Recorded, Duplicate, Rejected, Quarantined],
             Self::ChangesPoller => {
-                &[PollRuns, PollFailures, Polled, Recorded, Stale, Quarantined, LagSeconds, GapsOpen]
+                &[PollRuns, PollFailures, Polled, Recorded, Stale, Quarantined, LagSeconds, GapsOpen, ShopClockOff]
             }
             Self::EventRelay => &[Published, DeadLettered],
             Self::ShopActions => &[ActionsDone, ActionsRefused, ActionsDelayed],
@@ -87,6 +87,8 @@ pub enum Metric {
     LagSeconds,
     /// Gaps of a shop that are open at the end of a run.
     GapsOpen,
+    /// Runs of the scheduled poll in which a shop's clock was too far from ours to count.
+    ShopClockOff,
     /// Events that the bus has taken.
     Published,
     /// Revisions that cannot be published.
@@ -114,6 +116,7 @@ impl Metric {
             Self::Polled => "Polled",
             Self::LagSeconds => "LagSeconds",
             Self::GapsOpen => "GapsOpen",
+            Self::ShopClockOff => "ShopClockOff",
             Self::Published => "Published",
             Self::DeadLettered => "DeadLettered",
             Self::ActionsDone => "ActionsDone",
