@@ -1,4 +1,4 @@
-"""What the parts about functions share: building them, the make-believe cloud, and AWS's runtime interface emulator."""
+"""What the parts about functions share: building them, the cloud of this machine, and AWS's runtime interface emulator."""
 
 import http.client
 import json
@@ -33,8 +33,9 @@ def build() -> None:
         raise SystemExit("the runtime interface emulator that comes with SAM is used as it is for x86-64 only")
     run(ROOT / "tools/install")
     run(PEERS / "install")
-    packages = [argument for name in [*FUNCTIONS, "bench-empty", "bench-cloud"] for argument in ("--package", name)]
-    run("cargo", "build", "--release", "--locked", "--quiet", *packages, cwd=ROOT)
+    names = [*FUNCTIONS, "bench-empty", "bench", "sandbox"]
+    packages = [argument for name in names for argument in ("--package", f"tilaussilta-{name}")]
+    run("cargo", "build", "--release", "--locked", "--quiet", "--bins", *packages, cwd=ROOT)
     bundle = ["--bundle", "--minify", "--platform=node", "--target=node20", "--format=cjs", "--log-level=warning"]
     outfile = f"--outfile={PEERS / 'node_modules/listener.cjs'}"
     run(PEERS / "node_modules/.bin/esbuild", PEERS / "node/listener.mjs", *bundle, outfile)
@@ -60,7 +61,7 @@ def free_ports() -> tuple[int, int]:
 
 
 class Cloud:
-    """A running bench-cloud: its address, its files, and the environment of a function that uses it."""
+    """A running `sandbox serve` without functions: its address, its files, and the environment of a function that uses it."""
 
     def __init__(self, folder: Path, process: subprocess.Popen) -> None:
         assert process.stdout is not None
@@ -111,10 +112,11 @@ class Cloud:
 
 @contextmanager
 def cloud(*options: str) -> Iterator[Cloud]:
-    """Runs a make-believe cloud in a folder of its own."""
+    """Runs AWS and a shop on this machine, behind TLS, in a folder of its own. The shop is quiet: its last order is an hour old."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [bootstrap("bench-cloud"), "--folder", folder, *options]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        files = ["--connections", f"{folder}/connections.json", "--database", f"{folder}/table.db", "--tls", folder]
+        serve = [bootstrap("sandbox"), "serve", "--port", "0", "--without-functions", "--counted", "--seed-until", "60"]
+        with subprocess.Popen([*serve, *files, *options], stdout=subprocess.PIPE, text=True) as process:
             try:
                 yield Cloud(Path(folder), process)
             finally:

@@ -2,6 +2,7 @@
 
 pub(crate) mod demo;
 pub(crate) mod serve;
+mod shop_switches;
 pub(crate) mod sign;
 pub(crate) mod world;
 

@@ -20,7 +20,7 @@ use crate::functions::{FunctionsThread, InvokeError};
 use cloud::{Call, Cloud};
 use world::Vendors;
 use world::erp::{SignedMessage, made_up_document};
-use world::shop::{Breakage, Fault, Mail, MailKind, Shop, ShopResponse, Via};
+use world::shop::{Breakage, Fault, Hidden, Mail, MailKind, Shop, ShopResponse, Via};
 
 /// No request here is larger; the functions' own limits are lower.
 const MAX_REQUEST_BYTES: usize = 16 * 1024 * 1024;
@@ -33,13 +33,13 @@ pub struct Server {
     pub functions: Option<FunctionsThread>,
     /// The services of AWS, at `/`.
     pub cloud: Option<Cloud>,
-    /// The make-believe shops and ERPs.
+    /// The simulated shops and ERPs.
     pub world: Option<Vendors>,
-    /// Where the make-believe shops send their orders: the address of `mycashflow-order`.
+    /// Where the simulated shops send their orders: the address of `mycashflow-order`.
     pub orders_url: String,
-    /// Where the make-believe ERPs send their messages: the address of `manu-listener`.
+    /// Where the simulated ERPs send their messages: the address of `manu-listener`.
     pub messages_url: String,
-    /// The key that the make-believe shops put into the address of their orders.
+    /// The key that the simulated shops put into the address of their orders.
     pub push_keys: std::collections::BTreeMap<String, String>,
 }
 
@@ -101,7 +101,7 @@ impl Server {
         (StatusCode::NOT_FOUND, "nothing is served here\n").into_response()
     }
 
-    /// What people do in the make-believe world: order, change an order, act in the ERP.
+    /// What people do in the simulated world: order, change an order, act in the ERP.
     async fn control(&self, world: &Vendors, path: &str, query: &str, body: &[u8]) -> Response {
         let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
         let parameter = |name: &str| {
@@ -133,7 +133,9 @@ impl Server {
                         shop.fail_next(fault, times);
                         Json(json!({ "answers_that_will_fail": times })).into_response()
                     }
-                    _ => unknown("shop, or kind of fault: html, timeout, cut, empty, error, or a status such as 500"),
+                    _ => unknown(
+                        "shop, or kind of fault: html, timeout, cut, empty, empty-page, error, or a status such as 500",
+                    ),
                 }
             }
             ["erp", account, "log"] => match world.erp(account) {
@@ -222,6 +224,14 @@ fn change_order(shop: &mut Shop, now: Timestamp, id: u64, parameter: &dyn Fn(&st
             shop.unreadable(id, Breakage::Value);
             true
         }
+        (None, Some("bad-byte")) => {
+            shop.unreadable(id, Breakage::Byte);
+            true
+        }
+        (None, Some("hidden")) => {
+            shop.hide(id, Hidden::Everywhere);
+            true
+        }
         (None, Some("poison")) => {
             shop.poison(id);
             true
@@ -241,6 +251,7 @@ fn fault(kind: &str) -> Option<Fault> {
         "cut" => Some(Fault::Cut),
         "empty" => Some(Fault::Empty),
         "error" => Some(Fault::ErrorDocument),
+        "empty-page" => Some(Fault::EmptyPage),
         status => status.parse().ok().filter(|status| (400..600).contains(status)).map(Fault::Status),
     }
 }
@@ -268,7 +279,7 @@ fn http_client() -> reqwest::Result<reqwest::Client> {
     if let Some(client) = CLIENT.get() {
         return Ok(client.clone());
     }
-    // Not an error when somebody else in the process was first.
+    // Not an error when another caller in the process was first.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0);
     let client = builder.timeout(Duration::from_secs(30)).build()?;
@@ -302,7 +313,19 @@ async fn act_out(answer: ShopResponse) -> Response {
     if answer.fault == Some(Fault::Timeout) {
         std::future::pending::<()>().await;
     }
-    let date = httpdate::fmt_http_date(answer.date.into());
+    let mut headers = HeaderMap::new();
+    let retry_after = answer.retry_after.map(|after| after.as_secs().to_string());
+    let date = answer.date.map(|date| httpdate::fmt_http_date(date.into()));
+    let named = [
+        (header::CONTENT_TYPE, Some(answer.content_type.to_owned())),
+        (header::DATE, date),
+        (header::RETRY_AFTER, retry_after),
+    ];
+    for (name, value) in named {
+        if let Some(value) = value.and_then(|value| value.parse().ok()) {
+            headers.insert(name, value);
+        }
+    }
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let body = if answer.fault == Some(Fault::Cut) {
         let cut = std::io::Error::new(std::io::ErrorKind::ConnectionReset, "cut");
@@ -310,7 +333,7 @@ async fn act_out(answer: ShopResponse) -> Response {
     } else {
         AxumBody::from(answer.body)
     };
-    (status, [(header::CONTENT_TYPE, answer.content_type.to_owned()), (header::DATE, date)], body).into_response()
+    (status, headers, body).into_response()
 }
 
 fn log_entry(entry: &world::erp::LogEntry) -> Value {

@@ -1,12 +1,8 @@
 //! One action on one order, once.
 //!
 //! The record in the ledger is written before the shop is called and again after. Between the two lies the one moment at
-//! which nobody knows what happened: the answer is lost, or this function killed. Then a delivery is looked up in the
-//! shop before it is tried again; a comment cannot be looked up, so it is not tried again.
-//!
-//! Messages with different ids can want the same delivery. So each delivery also takes its order's own claim, and one
-//! waits until what another one sent has certainly arrived, or never will. The claim of an order that was delivered says so
-//! for a while, because the shop may show it late.
+//! which it is unknown what happened: the answer is lost, or this function killed. Then a delivery is looked up in the shop
+//! (see [`crate::deliver`]); a comment cannot be looked up. Neither is sent again.
 
 use std::time::Duration;
 
@@ -20,19 +16,14 @@ use mycashflow::{Answer, ClientError, Entry, Order, Page, ShopClient};
 use tokio::time::Instant;
 
 use crate::ActionsDeps;
+use crate::deliver::Wish;
 use crate::message::{Action, Message};
 use crate::report::Outcome;
 
-/// The status of an order that was delivered.
-const SHIPPED: &str = "Shipped";
 /// The content type of an order that was cut out of an answer.
 const SLICE_CONTENT_TYPE: &str = "application/xml; charset=utf-8";
 /// How long after the deadline of its requests a claim lasts: what was sent may still be on its way then.
 const CLAIM_MARGIN: SignedDuration = SignedDuration::from_secs(90);
-/// How long after a delivery its order counts as delivered, whatever the shop shows. After that the shop's word holds: a
-/// person may have opened the order again.
-const DELIVERED_FOR: SignedDuration = SignedDuration::from_mins(15);
-
 /// How often the shop is asked for an order within one invocation.
 const LOOK_ATTEMPTS: u32 = 2;
 /// How long each time.
@@ -45,14 +36,25 @@ pub(crate) struct Actor<'a> {
     pub(crate) connection: Connection,
     /// What the message names orders by. An id leads to the right order in any case.
     pub(crate) order_is: OrderIs,
+    /// What it means that the shop does not have an order.
+    pub(crate) missing: Missing,
     /// The name of this invocation and message: unlike any other's.
     pub(crate) owner: &'a str,
     pub(crate) deadline: Instant,
 }
 
+/// What it means that the shop does not have the order that a message names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// The message is wrong.
+    IsWrong,
+    /// The shop may show it later: a dispatch can be quicker than its order.
+    MayAppear,
+}
+
 /// Whether there is doubt that an action was done already.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Doubt {
+pub(crate) enum Doubt {
     No,
     Yes,
 }
@@ -82,7 +84,8 @@ impl Actor<'_> {
         };
         let outcome = match &message.action {
             Action::Deliver { send_email, tracking_code } => {
-                self.deliver_alone(&owner, order, *send_email, tracking_code.as_deref(), doubt).await
+                let wish = Wish { send_email: *send_email, tracking_code: tracking_code.as_deref() };
+                self.deliver(&claim, order, wish, doubt).await
             }
             Action::AddComment { message, public_message } => {
                 self.comment(order, message, *public_message, doubt).await
@@ -93,7 +96,7 @@ impl Actor<'_> {
         self.write_down(&claim, outcome, doubt).await
     }
 
-    async fn begin(&self, claim: &Claim<'_>) -> Result<Begun, LedgerError> {
+    pub(crate) async fn begin(&self, claim: &Claim<'_>) -> Result<Begun, LedgerError> {
         let now = self.now();
         let left =
             SignedDuration::try_from(self.deadline.saturating_duration_since(Instant::now())).unwrap_or_default();
@@ -101,7 +104,7 @@ impl Actor<'_> {
     }
 
     /// Takes back a claim on what was certainly not done, or is certainly over.
-    async fn release(&self, claim: &Claim<'_>) {
+    pub(crate) async fn release(&self, claim: &Claim<'_>) {
         if let Err(error) = self.deps.base.ledger.release_action(claim).await {
             tracing::warn!(%error, "a claim could not be released; it ends by its time");
         }
@@ -130,82 +133,8 @@ impl Actor<'_> {
         outcome
     }
 
-    /// Delivers under the order's own claim. Whether a message with another id delivers it at this moment, or sent a
-    /// request that may still arrive, cannot be seen in the shop.
-    async fn deliver_alone(
-        &self,
-        owner: &str,
-        order: u64,
-        send_email: bool,
-        tracking_code: Option<&str>,
-        doubt: Doubt,
-    ) -> Attempted {
-        // A message's own key ends in a number sign and the order, so none can be equal to this one.
-        let key = format!("deliver-lock#order/{order}");
-        let fingerprint = ContentHash::of(b"deliver-lock");
-        let lock = Claim { connection: &self.connection, key: &key, fingerprint, owner };
-        match self.begin(&lock).await {
-            // Whether somebody else was interrupted makes no difference: the order is looked at in any case.
-            Ok(Begun::First | Begun::Interrupted) => {}
-            Ok(Begun::Settled(_)) => {
-                let how = "it was delivered a moment ago: the shop was not called";
-                return Attempted::certain(Outcome::Done(how.to_owned()));
-            }
-            // It is never written with another fingerprint.
-            Ok(Begun::Running { .. } | Begun::Mismatch) => {
-                let reason = "another message delivers the order, or its answer may still be on its way";
-                return Attempted::certain(Outcome::Later(reason.to_owned()));
-            }
-            Err(error) => return Attempted::certain(ledger_fails(&error)),
-        }
-        let attempted = self.deliver(order, send_email, tracking_code, doubt).await;
-        match &attempted {
-            Attempted { may_have_happened: true, .. } => {}
-            Attempted { outcome: Outcome::Done(how), .. } => self.keep_delivered(&lock, how).await,
-            _ => self.release(&lock).await,
-        }
-        attempted
-    }
-
-    /// Lets an order's claim say that it is delivered.
-    async fn keep_delivered(&self, lock: &Claim<'_>, how: &str) {
-        let (settled, now) = (Settled::Done(how.to_owned()), self.now());
-        if let Err(error) = self.deps.base.ledger.settle_action_until(lock, &settled, now, now + DELIVERED_FOR).await {
-            tracing::warn!(%error, "a delivery could not be noted at its order; others wait until its claim ends");
-        }
-    }
-
-    /// Looks at the order first: it must exist, and one that is delivered is not delivered again, whoever did it. That
-    /// keeps the customer from a second mail after an answer was lost.
-    async fn deliver(&self, order: u64, send_email: bool, tracking_code: Option<&str>, doubt: Doubt) -> Attempted {
-        match self.look(order).await {
-            Err(outcome) => return Attempted::certain(outcome),
-            Ok(found) if self.order_is == OrderIs::Number && has_another_number(&found, order) => {
-                let reason =
-                    "the shop's order of this id has another order number, so it may not be the one that is meant";
-                return Attempted::certain(Outcome::Rejected(reason.to_owned()));
-            }
-            Ok(found) if found.status.as_deref() == Some(SHIPPED) => {
-                let how = match doubt {
-                    Doubt::Yes => "delivered, as the shop shows: the answer had been lost",
-                    Doubt::No => "it was delivered already: the shop was not called",
-                };
-                return Attempted::certain(Outcome::Done(how.to_owned()));
-            }
-            Ok(_) => {}
-        }
-        match self.patiently(|| self.client.deliver(order, send_email, tracking_code)).await {
-            Ok(()) => Attempted::certain(Outcome::Done("delivered".to_owned())),
-            Err(error) if error.may_have_arrived() => Attempted {
-                outcome: Outcome::Later(format!("{error}: the order is looked at before it is tried again")),
-                may_have_happened: true,
-            },
-            Err(error) => Attempted::certain(refusal(&error)),
-        }
-    }
-
     async fn comment(&self, order: u64, text: &str, public: bool, doubt: Doubt) -> Attempted {
-        const UNKNOWN: &str = "nobody knows whether the comment was added, and it is not added again by itself";
+        const UNKNOWN: &str = "it is unknown whether the comment was added, and it is not added again by itself";
         if doubt == Doubt::Yes {
             return Attempted::certain(Outcome::Unknown(format!("an earlier try ended without an answer: {UNKNOWN}")));
         }
@@ -217,7 +146,7 @@ impl Actor<'_> {
             Err(error) if error.may_have_arrived() => {
                 Attempted::certain(Outcome::Unknown(format!("{error}: {UNKNOWN}")))
             }
-            Err(error) => Attempted::certain(refusal(&error)),
+            Err(error) => Attempted::certain(refusal(&error, self.missing)),
         }
     }
 
@@ -228,20 +157,21 @@ impl Actor<'_> {
         }
         match self.patiently(|| self.client.send_again(order)).await {
             Ok(()) => Outcome::Done("the shop was asked to send it again".to_owned()),
+            Err(error @ ClientError::Unclear) => Outcome::Unknown(error.to_string()),
             Err(error) if error.may_have_arrived() => Outcome::Later(error.to_string()),
-            Err(error) => refusal(&error),
+            Err(error) => refusal(&error, self.missing),
         }
     }
 
     async fn refresh(&self, order: u64) -> Outcome {
         let answer = match self.ask(order).await {
             Ok(answer) => answer,
-            Err(error) => return refusal(&error),
+            Err(error) => return refusal(&error, self.missing),
         };
         // The answer shows the order as it was at some moment since it was asked for.
         let elapsed = SignedDuration::try_from(answer.elapsed).unwrap_or_default();
         let observed_at = self.now() - elapsed;
-        let Some(entry) = entry_of(&answer.page, order) else { return no_such_order() };
+        let Some(entry) = entry_of(&answer.page, order) else { return no_such_order(self.missing) };
         match self.record(&answer.page, entry, order, observed_at).await {
             Ok(how) => Outcome::Done(how),
             Err(error) => ledger_fails(&error),
@@ -284,12 +214,12 @@ impl Actor<'_> {
     }
 
     /// Asks the shop for an order.
-    async fn look(&self, order: u64) -> Result<Order, Outcome> {
-        let answer = self.ask(order).await.map_err(|error| refusal(&error))?;
+    pub(crate) async fn look(&self, order: u64) -> Result<Order, Outcome> {
+        let answer = self.ask(order).await.map_err(|error| refusal(&error, self.missing))?;
         match entry_of(&answer.page, order).map(|entry| entry.order.clone()) {
             Some(Ok(order)) => Ok(order),
             Some(Err(error)) => Err(Outcome::Rejected(format!("the order cannot be read: {error}"))),
-            None => Err(no_such_order()),
+            None => Err(no_such_order(self.missing)),
         }
     }
 
@@ -300,7 +230,7 @@ impl Actor<'_> {
     }
 
     /// Sends a request until it has certainly arrived, or may have: only what certainly did not arrive is sent again.
-    async fn patiently<F>(&self, mut send: impl FnMut() -> F) -> Result<(), ClientError>
+    pub(crate) async fn patiently<F>(&self, mut send: impl FnMut() -> F) -> Result<(), ClientError>
     where
         F: Future<Output = Result<(), ClientError>>,
     {
@@ -308,6 +238,8 @@ impl Actor<'_> {
         let mut longest = policy.base_delay;
         for _ in 1..policy.attempts.max(1) {
             match send().await {
+                // The client waits by itself where there is time to.
+                Err(error @ ClientError::Busy { .. }) => return Err(error),
                 Err(error) if error.is_transient() && !error.may_have_arrived() => {
                     let pause = longest.mul_f64(fastrand::f64());
                     if self.deadline.saturating_duration_since(Instant::now()) <= pause {
@@ -322,19 +254,19 @@ impl Actor<'_> {
         send().await
     }
 
-    fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         (self.deps.base.clock)()
     }
 }
 
 /// What came of an action, and whether the shop may have done it nonetheless.
-struct Attempted {
-    outcome: Outcome,
-    may_have_happened: bool,
+pub(crate) struct Attempted {
+    pub(crate) outcome: Outcome,
+    pub(crate) may_have_happened: bool,
 }
 
 impl Attempted {
-    fn certain(outcome: Outcome) -> Self {
+    pub(crate) fn certain(outcome: Outcome) -> Self {
         Self { outcome, may_have_happened: false }
     }
 }
@@ -343,25 +275,23 @@ fn entry_of(page: &Page, order: u64) -> Option<&Entry> {
     page.entries.iter().find(|entry| entry.id == Some(order))
 }
 
-/// Whether an order has a number of its own that is not its id.
-fn has_another_number(order: &Order, id: u64) -> bool {
-    order.order_number.as_deref().is_some_and(|number| number.trim().parse() != Ok(id))
+fn no_such_order(missing: Missing) -> Outcome {
+    match missing {
+        Missing::IsWrong => Outcome::Rejected("the shop has no such order".to_owned()),
+        Missing::MayAppear => Outcome::Later("the shop does not have the order yet".to_owned()),
+    }
 }
 
-fn no_such_order() -> Outcome {
-    Outcome::Rejected("the shop has no such order".to_owned())
-}
-
-fn ledger_fails(error: &LedgerError) -> Outcome {
+pub(crate) fn ledger_fails(error: &LedgerError) -> Outcome {
     Outcome::Later(error.to_string())
 }
 
 /// What a request means that failed without effect.
-fn refusal(error: &ClientError) -> Outcome {
+pub(crate) fn refusal(error: &ClientError, missing: Missing) -> Outcome {
     match error {
-        ClientError::Status { status: 404 } => no_such_order(),
-        // A wrong key is not the message's fault: somebody has to store the right one, and then it goes on.
-        ClientError::Denied { .. } => Outcome::Later(error.to_string()),
+        ClientError::Status { status: 404 } => no_such_order(missing),
+        // A wrong key or address is not the message's fault: somebody has to store the right one, and then it continues.
+        ClientError::Denied { .. } | ClientError::Moved { .. } => Outcome::Later(error.to_string()),
         error if error.is_transient() => Outcome::Later(error.to_string()),
         error => Outcome::Rejected(error.to_string()),
     }

@@ -4,13 +4,12 @@ use std::collections::BTreeSet;
 
 use connections::{Bridge, OrderIs};
 use jiff::{SignedDuration, Timestamp};
-use ledger::{Connection, DocumentKey, LedgerError, RevisionKey, System};
+use ledger::{LedgerError, RevisionKey, System};
 use manu::WebhookType;
 use platform::Deps;
 use serde_json::Value;
 
 use crate::message::{Action, MAX_ORDERS, Message};
-use crate::report::{Outcome, Report};
 
 /// The longest after it was recorded that a dispatch delivers by itself. An older one was published again, or lay in a
 /// queue for long: the bridge may have been off or on a dry run at its time, and a mail about it would puzzle a customer.
@@ -21,8 +20,8 @@ const MAX_AGE: SignedDuration = SignedDuration::from_hours(3 * 24);
 pub(crate) enum Crossing {
     /// Nothing: the account has no bridge, or the document names no order.
     Nothing(&'static str),
-    /// To deliver the orders of a message, perhaps none; what else it names is reported.
-    Orders { message: Message, order_is: OrderIs, unknown: Report, mode: Mode },
+    /// To deliver the orders of a message, perhaps none; what is wrong with what else it names is reported.
+    Orders { message: Message, order_is: OrderIs, complaint: Option<String>, mode: Mode },
     /// The event is not one of ours.
     Rejected(&'static str),
 }
@@ -46,7 +45,7 @@ pub(crate) fn is_event(message: &Value) -> bool {
 /// Finds out what an event asks for.
 ///
 /// # Errors
-/// [`LedgerError`] when the ledger cannot be asked for its orders or for a document that the event leaves out.
+/// [`LedgerError`] when the ledger cannot be asked for a document that the event leaves out.
 pub(crate) async fn cross(deps: &Deps, event: &Value) -> Result<Crossing, LedgerError> {
     if event["detail-type"] != WebhookType::SalesDispatchActivate.slug() || event["source"] != "tilaussilta.manu" {
         return Ok(Crossing::Rejected("the event is not of a sales dispatch"));
@@ -72,46 +71,27 @@ pub(crate) async fn cross(deps: &Deps, event: &Value) -> Result<Crossing, Ledger
         false => Mode::Deliver,
     };
     match detail.get("document") {
-        Some(document) => read(deps, bridge, &key, document, mode).await,
+        Some(document) => Ok(read(bridge, &key, document, mode)),
         None => {
             let Some(revision) = deps.ledger.revision(&key).await? else {
                 return Ok(Crossing::Rejected("the event is without its document, which the ledger no longer has"));
             };
             let document = manu::read_document(&revision.body).ok();
             match document.and_then(|document| serde_json::from_slice(&document.canonical).ok()) {
-                Some(document) => read(deps, bridge, &key, &document, mode).await,
+                Some(document) => Ok(read(bridge, &key, &document, mode)),
                 None => Ok(Crossing::Rejected("the document in the ledger cannot be read")),
             }
         }
     }
 }
 
-async fn read(
-    deps: &Deps,
-    bridge: &Bridge,
-    key: &RevisionKey,
-    document: &Value,
-    mode: Mode,
-) -> Result<Crossing, LedgerError> {
-    let named = named_orders(&bridge.orders.query(document).all());
-    if named.orders.is_empty() && named.complaint.is_none() {
-        return Ok(Crossing::Nothing("the dispatch names no order of the shop"));
+fn read(bridge: &Bridge, key: &RevisionKey, document: &Value, mode: Mode) -> Crossing {
+    let Named { orders, complaint } = named_orders(&bridge.orders.query(document).all());
+    if orders.is_empty() && complaint.is_none() {
+        return Crossing::Nothing("the dispatch names no order of the shop");
     }
-    let mut orders = named.orders;
     if orders.len() > MAX_ORDERS {
-        return Ok(Crossing::Rejected("the dispatch names more than 50 orders"));
-    }
-    let mut unknown = Report::default();
-    if let Some(complaint) = named.complaint {
-        unknown.add(None, Outcome::Rejected(complaint));
-    }
-    let keys: Vec<DocumentKey> = orders.iter().map(|order| DocumentKey::order(&*bridge.shop, *order)).collect();
-    let heads = deps.ledger.heads(&keys).await?;
-    for document in keys.iter().filter(|document| !heads.contains_key(*document)) {
-        let order = document.id.parse().unwrap_or_default();
-        orders.remove(&order);
-        let shop = Connection::shop(&*bridge.shop);
-        unknown.add(Some(order), Outcome::Rejected(format!("the ledger has no such order of {shop}")));
+        return Crossing::Rejected("the dispatch names more than 50 orders");
     }
     let code = bridge.tracking_code.as_ref().map(|path| path.query(document).all()).unwrap_or_default();
     let tracking_code = code.into_iter().find_map(|value| match value {
@@ -125,7 +105,7 @@ async fn read(
         orders,
         action: Action::Deliver { send_email: bridge.send_email, tracking_code },
     };
-    Ok(Crossing::Orders { message, order_is: bridge.order_is, unknown, mode })
+    Crossing::Orders { message, order_is: bridge.order_is, complaint, mode }
 }
 
 /// The orders that a path found.

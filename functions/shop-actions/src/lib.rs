@@ -6,6 +6,7 @@
 
 mod act;
 mod bridge;
+mod deliver;
 mod message;
 mod report;
 
@@ -15,7 +16,7 @@ use std::time::Duration;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_sqs::types::MessageAttributeValue;
 use connections::OrderIs;
-use ledger::{Connection, Settled, sdk_reason};
+use ledger::{Connection, DocumentKey, Settled, sdk_reason};
 use mycashflow::{RetryPolicy, ShopClient, Transport};
 use platform::{Deps, Function, OPERATION_TIMEOUT};
 use serde_json::{Value, json};
@@ -24,7 +25,7 @@ use tokio::time::Instant;
 pub use message::{Action, MAX_ORDERS, Message, MessageError};
 pub use report::{OrderResult, Outcome, Report};
 
-use crate::act::{Actor, ORDER_TIME};
+use crate::act::{Actor, Missing, ORDER_TIME};
 use crate::bridge::{Crossing, Mode};
 
 /// Kept free before the deadline for what follows the shop's last answer: the outcome is written down, the order's claim
@@ -106,19 +107,27 @@ async fn one(deps: &ActionsDeps, message: &Value, owner: &str, deadline: Instant
                 tracing::info!(reason, "a dispatch delivers nothing");
                 Report::default()
             }
-            Ok(Crossing::Orders { message, order_is, unknown, mode }) => {
+            Ok(Crossing::Orders { message, order_is, complaint, mode }) => {
                 let mut report = match mode {
-                    Mode::Deliver => act_all(deps, &message, order_is, owner, deadline).await,
-                    Mode::DryRun => rehearse(&message),
+                    Mode::Deliver => {
+                        let naming = Naming { order_is, missing: Missing::MayAppear };
+                        act_all(deps, &message, naming, owner, deadline).await
+                    }
+                    Mode::DryRun => rehearse(deps, &message).await,
                     Mode::TooOld => look_up(deps, &message).await,
                 };
-                report.results.extend(unknown.results);
+                if let Some(complaint) = complaint {
+                    report.add(None, Outcome::Rejected(complaint));
+                }
                 report
             }
         }
     } else {
         match Message::read(message) {
-            Ok(message) => act_all(deps, &message, OrderIs::Id, owner, deadline).await,
+            Ok(message) => {
+                let naming = Naming { order_is: OrderIs::Id, missing: Missing::IsWrong };
+                act_all(deps, &message, naming, owner, deadline).await
+            }
             Err(error) => Report::of(Outcome::Rejected(error.to_string())),
         }
     };
@@ -127,8 +136,15 @@ async fn one(deps: &ActionsDeps, message: &Value, owner: &str, deadline: Instant
     report
 }
 
+/// How a message names its orders.
+#[derive(Clone, Copy)]
+struct Naming {
+    order_is: OrderIs,
+    missing: Missing,
+}
+
 /// Does a message's action on each of its orders.
-async fn act_all(deps: &ActionsDeps, message: &Message, order_is: OrderIs, owner: &str, deadline: Instant) -> Report {
+async fn act_all(deps: &ActionsDeps, message: &Message, naming: Naming, owner: &str, deadline: Instant) -> Report {
     let connections = deps.base.connections.current();
     let Some(shop) = connections.shops.get(&message.shop) else {
         return Report::of(Outcome::Rejected("there is no such shop among the connections".to_owned()));
@@ -140,7 +156,8 @@ async fn act_all(deps: &ActionsDeps, message: &Message, order_is: OrderIs, owner
         deps,
         client: client.with_deadline(deadline),
         connection: Connection::shop(&*message.shop),
-        order_is,
+        order_is: naming.order_is,
+        missing: naming.missing,
         owner,
         deadline,
     };
@@ -176,14 +193,29 @@ async fn look_up(deps: &ActionsDeps, message: &Message) -> Report {
     report
 }
 
-/// Says what would be done.
-fn rehearse(message: &Message) -> Report {
+/// Says what would be done. The shop is not asked, so of an order that the ledger does not know it can only be said that it
+/// would be.
+async fn rehearse(deps: &ActionsDeps, message: &Message) -> Report {
     let mut report = Report::default();
-    for order in &message.orders {
+    let keys: Vec<_> = message.orders.iter().map(|order| DocumentKey::order(&*message.shop, *order)).collect();
+    let heads = match deps.base.ledger.heads(&keys).await {
+        Ok(heads) => heads,
+        Err(error) => return Report::of(Outcome::Later(error.to_string())),
+    };
+    for (order, document) in message.orders.iter().zip(&keys) {
         let with_code = matches!(message.action, Action::Deliver { tracking_code: Some(_), .. });
-        tracing::info!(shop = message.shop, order, action = message.action.name(), with_code, "dry run: would be done");
+        let known = heads.contains_key(document);
+        tracing::info!(
+            shop = message.shop,
+            order,
+            action = message.action.name(),
+            with_code,
+            known,
+            "dry run: would be done"
+        );
         let code = if with_code { "with" } else { "without" };
-        report.add(Some(*order), Outcome::DryRun(format!("would be delivered, {code} a tracking code")));
+        let doubt = if known { "" } else { ", if the shop has it: the ledger does not" };
+        report.add(Some(*order), Outcome::DryRun(format!("would be delivered, {code} a tracking code{doubt}")));
     }
     report
 }

@@ -83,7 +83,9 @@ impl Message {
                 let tracking_code = match fields.get("tracking_code") {
                     None | Some(Value::Null) => None,
                     Some(Value::String(code)) if !code.trim().is_empty() => Some(code.clone()),
-                    Some(_) => return Err(MessageError("tracking_code is not a string, or empty")),
+                    // A number keeps its digits.
+                    Some(Value::Number(code)) => Some(code.to_string()),
+                    Some(_) => return Err(MessageError("tracking_code is neither a text nor a number, or empty")),
                 };
                 (Action::Deliver { send_email, tracking_code }, &["send_email", "tracking_code"])
             }
@@ -166,6 +168,10 @@ mod tests {
             read(json!({ "shop": "acme", "action": "deliver", "order": 58, "send_email": true, "tracking_code": "X" }));
         assert_eq!(deliver.orders, BTreeSet::from([58]));
         assert!(deliver.action == Action::Deliver { send_email: true, tracking_code: Some("X".to_owned()) });
+        let text = r#"{"shop":"acme","action":"deliver","order":58,"tracking_code":9400111899223197428490}"#;
+        let code = Some("9400111899223197428490".to_owned());
+        let numbered = read(serde_json::from_str(text).unwrap());
+        assert!(numbered.action == Action::Deliver { send_email: false, tracking_code: code });
         let comment =
             read(json!({ "id": "a", "shop": "acme", "action": "add_comment", "orders": [2, 1, 2], "message": "Hei" }));
         assert_eq!(comment.orders, BTreeSet::from([1, 2]));

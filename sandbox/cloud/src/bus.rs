@@ -52,9 +52,22 @@ pub(crate) fn bus_name(name: &Value) -> &str {
 /// How strictly EventBridge reads JSON is undocumented. This is as strict as the strictest reader: it takes neither half of
 /// a surrogate pair nor a number beyond `f64`.
 pub(crate) fn detail_of(text: &str) -> Option<Box<RawValue>> {
-    serde_json::from_str::<Map<String, Value>>(text).ok()?;
+    let members = serde_json::from_str::<Map<String, Value>>(text).ok()?;
+    if !members.values().all(fits_floats) {
+        return None;
+    }
     // Line breaks stand between the values only, where a space says the same: within a string they are escaped.
     RawValue::from_string(text.trim().replace(['\n', '\r'], " ")).ok()
+}
+
+/// Whether no number in a value is beyond `f64`.
+fn fits_floats(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => number.as_f64().is_some_and(f64::is_finite),
+        Value::Array(values) => values.iter().all(fits_floats),
+        Value::Object(members) => members.values().all(fits_floats),
+        Value::Null | Value::Bool(_) | Value::String(_) => true,
+    }
 }
 
 /// The size of an entry as EventBridge counts it: 14 bytes for the time, and those of source, detail-type and detail.
@@ -84,7 +97,7 @@ mod tests {
 
     #[test]
     fn what_few_can_read_is_no_detail() {
-        for text in [r#"{"note":"\ud83d"}"#, r#"{"sum":1e400}"#, "[]", "{", ""] {
+        for text in [r#"{"note":"\ud83d"}"#, r#"{"sum":1e400}"#, r#"{"a":[{"b":-1E+400}]}"#, "[]", "{", ""] {
             assert!(detail_of(text).is_none(), "{text}");
         }
     }

@@ -24,9 +24,9 @@ use tilaussilta_sandbox::server::{Server, encoded};
 use tilaussilta_sandbox::simulated;
 use tokio::net::TcpListener;
 use url::Url;
-use world::shop::{Bound, ShopConfig, Via};
 use world::{Vendors, shop_url};
 
+use super::shop_switches::ShopSwitches;
 use super::{Problem, TABLE, policy};
 
 /// How often the stream and the queue are looked at.
@@ -44,18 +44,11 @@ pub(crate) struct Options {
     /// The database file. Made when there is none.
     #[arg(long, value_name = "FILE", default_value = "sandbox.db")]
     database: PathBuf,
-    /// How many orders the make-believe shops have from before today, which only the poll can find.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    seed_orders: u64,
+    #[command(flatten)]
+    shop: ShopSwitches,
     /// Seconds between two polls; 0 polls only when asked to.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     every: u64,
-    /// Whether a make-believe shop's answer holds the second that was asked for. Nobody knows of the real one.
-    #[arg(long, value_enum, default_value_t = BoundSwitch::Inclusive)]
-    bound: BoundSwitch,
-    /// Leave out the attributes `time_from`, `time_to` and `orders` of a make-believe shop's answers.
-    #[arg(long)]
-    without_span: bool,
     /// Append every event that is published to this file, as a line of JSON.
     #[arg(long, value_name = "FILE")]
     events: Option<PathBuf>,
@@ -74,21 +67,12 @@ pub(crate) struct Options {
     /// How long AWS takes for each call beyond what this machine does, in milliseconds.
     #[arg(long, value_name = "MS", default_value_t = 0)]
     delay_ms: u64,
-    /// How long before the start the last of the seeded orders was made, in minutes. Without it, at midnight (UTC).
-    #[arg(long, value_name = "MINUTES")]
-    seed_until: Option<i64>,
     /// Print the address as JSON, for programs.
     #[arg(long)]
     json: bool,
     /// End when standard input does.
     #[arg(long, hide = true)]
     with_parent: bool,
-}
-
-#[derive(Clone, Copy, clap::ValueEnum)]
-enum BoundSwitch {
-    Inclusive,
-    Exclusive,
 }
 
 pub(crate) async fn run(options: Options) -> Result<(), Problem> {
@@ -103,8 +87,8 @@ pub(crate) async fn run(options: Options) -> Result<(), Problem> {
     let embedded = Embedded::in_file(&options.database)?;
     let client = platform::dynamodb_client(&embedded.config());
     create_table(&client, TABLE).await?;
-    let world = simulated(&connections, &base, &shop_config(&options), system_clock());
-    seed(&world, options.seed_orders, options.seed_until)?;
+    let world = simulated(&connections, &base, &options.shop.config(), system_clock());
+    options.shop.seed(&world)?;
     let messaging = Messaging::new(system_clock());
     if let Some(path) = &options.events {
         messaging.write_events_to(events_file(path)?);
@@ -168,14 +152,6 @@ fn start_functions(
         tokio::spawn(schedule(functions.clone(), Duration::from_secs(options.every), options.json));
     }
     Ok(functions)
-}
-
-fn shop_config(options: &Options) -> ShopConfig {
-    let bound = match options.bound {
-        BoundSwitch::Inclusive => Bound::Inclusive,
-        BoundSwitch::Exclusive => Bound::Exclusive,
-    };
-    ShopConfig { bound, time_to: !options.without_span, ..ShopConfig::default() }
 }
 
 /// Serves behind TLS, on two ports: in AWS each service is a host of its own, to be connected to by itself.
@@ -244,24 +220,6 @@ pub(crate) fn write_connections(path: &Path, base: &Url) -> Result<(), Problem> 
     std::fs::write(path, text + "\n").map_err(|error| Problem(format!("{} cannot be written: {error}", path.display())))
 }
 
-/// Gives every simulated shop a history: an order a minute, the last one so many minutes ago, or at midnight (UTC), so
-/// that it is the same whenever the sandbox is started on one day.
-fn seed(world: &Vendors, orders: u64, until: Option<i64>) -> Result<(), Problem> {
-    let now = Timestamp::now();
-    let last = match until {
-        Some(minutes) => now.checked_sub(minutes.minutes())?,
-        None => now.to_zoned(TimeZone::UTC).date().to_zoned(TimeZone::UTC)?.timestamp(),
-    };
-    for name in world.shops.keys() {
-        let Some(mut shop) = world.shop(name) else { continue };
-        for index in 0..orders {
-            let minutes_ago = i64::try_from(orders - 1 - index).unwrap_or(i64::MAX);
-            shop.add_made_up(last.checked_sub(minutes_ago.minutes())?, index, Via::Api);
-        }
-    }
-    Ok(())
-}
-
 async fn schedule(functions: FunctionsThread, every: Duration, quiet: bool) {
     let mut ticks = tokio::time::interval(every);
     loop {
@@ -325,9 +283,7 @@ fn print_help(options: &Options, base: &Url, connections: &Connections, world: &
         println!("curl -s --data-binary @order.xml -H 'content-type: application/xml' '{address}'");
         if world.shops.contains_key(name) {
             let key = encoded("key", shop.key.reveal());
-            println!(
-                "# a customer orders in the make-believe shop {name}, which POSTs the order; an API client orders"
-            );
+            println!("# a customer orders in the simulated shop {name}, which POSTs the order; an API client orders");
             println!("curl -sX POST '{base}/shops/{name}/orders?via=web'");
             println!("curl -sX POST '{base}/shops/{name}/orders?via=api&count=3'");
             println!("# order 1 is delivered in the shop; what the shop answers to the poll");
@@ -337,7 +293,7 @@ fn print_help(options: &Options, base: &Url, connections: &Connections, world: &
                 "# the shop is in trouble: its next two answers are an error page (or 500, 429, timeout, cut, empty, error)"
             );
             println!("curl -sX POST '{base}/shops/{name}/faults?kind=html&times=2'");
-            println!("# order 2 comes out broken, order 3 spoils every answer that holds it; and well again");
+            println!("# order 2 comes out broken, order 3 spoils every answer that holds it; and repaired");
             println!("curl -sX POST '{base}/shops/{name}/orders/2?trouble=unreadable'");
             println!("curl -sX POST '{base}/shops/{name}/orders/3?trouble=poison'");
             println!("curl -sX POST '{base}/shops/{name}/orders/3?trouble=none'");
@@ -347,9 +303,7 @@ fn print_help(options: &Options, base: &Url, connections: &Connections, world: &
         println!();
     }
     for name in connections.manu.keys() {
-        println!(
-            "# somebody activates a sales order in the make-believe ERP {name}, which sends a signed message; its log"
-        );
+        println!("# a user activates a sales order in the simulated ERP {name}, which sends a signed message; its log");
         println!("curl -sX POST '{base}/erp/{name}/sales-order-activate?id=4711'");
         println!("curl -s '{base}/erp/{name}/log?all=1'\n");
     }

@@ -1,4 +1,4 @@
-//! `sandbox world`: the make-believe shop and ERP alone, for functions that run elsewhere.
+//! `sandbox world`: the simulated shop and ERP alone, for functions that run elsewhere.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -9,10 +9,10 @@ use serde_json::json;
 use tilaussilta_sandbox::server::Server;
 use tokio::net::TcpListener;
 use url::Url;
-use world::shop::ShopConfig;
 
 use super::Problem;
 use super::serve::{end_with_parent, push_keys, until_stopped, write_connections};
+use super::shop_switches::ShopSwitches;
 
 /// `sandbox world`.
 #[derive(clap::Args)]
@@ -32,6 +32,8 @@ pub(crate) struct Options {
     /// Where the ERP sends its messages: what stands before `/manu/ACCOUNT/WEBHOOK`.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8787")]
     messages_to: String,
+    #[command(flatten)]
+    shop: ShopSwitches,
     /// Print the address as JSON, for programs.
     #[arg(long)]
     json: bool,
@@ -47,12 +49,13 @@ pub(crate) async fn run(options: Options) -> Result<(), Problem> {
         write_connections(&options.connections, &base)?;
     }
     let connections = ConnectionStore::open(ConnectionSource::File(options.connections.clone())).await?.current();
-    let world = tilaussilta_sandbox::simulated(&connections, &base, &ShopConfig::default(), system_clock());
+    let world = tilaussilta_sandbox::simulated(&connections, &base, &options.shop.config(), system_clock());
+    options.shop.seed(&world)?;
     let url = base.as_str().trim_end_matches('/');
     if options.json {
         println!("{}", json!({ "url": url }));
     } else {
-        println!("A make-believe shop and ERP: {url}    (Ctrl-C stops it)");
+        println!("A simulated shop and ERP: {url}    (Ctrl-C stops it)");
         println!("orders go to {}, messages to {}", options.orders_to, options.messages_to);
         println!("connections {}", options.connections.display());
     }

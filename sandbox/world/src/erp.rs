@@ -1,4 +1,4 @@
-//! The make-believe ERP: Manu Online's webhooks as a pure state machine, by `spec/manu-online.md`.
+//! The simulated ERP: Manu Online's webhooks as a pure state machine, see `docs/vendors/manu-online.md`.
 //!
 //! An event is signed and sent once. What the listener answered goes to the webhook log, where anything but status 200
 //! is an error, and the user may then try again. A caller carries the messages and the answers.
@@ -47,7 +47,7 @@ impl LogEntry {
     }
 }
 
-/// The make-believe ERP.
+/// The simulated ERP.
 pub struct Erp {
     secret: String,
     messages: BTreeMap<u64, Sent>,

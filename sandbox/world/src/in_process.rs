@@ -1,4 +1,4 @@
-//! The make-believe shop behind the client's own transport, without a socket between them.
+//! The simulated shop behind the client's own transport, without a socket between them.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -20,7 +20,7 @@ pub fn lock(shop: &SharedShop) -> MutexGuard<'_, Shop> {
 /// Finds a shop by the host of its address.
 type FindShop = dyn Fn(&str) -> Option<SharedShop> + Send + Sync;
 
-/// Reaches make-believe shops by the host of their address: `http://acme.invalid` is the shop named `acme`.
+/// Reaches simulated shops by the host of their address: `http://acme.invalid` is the shop named `acme`.
 pub struct InProcess {
     shops: Box<FindShop>,
     clock: Clock,
@@ -54,9 +54,10 @@ impl Transport for InProcess {
                     Some(Fault::Cut) => Err(TransportError::Cut),
                     _ => Ok(HttpResponse {
                         status: answer.status,
-                        date: Some(answer.date),
+                        date: answer.date,
                         content_type: Some(answer.content_type.to_owned()),
-                        retry_after: None,
+                        retry_after: answer.retry_after,
+                        location: None,
                         body: Bytes::from(answer.body),
                     }),
                 }

@@ -1,4 +1,4 @@
-//! Made-up orders: the shape of real Finnish web shop orders, with nobody's data in them.
+//! Made-up orders: the shape of real Finnish web shop orders, without any real data.
 //!
 //! People, companies and places do not exist, e-mail addresses are at `example.com` and `example.fi`, and IP addresses
 //! come from the ranges kept for documentation (RFC 5737).
@@ -45,6 +45,8 @@ const SHIPPINGS: [(&str, &str, i64, bool); 4] = [
     ("5", "Kotiinkuljetus", 1290, false),
     ("1", "Nouto myymälästä", 0, false),
 ];
+/// Which of the shop's language or market versions took an order.
+const VERSIONS: [&str; 4] = ["1", "1", "2", "3"];
 const LANGUAGES: [&str; 6] = ["fi", "fi", "fi", "fi", "sv", "en"];
 
 /// Something the made-up shop sells.
@@ -108,7 +110,7 @@ pub fn made_up(seed: u64, id: u64) -> Order {
     Order {
         id,
         order_number: Some(id.to_smolstr()),
-        version_id: Some("1".into()),
+        version_id: Some(VERSIONS[(id % 4) as usize].into()),
         status: Some("Open".into()),
         language: Some(pick(rng, &LANGUAGES).into()),
         comments: chance(rng, 35).then(|| pick(rng, &COMMENTS).into()),
@@ -154,18 +156,20 @@ fn customer(rng: &mut Rng) -> Contact {
     }
 }
 
-/// The customer's own address, or sometimes somebody else's: a present.
+/// The customer's own address, or sometimes another person's: a present.
 fn shipping_address(rng: &mut Rng, customer: &Contact) -> Contact {
     if chance(rng, 15) {
+        let (first, last) = (pick(rng, &FIRST_NAMES), pick(rng, &LAST_NAMES));
         return Contact {
-            first_name: Some(pick(rng, &FIRST_NAMES).into()),
-            last_name: Some(pick(rng, &LAST_NAMES).into()),
+            first_name: Some(first.into()),
+            last_name: Some(last.into()),
+            email: Some(format_smolstr!("{}.{}@example.com", ascii(first), ascii(last))),
             ..address(rng)
         };
     }
+    // The shop writes the customer's address once more, the e-mail address included.
     Contact {
         vat_code: None,
-        email: None,
         email_marketing_allowed: None,
         phone_marketing_allowed: None,
         ip_address: None,
@@ -326,6 +330,7 @@ mod tests {
             assert!((1..500).contains(&count), "{count} of 500");
         };
         some(|order| order.comments.is_some());
+        some(|order| order.version_id.as_deref() == Some("1"));
         some(|order| order.customer_information.as_ref().is_some_and(|customer| customer.company.is_some()));
         some(|order| order.shipments[0].pickup_point_code.is_some());
         some(|order| order.products.iter().any(|line| line.campaign_id.is_some()));
@@ -351,9 +356,12 @@ mod tests {
     #[test]
     fn nothing_points_at_a_real_person_or_place() {
         for id in 1..=500 {
-            let customer = made_up(5, id).customer_information.unwrap();
-            let email = customer.email.unwrap();
-            assert!(email.is_ascii() && (email.ends_with("@example.com") || email.ends_with("@example.fi")), "{email}");
+            let order = made_up(5, id);
+            let customer = order.customer_information.unwrap();
+            for email in [customer.email, order.shipping_address.unwrap().email].map(Option::unwrap) {
+                let is_example = email.ends_with("@example.com") || email.ends_with("@example.fi");
+                assert!(email.is_ascii() && is_example, "{email}");
+            }
             let ip = customer.ip_address.unwrap().parse::<std::net::Ipv4Addr>().unwrap();
             assert!(ip.is_documentation());
             assert!(customer.postal_code.unwrap().starts_with("0000"));

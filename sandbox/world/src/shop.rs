@@ -1,13 +1,15 @@
-//! The make-believe shop: the Webhooks extension with every documented behaviour, as a pure state machine.
+//! The simulated shop: the Webhooks extension with every documented behaviour, as a pure state machine.
 //!
 //! It opens no socket and reads no clock: a caller hands in the time and a request and carries the answer away, so an
 //! HTTP server and a simulator with a virtual clock can drive the same shop. What the vendor documents is in
-//! `spec/mycashflow.md` section 1. Where the specification says that nobody knows, [`ShopConfig`] has a switch, or
+//! `docs/vendors/mycashflow.md`. Where the interface is undocumented, [`ShopConfig`] has a switch, or
 //! the item here says what was chosen.
 
 mod answer;
+mod document;
 mod model;
 mod parameters;
+mod switches;
 mod timeline;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -15,27 +17,28 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use mycashflow::{Order, SpanAttributes, write_order, write_orders};
+use mycashflow::Order;
 use smol_str::ToSmolStr;
 
 use crate::orders;
 use timeline::Timeline;
 
 pub use model::{
-    Bound, Breakage, Comment, Fault, Mail, MailKind, OutgoingPost, RequestLog, ShopConfig, ShopRequest, ShopResponse,
-    Via,
+    Breakage, ChangeStream, Comment, Fault, Hidden, Mail, MailKind, OutgoingPost, RequestLog, ShopRequest,
+    ShopResponse, Via,
 };
+pub use switches::{Bound, Charset, Count, Lead, Process, ShopConfig, Sort};
 
-/// The most orders that one `changes` answer holds (`spec/mycashflow.md`: always at most 100).
+/// The most orders that one `changes` answer holds (`docs/vendors/mycashflow.md`: always at most 100).
 pub const PAGE_SIZE: usize = 100;
 
-/// The make-believe shop.
+/// The simulated shop.
 ///
 /// An order made up here ([`Shop::add_made_up`]) costs about 250 bytes until it is changed. One that a caller brings
 /// ([`Shop::add_order`]), or that was changed, is kept whole, which is some 7 KB.
 ///
 /// ```
-/// use world::shop::{Shop, ShopConfig, ShopRequest, Via};
+/// use tilaussilta_sandbox_world::shop::{Shop, ShopConfig, ShopRequest, Via};
 ///
 /// let mut shop = Shop::new(ShopConfig { key: "k".to_owned(), ..ShopConfig::default() });
 /// let now = jiff::Timestamp::from_second(1_767_225_600)?;
@@ -63,6 +66,7 @@ pub struct Shop {
     faults: VecDeque<(Fault, u32)>,
     poisoned: BTreeSet<u64>,
     unreadable: BTreeMap<u64, Breakage>,
+    hidden: BTreeMap<u64, Hidden>,
     mails: Vec<Mail>,
     comments: BTreeMap<u64, Vec<Comment>>,
     tracking_codes: BTreeMap<u64, String>,
@@ -113,6 +117,7 @@ impl Shop {
             faults: VecDeque::new(),
             poisoned: BTreeSet::new(),
             unreadable: BTreeMap::new(),
+            hidden: BTreeMap::new(),
             mails: Vec::new(),
             comments: BTreeMap::new(),
             tracking_codes: BTreeMap::new(),
@@ -120,22 +125,49 @@ impl Shop {
         }
     }
 
+    /// Changes the shop's behaviour from now on.
+    pub fn configure(&mut self, change: impl FnOnce(&mut ShopConfig)) {
+        change(&mut self.config);
+    }
+
     /// Takes an order in at `now` and returns the id that it got, which is its number too. Its id, number and time of
     /// creation are overwritten.
-    pub fn add_order(&mut self, now: Timestamp, mut order: Order, via: Via) -> u64 {
+    pub fn add_order(&mut self, now: Timestamp, order: Order, via: Via) -> u64 {
+        self.add_order_dated(now, now, order, via)
+    }
+
+    /// Takes in at `now` an order that says it was made at another time: back-dated, or dated in the future.
+    pub fn add_order_dated(&mut self, now: Timestamp, made_at: Timestamp, mut order: Order, via: Via) -> u64 {
         order.order_number = Some(self.next_id.to_smolstr());
-        self.stamp(&mut order, self.next_id, now.as_second());
-        self.add(now, Content::Kept(Arc::new(order)), via)
+        self.stamp(&mut order, self.next_id, made_at.as_second());
+        self.add(now, made_at.as_second(), Content::Kept(Arc::new(order)), via)
     }
 
     /// Takes in the order that [`orders::made_up`] makes of `seed` and the id it gets. It takes little memory.
     pub fn add_made_up(&mut self, now: Timestamp, seed: u64, via: Via) -> u64 {
-        self.add(now, Content::MadeUp(seed), via)
+        self.add(now, now.as_second(), Content::MadeUp(seed), via)
     }
 
     /// Leaves out the next `count` order ids, as an abandoned checkout does.
     pub fn skip_ids(&mut self, count: u64) {
-        self.next_id += count;
+        self.number_next(self.next_id + count);
+    }
+
+    /// Gives the next order this id, or the first one after it that no order has.
+    pub fn number_next(&mut self, id: u64) {
+        self.next_id = (id..).find(|id| !self.orders.contains_key(id)).unwrap_or(id);
+    }
+
+    /// Deletes an order as if it had never been: neither `get` nor `changes` shows it any more. Returns whether there was
+    /// such an order.
+    pub fn delete(&mut self, id: u64) -> bool {
+        let Some(entry) = self.orders.remove(&id) else { return false };
+        self.pending.retain(|_, commit| commit.id != id);
+        self.created.remove(entry.created, id);
+        if let Some(second) = entry.shown.and_then(|shown| shown.updated) {
+            self.updated.remove(second, id);
+        }
+        true
     }
 
     /// Changes an order at `now`; its id and time of creation stay. Returns whether there is such an order.
@@ -171,7 +203,8 @@ impl Shop {
         due.into_iter()
             .filter_map(|(id, content)| {
                 let order = self.read(id, self.orders.get(&id)?.created, &content);
-                Some(OutgoingPost { order: id, content_type: answer::XML, body: self.single_document(order) })
+                let body = self.posted_document(&order);
+                Some(OutgoingPost { order: id, content_type: self.config.charset.content_type(), body })
             })
             .collect()
     }
@@ -183,6 +216,16 @@ impl Shop {
             Content::Kept(order) => Arc::clone(order),
             Content::MadeUp(_) => Arc::new(self.read(id, entry.created, &entry.latest)),
         })
+    }
+
+    /// An order as clients can see it now, wherever it may be left out.
+    pub fn visible(&self, id: u64) -> Option<Order> {
+        self.shown(id)
+    }
+
+    /// How an order's XML is broken.
+    pub fn breakage(&self, id: u64) -> Option<Breakage> {
+        self.unreadable.get(&id).copied()
     }
 
     /// Every order in its latest state, by id.
@@ -237,22 +280,27 @@ impl Shop {
         self.unreadable.insert(order, breakage);
     }
 
-    /// Undoes [`Shop::poison`] and [`Shop::unreadable`].
+    /// Leaves the order out of answers, until [`Shop::heal`].
+    pub fn hide(&mut self, order: u64, hidden: Hidden) {
+        self.hidden.insert(order, hidden);
+    }
+
+    /// Undoes [`Shop::poison`], [`Shop::unreadable`] and [`Shop::hide`].
     pub fn heal(&mut self, order: u64) {
         self.poisoned.remove(&order);
         self.unreadable.remove(&order);
+        self.hidden.remove(&order);
     }
 
-    fn add(&mut self, now: Timestamp, content: Content, via: Via) -> u64 {
+    fn add(&mut self, now: Timestamp, created: i64, content: Content, via: Via) -> u64 {
         let id = self.next_id;
-        self.next_id += 1;
-        let created = now.as_second();
+        self.number_next(id + 1);
         if via == Via::Web {
             self.outbox.push((id, content.clone()));
         }
         let entry = Entry { created, first: content.clone(), latest: content.clone(), shown: None, visible_at: now };
         self.orders.insert(id, entry);
-        self.commit_later(now, id, content, self.config.creation_updates.then_some(created));
+        self.commit_later(now, id, content, self.config.creation_updates.then_some(now.as_second()));
         id
     }
 
@@ -312,39 +360,6 @@ impl Shop {
             .created_at
             .zip(self.helsinki.clone())
             .map(|(instant, helsinki)| instant.to_zoned(helsinki).strftime("%Y-%m-%d %H:%M:%S").to_smolstr());
-    }
-
-    fn single_document(&self, order: Order) -> Vec<u8> {
-        if self.config.single_wrapped {
-            return self.list_document(&[order], &SpanAttributes::default());
-        }
-        self.document(write_order(&order), &[order])
-    }
-
-    fn list_document(&self, orders: &[Order], span: &SpanAttributes) -> Vec<u8> {
-        self.document(write_orders(orders, span), orders)
-    }
-
-    fn document(&self, mut xml: String, orders: &[Order]) -> Vec<u8> {
-        for order in orders {
-            if let Some(breakage) = self.unreadable.get(&order.id) {
-                break_order(&mut xml, order.id, *breakage);
-            }
-        }
-        format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{xml}").into_bytes()
-    }
-}
-
-/// Puts something unreadable behind the order's `OrderedAt`, which every order of the shop has.
-fn break_order(xml: &mut String, id: u64, breakage: Breakage) {
-    let broken = match breakage {
-        Breakage::Value => "<ShippingWeight>heavy</ShippingWeight>",
-        Breakage::Syntax => "<Comments>1 < 2</Comments>",
-    };
-    const END: &str = "</OrderedAt>";
-    let start = xml.find(&format!("<Order id=\"{id}\"")).unwrap_or(xml.len());
-    if let Some(offset) = xml[start..].find(END) {
-        xml.insert_str(start + offset + END.len(), broken);
     }
 }
 

@@ -24,10 +24,9 @@ pub(crate) fn stored_order(key: &RevisionKey, revision: &Revision) -> Result<Ord
     entry.ok_or_else(|| Unreadable::because("there is no such order in it"))?.order.map_err(Unreadable::because)
 }
 
-/// Reads a stored document of the ERP. It is given as canonical JSON: without white space, and with its numbers as they
-/// were written.
+/// Reads a stored document of the ERP. It is given as it is published: without white space, with its numbers as they were
+/// written, and with U+FFFD for each half of a surrogate pair.
 pub(crate) fn stored_document(revision: &Revision) -> Result<Box<RawValue>, Unreadable> {
     let document = manu::read_document(&revision.body).map_err(Unreadable::because)?;
-    let json = String::from_utf8(document.canonical).map_err(Unreadable::because)?;
-    RawValue::from_string(json).map_err(Unreadable::because)
+    RawValue::from_string(document.published_json().into_owned()).map_err(Unreadable::because)
 }

@@ -1,14 +1,16 @@
 //! The one way into the ledger.
 
+mod verdict;
+mod write;
+
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::{CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 use jiff::Timestamp;
 
-use crate::document::{head_from, revision_sk};
-use crate::item::{blob, compress, expires_at, key, ms, n, s};
-use crate::transaction::{cancellation_reasons, first_that_did_not_hold, transact_put};
-use crate::{ContentHash, DocumentKey, Head, Ledger, LedgerError, Source};
+use crate::item::compress;
+use crate::{ContentHash, DocumentKey, Head, Ledger, LedgerError, Revision, RevisionKey, Source};
+use verdict::{Sameness, Verdict, verdict};
+use write::{Attempt, next};
 
 /// Transactions tried before a document counts as contended. Every lost race means that another writer got through,
 /// so this bounds the patience of one call, not the progress of all.
@@ -17,7 +19,8 @@ const APPEND_TRIES: u32 = 24;
 /// What is known of when the document was as the copy shows it; it decides which of two different copies is newer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Evidence {
-    /// We asked, at `observed_at`: the copy is at least as new as that.
+    /// We asked, at `observed_at`: the copy is at least as new as that. When it differs from the head and was long on
+    /// its way, the document is also marked to be asked for.
     Asked,
     /// The vendor told us: the copy was received at `observed_at`, and may have been on its way for any time since
     /// `since`. Against an answer to a question of ours only `since` counts. Against an earlier told copy the order of
@@ -27,7 +30,9 @@ pub enum Evidence {
         /// The earliest time the copy can be of: when the document was made.
         since: Timestamp,
     },
-    /// Every message counts, in order of arrival: none can be asked for again, so none may be dropped as stale.
+    /// Every message counts: none can be asked for again, so none may be dropped as stale. The one received last is the
+    /// newest revision, in whatever order messages of the same moment are recorded: one that is recorded late is
+    /// followed by the newest once more.
     Message,
 }
 
@@ -55,7 +60,7 @@ pub struct NewRevision<'a> {
 /// What became of an appended copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Appended {
-    /// It is the document's newest revision now.
+    /// It is a revision now: the document's newest, unless a message that was received later was faster.
     Recorded {
         /// Its number, from 1.
         revision: u32,
@@ -65,7 +70,7 @@ pub enum Appended {
         /// That revision's number.
         revision: u32,
     },
-    /// It differs, and is older than the document's last revision.
+    /// It differs, and is older than the document's last revision, or cannot be compared with it.
     Stale {
         /// That revision's number.
         revision: u32,
@@ -81,32 +86,16 @@ impl Appended {
     }
 }
 
-/// What a copy means for a head.
-#[derive(Debug, PartialEq, Eq)]
-enum Verdict {
-    Append,
-    Duplicate,
-    Stale,
-}
-
-fn verdict(head: &Head, new: &NewRevision<'_>) -> Verdict {
-    if head.hash == new.hash {
-        return Verdict::Duplicate;
-    }
-    let newer = match new.evidence {
-        Evidence::Message => true,
-        Evidence::Told { since } if head.source != Source::Push => since > head.observed_at,
-        Evidence::Asked | Evidence::Told { .. } => new.observed_at > head.observed_at,
-    };
-    if newer { Verdict::Append } else { Verdict::Stale }
-}
-
-/// How one transaction ended.
-enum Attempt {
-    Written,
-    /// Another writer was first; the head it left, when DynamoDB sent it along.
-    Lost(Option<Head>),
-    Conflict,
+/// How a document is hashed in another version than its copy's hash has. It is needed where the head was written by
+/// another version of the reader, which is no reason for a revision.
+#[derive(Clone, Copy)]
+pub struct Rehash<'a> {
+    /// The hash of a recorded revision, in the version of the copy's own hash: what today's reader makes of its body.
+    /// None when it cannot read it.
+    pub of_revision: &'a (dyn Fn(&Revision) -> Option<ContentHash> + Sync),
+    /// The hash of the copy in another version, for when the revision's body is erased or expired. None for a version
+    /// that is not known.
+    pub of_copy: &'a (dyn Fn(u16) -> Option<ContentHash> + Sync),
 }
 
 impl Ledger {
@@ -115,6 +104,9 @@ impl Ledger {
     /// Head and revision are written in one transaction under the condition that the head is as it was read, so that
     /// of any number of writers with the same copy one records it and the others learn that it is a duplicate. A new
     /// document takes one call.
+    ///
+    /// The first answer of ours that says the same as the head moves the head's time, which publishes nothing. A head
+    /// whose hash has another version than the copy's cannot be compared here: [`Ledger::append_settling`] can.
     ///
     /// # Errors
     /// [`LedgerError::Unavailable`] when the table cannot be written: the copy may be appended again.
@@ -128,27 +120,48 @@ impl Ledger {
     /// # Errors
     /// As [`Ledger::append`].
     pub async fn append_after(&self, head: Option<&Head>, new: &NewRevision<'_>) -> Result<Appended, LedgerError> {
+        self.append_with(head, new, None).await
+    }
+
+    /// [`Ledger::append_after`] that settles a head of another version of the hash: by hashing the last revision's body
+    /// anew, or, where that is erased or expired, by the copy's hash in the head's version. When it says the same, the
+    /// head takes the copy's hash, once.
+    ///
+    /// Where neither can be had, a message is appended. A copy that can be asked for again counts as stale, and the
+    /// document is marked to be asked for.
+    ///
+    /// # Errors
+    /// As [`Ledger::append`].
+    pub async fn append_settling(
+        &self,
+        head: Option<&Head>,
+        new: &NewRevision<'_>,
+        rehash: &Rehash<'_>,
+    ) -> Result<Appended, LedgerError> {
+        self.append_with(head, new, Some(rehash)).await
+    }
+
+    async fn append_with(
+        &self,
+        head: Option<&Head>,
+        new: &NewRevision<'_>,
+        rehash: Option<&Rehash<'_>>,
+    ) -> Result<Appended, LedgerError> {
         let body = compress(new.body)?;
         let mut head = head.cloned();
         for attempt in 0..APPEND_TRIES {
-            if let Some(head) = &head {
-                match verdict(head, new) {
-                    Verdict::Append => {}
-                    Verdict::Duplicate => return Ok(Appended::Duplicate { revision: head.revision }),
-                    Verdict::Stale => {
-                        if let Evidence::Told { .. } = new.evidence {
-                            self.mark_for_refresh(new.document, new.now).await?;
-                        }
-                        return Ok(Appended::Stale { revision: head.revision });
+            let (written, appended) = self.step(head.as_ref(), new, rehash, &body).await?;
+            match written {
+                Attempt::Written => return Ok(appended),
+                Attempt::Lost(winner) => {
+                    if let Some(ours) = self.recorded_before(new, appended).await? {
+                        return Ok(ours);
                     }
+                    head = match winner {
+                        Some(winner) => Some(winner),
+                        None => self.head(new.document).await?,
+                    };
                 }
-            }
-            match self.try_append(head.as_ref(), new, &body).await? {
-                Attempt::Written => {
-                    return Ok(Appended::Recorded { revision: head.as_ref().map_or(1, |head| head.revision + 1) });
-                }
-                Attempt::Lost(Some(winner)) => head = Some(winner),
-                Attempt::Lost(None) => head = self.head(new.document).await?,
                 Attempt::Conflict => {
                     let ceiling_ms = 10_u64 << attempt.min(5);
                     tokio::time::sleep(Duration::from_millis(fastrand::u64(1..=ceiling_ms))).await;
@@ -158,144 +171,82 @@ impl Ledger {
         Err(LedgerError::Contended { tries: APPEND_TRIES })
     }
 
-    async fn try_append(
+    /// Does what a copy means for the head that is known; gives how the write ended, and what became of the copy if it
+    /// was made.
+    async fn step(
         &self,
         head: Option<&Head>,
         new: &NewRevision<'_>,
+        rehash: Option<&Rehash<'_>>,
         body: &[u8],
-    ) -> Result<Attempt, LedgerError> {
-        let revision = head.map_or(1, |head| head.revision + 1);
-        let mut request = self
-            .client
-            .transact_write_items()
-            .transact_items(self.put_head(head, revision, new)?)
-            .transact_items(self.put_revision(revision, new, body)?);
-        if let (Some(_), Evidence::Told { .. }) = (head, new.evidence) {
-            let put = Put::builder().table_name(&self.table).set_item(Some(self.refresh_item(new.document, new.now)));
-            request = request.transact_items(transact_put(put)?);
-        }
-        match request.send().await {
-            Ok(_) => Ok(Attempt::Written),
-            Err(error) => {
-                let Some(reasons) = cancellation_reasons(&error) else {
-                    return Err(LedgerError::unavailable("TransactWriteItems")(error));
+    ) -> Result<(Attempt, Appended), LedgerError> {
+        let recorded = Appended::Recorded { revision: next(head) };
+        let Some(head) = head else { return Ok((self.try_append(None, new, body).await?, recorded)) };
+        let revision = head.revision;
+        match verdict(head, new, self.sameness(head, new, rehash).await?) {
+            Verdict::Append => Ok((self.try_append(Some(head), new, body).await?, recorded)),
+            Verdict::AppendBefore => {
+                let written = match self.revision(&RevisionKey { document: new.document.clone(), revision }).await? {
+                    Some(newest) => self.try_append_before(head, &newest, new, body).await?,
+                    // What the later message said is erased or expired, so it cannot be said again.
+                    None => self.try_append(Some(head), new, body).await?,
                 };
-                if let Some((_, lost)) = first_that_did_not_hold(reasons) {
-                    return Ok(Attempt::Lost(lost.item().map(head_from).transpose()?));
-                }
-                let passing = |reason: &CancellationReason| {
-                    matches!(
-                        reason.code(),
-                        Some("TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded")
-                    )
+                Ok((written, recorded))
+            }
+            Verdict::Duplicate => {
+                let written = match head.after_same(new) {
+                    Some(after) => self.try_note(new.document, head, &after).await?,
+                    None => Attempt::Written,
                 };
-                if reasons.iter().any(passing) {
-                    return Ok(Attempt::Conflict);
+                Ok((written, Appended::Duplicate { revision }))
+            }
+            Verdict::Stale { is_doubtful } => {
+                if is_doubtful {
+                    self.mark_for_refresh(new.document, new.now).await?;
                 }
-                Err(LedgerError::unavailable("TransactWriteItems")(error))
+                Ok((Attempt::Written, Appended::Stale { revision }))
             }
         }
     }
 
-    fn put_head(
+    /// Whether a copy says the same as the head's revision.
+    async fn sameness(
         &self,
-        head: Option<&Head>,
-        revision: u32,
+        head: &Head,
         new: &NewRevision<'_>,
-    ) -> Result<TransactWriteItem, LedgerError> {
-        let mut item = key(new.document.pk(), "head");
-        item.extend([
-            ("revision".to_owned(), n(revision)),
-            ("hash".to_owned(), s(new.hash.to_string())),
-            ("observed_at".to_owned(), ms(new.observed_at)),
-            ("source".to_owned(), s(new.source.as_str())),
-            ("first_seen".to_owned(), ms(head.map_or(new.now, |head| head.first_seen))),
-        ]);
-        let put = Put::builder()
-            .table_name(&self.table)
-            .set_item(Some(item))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        transact_put(match head {
-            None => put.condition_expression("attribute_not_exists(pk)"),
-            Some(head) => {
-                put.condition_expression("revision = :read").expression_attribute_values(":read", n(head.revision))
-            }
-        })
+        rehash: Option<&Rehash<'_>>,
+    ) -> Result<Sameness, LedgerError> {
+        let compared = |ours: ContentHash, theirs: ContentHash| match ours == theirs {
+            true => Sameness::Same,
+            false => Sameness::Different,
+        };
+        if head.hash.version() == new.hash.version() {
+            return Ok(compared(new.hash, head.hash));
+        }
+        let Some(rehash) = rehash else { return Ok(Sameness::Unknown) };
+        let last = RevisionKey { document: new.document.clone(), revision: head.revision };
+        let recorded = self.revision(&last).await?.and_then(|revision| (rehash.of_revision)(&revision));
+        if let Some(recorded) = recorded.filter(|recorded| recorded.version() == new.hash.version()) {
+            return Ok(compared(new.hash, recorded));
+        }
+        let earlier = (rehash.of_copy)(head.hash.version());
+        let earlier = earlier.filter(|earlier| earlier.version() == head.hash.version());
+        Ok(earlier.map_or(Sameness::Unknown, |earlier| compared(earlier, head.hash)))
     }
 
-    fn put_revision(
+    /// Whether a message is the revision that this call tried to write: the answer to the write may have been lost, and
+    /// another message recorded since.
+    async fn recorded_before(
         &self,
-        revision: u32,
         new: &NewRevision<'_>,
-        body: &[u8],
-    ) -> Result<TransactWriteItem, LedgerError> {
-        let mut item = key(new.document.pk(), revision_sk(revision));
-        item.extend([
-            ("revision".to_owned(), n(revision)),
-            ("hash".to_owned(), s(new.hash.to_string())),
-            ("source".to_owned(), s(new.source.as_str())),
-            ("observed_at".to_owned(), ms(new.observed_at)),
-            ("recorded_at".to_owned(), ms(new.now)),
-            ("body".to_owned(), blob(body.to_vec())),
-            ("content_type".to_owned(), s(new.content_type)),
-            ("expires_at".to_owned(), expires_at(new.now, self.retention.revisions)),
-        ]);
-        transact_put(Put::builder().table_name(&self.table).set_item(Some(item)))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(second).unwrap()
-    }
-
-    fn verdict_on(head: (Source, i64), evidence: Evidence, observed_at: i64) -> Verdict {
-        let document = DocumentKey::order("acme", 58);
-        let head = Head {
-            revision: 1,
-            hash: ContentHash::of(b"old"),
-            observed_at: at(head.1),
-            source: head.0,
-            first_seen: at(0),
+        appended: Appended,
+    ) -> Result<Option<Appended>, LedgerError> {
+        let (Evidence::Message, Appended::Recorded { revision }) = (new.evidence, appended) else { return Ok(None) };
+        let tried = self.revision(&RevisionKey { document: new.document.clone(), revision }).await?;
+        let is_ours = |tried: &Revision| {
+            (tried.hash, tried.observed_at.as_millisecond(), tried.recorded_at.as_millisecond())
+                == (new.hash, new.observed_at.as_millisecond(), new.now.as_millisecond())
         };
-        let new = NewRevision {
-            document: &document,
-            source: Source::Push,
-            observed_at: at(observed_at),
-            evidence,
-            hash: ContentHash::of(b"new"),
-            body: b"",
-            content_type: "",
-            now: at(observed_at),
-        };
-        verdict(&head, &new)
-    }
-
-    #[test]
-    fn an_answer_asked_for_later_is_newer() {
-        assert_eq!(verdict_on((Source::Poll, 10), Evidence::Asked, 11), Verdict::Append);
-        assert_eq!(verdict_on((Source::Poll, 10), Evidence::Asked, 10), Verdict::Stale);
-        assert_eq!(verdict_on((Source::Push, 10), Evidence::Asked, 9), Verdict::Stale);
-    }
-
-    #[test]
-    fn a_late_post_of_the_first_state_does_not_replace_what_the_poll_saw() {
-        let told = Evidence::Told { since: at(5) };
-        assert_eq!(verdict_on((Source::Poll, 10), told, 20), Verdict::Stale);
-        assert_eq!(verdict_on((Source::Poll, 4), told, 20), Verdict::Append);
-    }
-
-    #[test]
-    fn between_two_posts_the_later_arrival_is_newer() {
-        let told = Evidence::Told { since: at(5) };
-        assert_eq!(verdict_on((Source::Push, 10), told, 20), Verdict::Append);
-    }
-
-    #[test]
-    fn a_message_is_never_stale() {
-        assert_eq!(verdict_on((Source::Push, 10), Evidence::Message, 9), Verdict::Append);
+        Ok(tried.as_ref().is_some_and(is_ours).then_some(appended))
     }
 }

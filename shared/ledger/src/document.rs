@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::KeysAndAttributes;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use jiff::Timestamp;
 
-use crate::item::{Attributes, Item, key};
+use crate::hash::FIRST_VERSION;
+use crate::item::{Attributes, Item, key, ms, n, s};
 use crate::{ContentHash, DocumentKey, Ledger, LedgerError};
 
 /// DynamoDB takes at most this many keys in one `BatchGetItem`.
@@ -48,14 +49,16 @@ impl Source {
 pub struct Head {
     /// The last revision's number.
     pub revision: u32,
-    /// The last revision's hash.
+    /// The last revision's hash. It may be of a later version than the one in the revision's item.
     pub hash: ContentHash,
-    /// The last revision's time of observation.
+    /// The last revision's time of observation, or the later time at which it was confirmed.
     pub observed_at: Timestamp,
-    /// How the last revision came.
+    /// How the state was seen at that time.
     pub source: Source,
     /// When the first revision was recorded.
     pub first_seen: Timestamp,
+    /// Whether a later copy that said the same has moved `observed_at`.
+    pub is_confirmed: bool,
 }
 
 /// A recorded revision.
@@ -162,11 +165,37 @@ pub(crate) fn head_from(item: &Item) -> Result<Head, LedgerError> {
     let attributes = Attributes(item);
     Ok(Head {
         revision: attributes.number("revision")?,
-        hash: ContentHash::parse(attributes.string("hash")?).ok_or_else(|| attributes.corrupt("hash"))?,
+        hash: hash_from(&attributes)?,
         observed_at: attributes.instant("observed_at")?,
         source: Source::parse(attributes.string("source")?).ok_or_else(|| attributes.corrupt("source"))?,
         first_seen: attributes.instant("first_seen")?,
+        is_confirmed: attributes.flag("confirmed"),
     })
+}
+
+pub(crate) fn head_item(document: &DocumentKey, head: &Head) -> Item {
+    let mut item = key(document.pk(), "head");
+    item.extend([
+        ("revision".to_owned(), n(head.revision)),
+        ("hash".to_owned(), s(head.hash.to_string())),
+        ("hash_version".to_owned(), n(head.hash.version())),
+        ("observed_at".to_owned(), ms(head.observed_at)),
+        ("source".to_owned(), s(head.source.as_str())),
+        ("first_seen".to_owned(), ms(head.first_seen)),
+    ]);
+    if head.is_confirmed {
+        item.insert("confirmed".to_owned(), AttributeValue::Bool(true));
+    }
+    item
+}
+
+/// The hash of a head or a revision. Items without a version were written before there was one.
+fn hash_from(attributes: &Attributes<'_>) -> Result<ContentHash, LedgerError> {
+    let version = match attributes.0.contains_key("hash_version") {
+        true => attributes.number("hash_version")?,
+        false => FIRST_VERSION,
+    };
+    ContentHash::parse(version, attributes.string("hash")?).ok_or_else(|| attributes.corrupt("hash"))
 }
 
 pub(crate) fn revision_from(item: &Item) -> Result<Revision, LedgerError> {
@@ -176,7 +205,7 @@ pub(crate) fn revision_from(item: &Item) -> Result<Revision, LedgerError> {
         source: Source::parse(attributes.string("source")?).ok_or_else(|| attributes.corrupt("source"))?,
         observed_at: attributes.instant("observed_at")?,
         recorded_at: attributes.instant("recorded_at")?,
-        hash: ContentHash::parse(attributes.string("hash")?).ok_or_else(|| attributes.corrupt("hash"))?,
+        hash: hash_from(&attributes)?,
         body: attributes.body("body")?,
         content_type: attributes.string("content_type")?.to_owned(),
     })

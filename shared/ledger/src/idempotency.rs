@@ -6,12 +6,10 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 use jiff::Timestamp;
 
-use crate::condition::was_made;
+use crate::condition::{met_item, was_made};
 use crate::item::{Attributes, Item, expires_at, key, ms, s};
 use crate::{Connection, ContentHash, Ledger, LedgerError};
 
@@ -263,14 +261,6 @@ impl Ledger {
 
 fn action_pk(connection: &Connection) -> String {
     format!("action#{connection}")
-}
-
-/// Of a put whose condition did not hold: the item that it met, when DynamoDB sent it along.
-fn met_item<R>(error: &SdkError<PutItemError, R>) -> Option<Option<&Item>> {
-    match error.as_service_error()? {
-        PutItemError::ConditionalCheckFailedException(failed) => Some(failed.item()),
-        _ => None,
-    }
 }
 
 fn settled_from(attributes: &Attributes<'_>) -> Result<Option<Settled>, LedgerError> {

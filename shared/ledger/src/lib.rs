@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 
-pub use append::{Appended, Evidence, NewRevision};
+pub use append::{Appended, Evidence, NewRevision, Rehash};
 pub use delivery::{Delivery, NewQuarantined, Outcome, Quarantined};
 pub use document::{Head, Revision, Source};
 pub use erase::{Erased, Erasure};

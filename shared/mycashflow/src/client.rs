@@ -1,6 +1,9 @@
 //! A client that asks a shop, tells an answer from something that only looks like one, and tries again where that is
 //! safe.
 
+mod effect;
+mod error;
+
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,6 +12,9 @@ use jiff::Timestamp;
 use tokio::time::{Instant, timeout};
 use url::Url;
 
+use self::effect::is_plainly_done;
+pub use self::error::ClientError;
+use self::error::{is_transient_status, moved_to};
 use crate::read::{Limits, Page, ReadError, read_page};
 use crate::request::{Request, Stream};
 use crate::transport::{HttpResponse, Transport, TransportError};
@@ -21,7 +27,8 @@ pub struct RetryPolicy {
     /// The longest pause before the second attempt; it doubles for each one after that. The pause itself is drawn evenly
     /// from zero up to this ("full jitter"), so that many clients do not come back at the same moment.
     pub base_delay: Duration,
-    /// No pause is longer than this, not even one that the shop asks for with `Retry-After`.
+    /// No pause is longer than this but one that the shop asks for with `Retry-After`; that one, too, for a client without a
+    /// deadline, which gives up instead ([`ClientError::Busy`]).
     pub max_delay: Duration,
     /// How long one attempt may take, from the connection to the last byte.
     pub request_timeout: Duration,
@@ -53,6 +60,9 @@ impl RetryPolicy {
 /// not one: an error page, an empty body or XML cut short, all of which a shop can send with status 200. Requests with
 /// an effect (`send`, `process`) are sent once; [`ClientError::may_have_arrived`] tells whether it may have happened.
 ///
+/// A shop that says `Retry-After` is left alone for that long, by all clones of the client. Where that is longer than the
+/// time to the deadline, nothing is waited for and nothing more is sent: [`ClientError::Busy`].
+///
 /// Clones share connections and are cheap.
 ///
 /// ```no_run
@@ -81,6 +91,15 @@ struct Shop {
     key: String,
     transport: Arc<dyn Transport>,
     jitter: Mutex<fastrand::Rng>,
+    quiet: Mutex<Option<Quiet>>,
+}
+
+/// The shop's wish to be left alone.
+#[derive(Clone, Copy)]
+struct Quiet {
+    until: Instant,
+    /// The status that it came with.
+    status: u16,
 }
 
 impl fmt::Debug for ShopClient {
@@ -118,94 +137,12 @@ impl fmt::Debug for Answer {
     }
 }
 
-/// Why a shop did not do as it was asked; after several attempts, why the last one failed. Nothing here holds the URL,
-/// the key or a body.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ClientError {
-    /// No whole answer came.
-    #[error(transparent)]
-    Transport(#[from] TransportError),
-    /// The shop does not accept the key.
-    #[error("the shop refused the key with status {status}")]
-    Denied {
-        /// 401 or 403.
-        status: u16,
-    },
-    /// The shop answered with a status that is not success.
-    #[error("the shop answered with status {status}")]
-    Status {
-        /// The status: a redirect, 4xx or 5xx.
-        status: u16,
-    },
-    /// The shop said success, but what it sent is not an answer: a page of HTML, an error document, nothing at all, or
-    /// XML that is broken or cut short.
-    #[error("the shop's answer is not the XML that it should be")]
-    NotAnAnswer(#[source] ReadError),
-    /// The deadline had passed before the request could be sent.
-    #[error("no time is left for the request")]
-    Deadline,
-    /// No order number was given, so nothing was asked.
-    #[error("no order number was given")]
-    NoOrders,
-}
-
-impl ClientError {
-    /// Whether the same request may succeed later without anybody changing anything.
-    pub fn is_transient(&self) -> bool {
-        match self {
-            Self::Transport(TransportError::TooLarge { .. }) | Self::Denied { .. } | Self::NoOrders => false,
-            Self::Transport(_) | Self::Deadline => true,
-            Self::Status { status } => matches!(status, 408 | 429 | 500..),
-            Self::NotAnAnswer(error) => match error {
-                ReadError::Empty
-                | ReadError::Html
-                | ReadError::ErrorDocument
-                | ReadError::NotOrders { .. }
-                | ReadError::Malformed { .. }
-                | ReadError::Truncated { .. } => true,
-                // The shop wrote these on purpose, so it will again.
-                ReadError::Dtd { .. }
-                | ReadError::TooDeep { .. }
-                | ReadError::TooLarge { .. }
-                | ReadError::Encoding { .. }
-                | ReadError::InvalidUtf8 { .. } => false,
-            },
-        }
-    }
-
-    /// Whether the shop may have received the request and done what it asks, so that sending it again might do it twice.
-    pub fn may_have_arrived(&self) -> bool {
-        match self {
-            Self::Transport(error) => error.may_have_arrived(),
-            Self::NotAnAnswer(_) => true,
-            // A client error says that the request was refused; a redirect and a server error leave it open, and so does
-            // 408: a proxy that gave up waiting may say it after the request went on to the shop.
-            Self::Status { status } => *status == 408 || !(400..500).contains(status),
-            Self::Denied { .. } | Self::Deadline | Self::NoOrders => false,
-        }
-    }
-}
-
-/// A failed attempt.
-struct Failure {
-    error: ClientError,
-    /// How long the shop asked to be left alone.
-    retry_after: Option<Duration>,
-}
-
-impl From<ClientError> for Failure {
-    fn from(error: ClientError) -> Self {
-        Self { error, retry_after: None }
-    }
-}
-
 impl ShopClient {
     /// A client for the shop at `base` (`https://acme.mycashflow.fi`) with its API key. `seed` is where the random
     /// pauses begin; any number will do, and a fixed one makes a test repeatable.
     pub fn new(base: Url, key: String, transport: Arc<dyn Transport>, policy: RetryPolicy, seed: u64) -> Self {
         let jitter = Mutex::new(fastrand::Rng::with_seed(seed));
-        Self { shop: Arc::new(Shop { base, key, transport, jitter }), policy, deadline: None }
+        Self { shop: Arc::new(Shop { base, key, transport, jitter, quiet: Mutex::default() }), policy, deadline: None }
     }
 
     /// The same client with another time for each attempt.
@@ -278,41 +215,49 @@ impl ShopClient {
         self.act(&Request::AddComment { order, message: message.to_owned(), public_message }).await
     }
 
-    /// Sends a request that has an effect, once.
+    /// Sends a request that has an effect, once. `Ok` is an answer that plainly says that it was done.
     async fn act(&self, request: &Request) -> Result<(), ClientError> {
-        let response = self.attempt(request, 1).await.map_err(|failure| failure.error)?;
-        // What the shop answers to a success is not documented, so any answer will do that is not known as a failure.
-        match read_page(&response.body, &Limits::default()) {
-            Err(error @ (ReadError::Empty | ReadError::Html | ReadError::ErrorDocument)) => {
-                Err(ClientError::NotAnAnswer(error))
-            }
-            _ => Ok(()),
+        self.wait_for_quiet().await?;
+        let response = match self.attempt(request, 1).await {
+            // It was sent, and may have been done.
+            Err(ClientError::Busy { status, .. }) if status != 429 => return Err(ClientError::Status { status }),
+            answer => answer?,
+        };
+        if is_plainly_done(response.status, &response.body) {
+            return Ok(());
         }
+        Err(match read_page(&response.body, &Limits::default()) {
+            Err(error @ (ReadError::Empty | ReadError::Html | ReadError::ErrorDocument)) => {
+                ClientError::NotAnAnswer(error)
+            }
+            _ => ClientError::Unclear,
+        })
     }
 
     /// Sends a question until there is an answer to it.
     async fn ask(&self, request: &Request) -> Result<Answer, ClientError> {
         let mut attempt = 1;
         loop {
-            let failure = match self.attempt_page(request, attempt).await {
+            let error = match self.attempt_page(request, attempt).await {
                 Ok(answer) => return Ok(answer),
-                Err(failure) => failure,
+                Err(error) => error,
             };
-            if attempt >= self.policy.attempts || !failure.error.is_transient() {
-                return Err(failure.error);
+            if attempt >= self.policy.attempts || !error.is_transient() || matches!(error, ClientError::Busy { .. }) {
+                return Err(error);
             }
-            let pause = self.pause(attempt, failure.retry_after);
+            let pause = self.pause(attempt);
             // To sleep up to the deadline would leave no time to ask; and the error at hand tells more.
             if self.time_left().is_some_and(|left| left <= pause) {
-                return Err(failure.error);
+                return Err(error);
             }
-            tracing::debug!(attempt, pause_ms = pause.as_millis(), error = %failure.error, "asking the shop again");
+            tracing::debug!(attempt, pause_ms = pause.as_millis(), error = %error, "asking the shop again");
             tokio::time::sleep(pause).await;
             attempt += 1;
         }
     }
 
-    async fn attempt_page(&self, request: &Request, attempt: u32) -> Result<Answer, Failure> {
+    async fn attempt_page(&self, request: &Request, attempt: u32) -> Result<Answer, ClientError> {
+        self.wait_for_quiet().await?;
         let started = Instant::now();
         let response = self.attempt(request, attempt).await?;
         let page = read_page(&response.body, &Limits::default()).map_err(ClientError::NotAnAnswer)?;
@@ -320,29 +265,66 @@ impl ShopClient {
     }
 
     /// Sends the request once. `Ok` is an answer with a status of success, its body not looked at.
-    async fn attempt(&self, request: &Request, attempt: u32) -> Result<HttpResponse, Failure> {
+    async fn attempt(&self, request: &Request, attempt: u32) -> Result<HttpResponse, ClientError> {
         let started = Instant::now();
         let longest = self.policy.request_timeout;
         let limit = self.time_left().map_or(longest, |left| left.min(longest));
         if limit.is_zero() {
-            return Err(ClientError::Deadline.into());
+            return Err(ClientError::Deadline);
         }
         let http = request.to_http(&self.shop.base, &self.shop.key);
+        let asked = http.url.clone();
         let result =
             timeout(limit, self.shop.transport.send(http, limit)).await.unwrap_or(Err(TransportError::Timeout));
         let duration_ms = started.elapsed().as_millis();
         let response = result.inspect_err(|error| {
             tracing::debug!(attempt, duration_ms, error = %error, "a request to the shop failed");
-        });
-        let response = response.map_err(ClientError::from)?;
+        })?;
         let status = response.status;
         tracing::debug!(attempt, status, duration_ms, "the shop answered");
-        let error = match status {
-            200..300 => return Ok(response),
-            401 | 403 => ClientError::Denied { status },
-            _ => ClientError::Status { status },
-        };
-        Err(Failure { error, retry_after: response.retry_after })
+        match status {
+            200..=299 => Ok(response),
+            301..=303 | 307 | 308 => {
+                let to = moved_to(response.location.as_deref(), &asked, &self.shop.key);
+                Err(ClientError::Moved { status, to })
+            }
+            401 | 403 => Err(ClientError::Denied { status }),
+            _ => {
+                let wish = response.retry_after.filter(|_| is_transient_status(status));
+                Err(wish.and_then(|wait| self.keep_quiet(status, wait)).unwrap_or(ClientError::Status { status }))
+            }
+        }
+    }
+
+    /// Notes that the shop asks to be left alone; gives the error of that when it is for too long.
+    fn keep_quiet(&self, status: u16, wait: Duration) -> Option<ClientError> {
+        tracing::info!(status, wait_s = wait.as_secs(), "the shop asks to be left alone");
+        let until = Instant::now() + wait;
+        let mut quiet = self.shop.quiet.lock().unwrap_or_else(PoisonError::into_inner);
+        if quiet.is_none_or(|before| before.until < until) {
+            *quiet = Some(Quiet { until, status });
+        }
+        self.is_too_long(wait).then_some(ClientError::Busy { status, wait })
+    }
+
+    /// Waits until the shop may be asked again.
+    async fn wait_for_quiet(&self) -> Result<(), ClientError> {
+        let quiet = *self.shop.quiet.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(Quiet { until, status }) = quiet else { return Ok(()) };
+        let wait = until.saturating_duration_since(Instant::now());
+        if self.is_too_long(wait) {
+            return Err(ClientError::Busy { status, wait });
+        }
+        tokio::time::sleep_until(until).await;
+        Ok(())
+    }
+
+    /// Whether nothing could be asked after a wait: it reaches the deadline, or, without one, is longer than any pause.
+    fn is_too_long(&self, wait: Duration) -> bool {
+        match self.time_left() {
+            Some(left) => !wait.is_zero() && wait >= left,
+            None => wait > self.policy.max_delay,
+        }
     }
 
     /// How long it is to the deadline, if there is one.
@@ -351,10 +333,9 @@ impl ShopClient {
     }
 
     /// How long to wait after attempt number `attempt`.
-    fn pause(&self, attempt: u32, retry_after: Option<Duration>) -> Duration {
+    fn pause(&self, attempt: u32) -> Duration {
         let share = self.shop.jitter.lock().unwrap_or_else(PoisonError::into_inner).f64();
-        let jittered = self.policy.backoff(attempt).mul_f64(share);
-        jittered.max(retry_after.unwrap_or_default()).min(self.policy.max_delay)
+        self.policy.backoff(attempt).mul_f64(share)
     }
 }
 

@@ -1,5 +1,7 @@
 //! The edge to the network: one HTTP request out, one answer in.
 
+mod unpack;
+
 use std::error::Error as StdError;
 use std::fmt;
 use std::pin::Pin;
@@ -7,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
-use http::header::{CONTENT_TYPE, DATE, RETRY_AFTER};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, DATE, LOCATION, RETRY_AFTER};
 use jiff::Timestamp;
 use reqwest::redirect;
 
@@ -22,6 +24,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an idle connection is kept. Shorter than servers keep theirs, so that a request seldom meets a connection
 /// that is being closed: a POST lost that way could not be told from one that arrived.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// A longer `Retry-After` is taken for this. No run lasts as long.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 const USER_AGENT: &str = concat!("tilaussilta/", env!("CARGO_PKG_VERSION"));
 
@@ -41,7 +46,8 @@ pub trait Transport: Send + Sync {
     fn send(&self, request: HttpRequest, timeout: Duration) -> BoxFuture<'_, Result<HttpResponse, TransportError>>;
 }
 
-/// An answer of a shop. Its `Debug` form leaves out the body, which holds personal data.
+/// An answer of a shop. Its `Debug` form leaves out the body, which holds personal data, and the location, which can repeat
+/// the key.
 #[derive(Clone)]
 pub struct HttpResponse {
     /// The status code.
@@ -50,9 +56,11 @@ pub struct HttpResponse {
     pub date: Option<Timestamp>,
     /// The header `Content-Type`, as it is.
     pub content_type: Option<String>,
-    /// The header `Retry-After`: how long the shop asks to be left alone.
+    /// The header `Retry-After`: how long the shop asks to be left alone, 30 days at most.
     pub retry_after: Option<Duration>,
-    /// The whole body.
+    /// The header `Location`, as it is: where a redirect leads. A server may have copied the query into it, and so the key.
+    pub location: Option<String>,
+    /// The whole body, unpacked.
     pub body: Bytes,
 }
 
@@ -88,6 +96,12 @@ pub enum TransportError {
     TooLarge {
         /// The limit.
         limit_bytes: usize,
+    },
+    /// The answer is compressed, although nothing asked for that, and cannot be unpacked.
+    #[error("the answer is compressed with {encoding}, which was not asked for and cannot be unpacked")]
+    Compressed {
+        /// The compression, by its name in `Content-Encoding`.
+        encoding: &'static str,
     },
     /// Anything else; the request may have arrived.
     #[error("the request failed")]
@@ -159,12 +173,18 @@ impl HttpTransport {
         let status = response.status().as_u16();
         let headers = std::mem::take(response.headers_mut());
         let body = read_body(response, MAX_BODY_BYTES).await?;
+        // Of another answer the body is not read, so what is wrong with it must not hide the status.
+        let body = match status {
+            200..300 => unpack::unpack(body, text(&headers, &CONTENT_ENCODING), MAX_BODY_BYTES)?,
+            _ => body,
+        };
         let date = text(&headers, &DATE).and_then(http_date);
         Ok(HttpResponse {
             status,
             date: date.and_then(|date| Timestamp::try_from(date).ok()),
             content_type: text(&headers, &CONTENT_TYPE).map(str::to_owned),
             retry_after: text(&headers, &RETRY_AFTER).and_then(|value| retry_after(value, date)),
+            location: text(&headers, &LOCATION).map(str::to_owned),
             body,
         })
     }
@@ -196,13 +216,19 @@ fn http_date(value: &str) -> Option<SystemTime> {
     httpdate::parse_http_date(value).ok()
 }
 
-/// Reads `Retry-After`: seconds, or a time of the server's clock, which `date` tells (ours does when it is missing).
+/// Reads `Retry-After`: seconds, perhaps with decimals, or a time of the server's clock, which `date` tells (ours does when
+/// it is missing). What is left of a second counts as a whole one: nobody is asked earlier than they said.
 fn retry_after(value: &str, date: Option<SystemTime>) -> Option<Duration> {
-    if let Ok(seconds) = value.trim().parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let now = date.unwrap_or_else(SystemTime::now);
-    Some(http_date(value)?.duration_since(now).unwrap_or_default())
+    let value = value.trim();
+    let asked = match value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+        // Too many digits are infinity, and so the longest.
+        true => {
+            let seconds: f64 = value.parse().ok()?;
+            Duration::try_from_secs_f64(seconds.ceil()).unwrap_or(MAX_RETRY_AFTER)
+        }
+        false => http_date(value)?.duration_since(date.unwrap_or_else(SystemTime::now)).unwrap_or_default(),
+    };
+    Some(asked.min(MAX_RETRY_AFTER))
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ impl io::Write for Log {
 }
 
 fn answer(status: u16, body: &'static str) -> Outcome {
-    Ok(HttpResponse { status, date: None, content_type: None, retry_after: None, body: body.into() })
+    Ok(HttpResponse { status, date: None, content_type: None, retry_after: None, location: None, body: body.into() })
 }
 
 #[tokio::test(start_paused = true)]

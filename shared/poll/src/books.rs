@@ -74,7 +74,7 @@ impl<'a> Books<'a> {
     /// Reads what earlier runs left behind.
     pub(crate) async fn open(&mut self) -> Result<(), Stop> {
         self.state = self.ledger.shop_state(self.shop).await?;
-        Ok(())
+        Ok(self.ledger.keep_refreshes(self.shop, &self.state.ending_refreshes).await?)
     }
 
     /// The highest order id that earlier runs have seen.

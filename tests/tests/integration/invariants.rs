@@ -32,7 +32,7 @@ async fn invariant_1_accepted_means_durable() {
 #[test]
 fn invariant_2_nothing_is_lost() {
     for seed in 1001..=1010 {
-        assert_eq!(simulator::run(seed, false).violations, [""; 0], "seed {seed}");
+        assert_eq!(simulator::run(seed, &simulator::Settings::all_assumed()).violations, [""; 0], "seed {seed}");
     }
 }
 
@@ -73,7 +73,7 @@ async fn invariant_4_newer_wins() {
     assert_eq!(bench.ledger.revisions(&document).await.unwrap()[0].body, b"newer");
 }
 
-/// See also `event_relay`, and `ways_out`, in whose worlds the relay is killed anywhere.
+/// See also `event_relay`, and `outbound`, in whose worlds the relay is killed anywhere.
 #[tokio::test(start_paused = true)]
 async fn invariant_5_every_revision_is_published_under_one_id() {
     let world = ShopBench::new().await;
@@ -97,7 +97,7 @@ async fn invariant_5_every_revision_is_published_under_one_id() {
     assert_eq!(message.event_id(2), "manu/acme/sales-order-activate/4711/2");
 }
 
-/// See also `shop_actions` and `ways_out`.
+/// See also `shop_actions` and `outbound`.
 #[tokio::test(start_paused = true)]
 async fn invariant_8_each_action_is_done_once() {
     let world = ShopBench::new().await;

@@ -13,10 +13,12 @@ macro_rules! holds_on_the_embedded_engine {
     };
 }
 
+mod age;
 mod append;
 mod erasure;
 mod poll_state;
 mod records;
+mod versions;
 
 use jiff::Timestamp;
 use ledger::{ContentHash, DocumentKey, Evidence, NewRevision, Source};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cloud::embedded::CallFault;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use ledger::{
     Appended, Connection, ContentHash, Cursor, Delivery, DocumentKey, Evidence, Fenced, LedgerError, NewQuarantined,
     NewRevision, Outcome, Source, Stream,
@@ -62,6 +62,59 @@ async fn a_storm_of_conflicts_ends_in_a_revision_or_in_an_error_that_says_so() {
     assert!(matches!(refused, Err(LedgerError::Contended { tries: 24 })), "{refused:?}");
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
     assert_eq!(bench.ledger.revisions(&order).await.unwrap().len(), 1);
+}
+
+/// Every fault that leaves a call undone, or its answer lost.
+const FAULTS: [CallFault; 5] =
+    [CallFault::Throttled, CallFault::Failed, CallFault::NotSent, CallFault::Conflict, CallFault::AnswerLost];
+
+fn message<'a>(bench: &Bench, document: &'a DocumentKey, body: &'static str, received: i64) -> NewRevision<'a> {
+    let observed_at = bench.now() + SignedDuration::from_secs(received);
+    let (hash, evidence, source) = (ContentHash::of(body.as_bytes()), Evidence::Message, Source::Push);
+    NewRevision { observed_at, hash, evidence, source, body: body.as_bytes(), ..new(bench, document) }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_time_that_moves_meets_faults_and_moves() {
+    for fault in FAULTS {
+        let (bench, order) = (Bench::new().await, order());
+        bench.ledger.append(&new(&bench, &order)).await.unwrap();
+        let later = NewRevision { observed_at: bench.now() + SignedDuration::from_secs(60), ..new(&bench, &order) };
+        bench.fail("PutItem", fault, 2);
+        let confirmed = bench.deps.ledger.append(&later).await;
+        assert_eq!(confirmed.unwrap(), Appended::Duplicate { revision: 1 }, "{fault:?}");
+        let head = bench.ledger.head(&order).await.unwrap().unwrap();
+        assert_eq!((head.observed_at, head.is_confirmed), (later.observed_at, true), "{fault:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_came_too_late_meets_faults_and_is_recorded_once() {
+    for fault in FAULTS {
+        let (bench, item) = (Bench::new().await, DocumentKey::manu("acme", "item-save", "1"));
+        bench.ledger.append(&message(&bench, &item, "later", 10)).await.unwrap();
+        bench.fail("TransactWriteItems", fault, 2);
+        let recorded = bench.deps.ledger.append(&message(&bench, &item, "earlier", 5)).await;
+        assert_eq!(recorded.unwrap(), Appended::Recorded { revision: 2 }, "{fault:?}");
+        let revisions = bench.ledger.revisions(&item).await.unwrap();
+        let bodies: Vec<_> = revisions.iter().map(|one| String::from_utf8_lossy(&one.body).into_owned()).collect();
+        assert_eq!(bodies, ["later", "earlier", "later"], "{fault:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_cut_off_before_its_write_leaves_everything_as_it_was() {
+    let (bench, item) = (Bench::new().await, DocumentKey::manu("acme", "item-save", "1"));
+    bench.ledger.append(&message(&bench, &item, "later", 10)).await.unwrap();
+    let before = bench.items();
+    bench.fail("TransactWriteItems", CallFault::NotSent, 1000);
+    assert!(bench.deps.ledger.append(&message(&bench, &item, "earlier", 5)).await.is_err());
+    bench.fail("PutItem", CallFault::NotSent, 1000);
+    assert!(bench.deps.ledger.append(&message(&bench, &item, "later", 20)).await.is_err());
+    assert_eq!(bench.items(), before);
+    bench.heal();
+    bench.deps.ledger.append(&message(&bench, &item, "earlier", 5)).await.unwrap();
+    assert_eq!(bench.ledger.revisions(&item).await.unwrap().len(), 3);
 }
 
 #[tokio::test(start_paused = true)]
@@ -124,6 +177,7 @@ async fn what_holds_personal_data_expires_and_the_head_holds_none() {
     bench.ledger.log_delivery(&shop, &line).await.unwrap();
     let unreadable = NewQuarantined { body: b"<", content_type: "", reason: "r", document: None, now };
     bench.ledger.quarantine(&shop, &unreadable).await.unwrap();
+    bench.ledger.mark_for_refresh(&order, now).await.unwrap();
 
     let items = bench.items();
     let days = |pk: &str, sk: &str| {
@@ -138,9 +192,11 @@ async fn what_holds_personal_data_expires_and_the_head_holds_none() {
     assert_eq!(days("mycashflow#acme#order#58", "rev#"), Some(400));
     assert_eq!(days("log#mycashflow/acme#2026-03-02", ""), Some(90));
     assert_eq!(days("quarantine#mycashflow/acme", ""), Some(90));
+    assert_eq!(days("mycashflow#acme", "refresh#"), None, "a mark outlives any pause of the poll");
 
     let head = items.iter().find(|item| item["sk"]["S"] == "head").unwrap().as_object().unwrap();
     let attributes: Vec<_> = head.keys().map(String::as_str).collect();
-    assert_eq!(attributes, ["first_seen", "hash", "observed_at", "pk", "revision", "sk", "source"]);
+    let expected = ["first_seen", "hash", "hash_version", "observed_at", "pk", "revision", "sk", "source"];
+    assert_eq!(attributes, expected);
     assert!(!format!("{items:?}").contains("maija"), "bodies are compressed");
 }

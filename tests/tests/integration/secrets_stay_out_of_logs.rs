@@ -282,8 +282,13 @@ async fn of_published_revisions() {
     letters.iter().for_each(|letter| assert_holds_nothing_planted("a letter", &letter.body));
     assert_holds_nothing_planted("an answer", &format!("{answers:?}"));
     let logs = captured.text();
-    for told in ["published in part", "a revision cannot be published", "still cannot be published", "PutEvents failed"]
-    {
+    for told in [
+        "could not publish all revisions",
+        "a revision cannot be published",
+        "still cannot be published",
+        "a request to the event bus failed",
+        "it is sent without its document",
+    ] {
         assert!(logs.contains(told), "the logs were not captured: {told}");
     }
     assert_holds_nothing_planted("a log", &logs);

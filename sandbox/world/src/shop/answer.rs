@@ -1,14 +1,18 @@
 //! How the shop answers a request.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use jiff::Timestamp;
-use mycashflow::{LineKind, SpanAttributes};
+use mycashflow::{LineKind, Order, SpanAttributes};
 
 use super::parameters::Parameters;
-use super::{Bound, Comment, Fault, Mail, MailKind, PAGE_SIZE, Shop, ShopRequest, ShopResponse};
+use super::timeline::Timeline;
+use super::{
+    Bound, ChangeStream, Comment, Count, Fault, Hidden, Mail, MailKind, Process, Shop, ShopRequest, ShopResponse, Sort,
+};
 
-pub(super) const XML: &str = "application/xml; charset=UTF-8";
+const XML: &str = "application/xml; charset=UTF-8";
 const TEXT: &str = "text/plain; charset=UTF-8";
 const HTML: &str = "text/html; charset=UTF-8";
 
@@ -25,6 +29,8 @@ struct Answer {
     status: u16,
     content_type: &'static str,
     body: Vec<u8>,
+    /// The orders in `body`.
+    orders: Vec<Order>,
 }
 
 impl Shop {
@@ -45,7 +51,12 @@ impl Shop {
         self.count(action.as_ref().ok());
         let fault = self.next_fault();
         let mut answer = match fault {
-            Some(Fault::Status(status)) => Answer::text(status, "the shop cannot answer now"),
+            Some(Fault::Status(status) | Fault::RetryAfter(status, _)) => {
+                Answer::text(status, "the shop cannot answer now")
+            }
+            Some(Fault::EmptyPage) => {
+                Answer::new(200, XML, "<Orders time_from=\"0\" time_to=\"0\" orders=\"7\"></Orders>")
+            }
             Some(Fault::Html) => Answer::new(200, HTML, "<!doctype html>\n<title>Huoltokatko</title>\n"),
             Some(Fault::Empty) => Answer::new(200, XML, ""),
             Some(Fault::ErrorDocument) => Answer::error(200, "the shop cannot answer now"),
@@ -59,8 +70,13 @@ impl Shop {
             Some(Fault::Cut) => answer.body.truncate(answer.body.len() / 2),
             _ => {}
         }
-        let Answer { status, content_type, body } = answer;
-        ShopResponse { status, content_type, date: now + self.config.date_skew, body, fault }
+        let retry_after = match fault {
+            Some(Fault::RetryAfter(_, seconds)) => Some(Duration::from_secs(seconds.into())),
+            _ => None,
+        };
+        let Answer { status, content_type, body, orders } = answer;
+        let date = self.config.dated.then(|| now + self.config.date_skew);
+        ShopResponse { status, content_type, date, retry_after, body, orders, fault }
     }
 
     fn route(&self, request: &ShopRequest<'_>, parameters: &Parameters) -> Result<Action, Answer> {
@@ -115,12 +131,29 @@ impl Shop {
     fn act(&mut self, now: Timestamp, action: Action, parameters: &Parameters) -> Answer {
         let answer = match action {
             Action::Get => self.get(parameters),
-            Action::Changes => self.changes(parameters),
+            Action::Changes => self.changes(now, parameters),
             Action::Send => self.send(parameters),
-            Action::Deliver => self.deliver(now, parameters),
-            Action::AddComment => self.add_comment(now, parameters),
+            Action::Deliver => self.process(now, parameters, Self::deliver),
+            Action::AddComment => self.process(now, parameters, Self::add_comment),
         };
         answer.unwrap_or_else(|error| error)
+    }
+
+    /// Does what `process` asks, and answers, as the switch says.
+    fn process(
+        &mut self,
+        now: Timestamp,
+        parameters: &Parameters,
+        act: impl FnOnce(&mut Self, Timestamp, &Parameters) -> Result<Answer, Answer>,
+    ) -> Result<Answer, Answer> {
+        match self.config.process {
+            Process::Plain => act(self, now, parameters),
+            Process::Done(body) => act(self, now, parameters).map(|_| Answer::new(200, HTML, body)),
+            Process::NotDone(body) => Ok(Answer::new(200, HTML, body)),
+            Process::Refused(status) => {
+                act(self, now, parameters).map(|_| Answer::text(status, "the shop cannot answer now"))
+            }
+        }
     }
 
     fn get(&self, parameters: &Parameters) -> Result<Answer, Answer> {
@@ -128,41 +161,96 @@ impl Shop {
             let id = self.visible_order(parameters)?;
             self.refuse_poisoned([id])?;
             let order = self.shown(id).ok_or_else(no_such_order)?;
-            return Ok(Answer::new(200, XML, self.single_document(order)));
+            return Ok(self.with_orders(self.single_document(&order), vec![order]));
         }
         let asked: BTreeSet<u64> =
-            parameters.all("order_ids[]").map(|id| number(id, "order_ids")).collect::<Result<_, _>>()?;
+            parameters.list("order_ids").map(|id| number(id, "order_ids")).collect::<Result<_, _>>()?;
         if asked.is_empty() {
             return Err(Answer::error(400, "order or order_ids is missing"));
         }
-        let found: Vec<_> = asked.into_iter().filter_map(|id| self.shown(id)).collect();
+        let left_out = |id: &u64| matches!(self.hidden.get(id), Some(Hidden::Numbers | Hidden::Everywhere));
+        let shown = asked.into_iter().filter(|id| !self.config.empty_get && !left_out(id));
+        let found: Vec<_> = shown.filter_map(|id| self.shown(id)).collect();
         self.refuse_poisoned(found.iter().map(|order| order.id))?;
-        Ok(Answer::new(200, XML, self.list_document(&found, &SpanAttributes::default())))
+        Ok(self.with_orders(self.list_document(&found, &SpanAttributes::default()), found))
     }
 
-    fn changes(&mut self, parameters: &Parameters) -> Result<Answer, Answer> {
-        let (timeline, after) = match parameters.get("updated_after_ts") {
-            Some(after) => (&mut self.updated, number(after, "updated_after_ts")?),
+    fn changes(&mut self, now: Timestamp, parameters: &Parameters) -> Result<Answer, Answer> {
+        let (stream, after) = match parameters.get("updated_after_ts") {
+            Some(after) => (ChangeStream::Updated, number(after, "updated_after_ts")?),
             None => match parameters.get("created_after_ts").or_else(|| parameters.get("ts")) {
-                Some(after) => (&mut self.created, number(after, "created_after_ts")?),
+                Some(after) => (ChangeStream::Created, number(after, "created_after_ts")?),
                 None => return Err(Answer::error(400, "created_after_ts or updated_after_ts is missing")),
             },
         };
-        let from: i64 = match self.config.bound {
-            Bound::Inclusive => after,
-            Bound::Exclusive => i64::saturating_add(after, 1),
-        };
-        let (page, total) = timeline.page(from, PAGE_SIZE);
+        let (start, from) = self.start_of(now, after);
+        let (page, total) = self.page(stream, from);
         self.refuse_poisoned(page.iter().map(|key| key.1))?;
-        let orders: Vec<_> = page.iter().filter_map(|key| self.shown(key.1)).collect();
-        // The page of no orders ends where it began; what the real shop writes there is unknown.
-        let last = page.last().map_or(after, |key| key.0);
+        let left_out = |id: &u64| matches!(self.hidden.get(id), Some(Hidden::Changes | Hidden::Everywhere));
+        let shown = page.iter().map(|key| key.1).filter(|id| !left_out(id));
+        let orders: Vec<_> = shown.filter_map(|id| self.shown(id)).collect();
+        // The page of no orders ends where it began; what the real shop writes there is undocumented.
+        let last = page.iter().map(|key| key.0).max().unwrap_or(start) + self.config.time_to_skew.as_secs();
+        let count = match self.config.count {
+            Count::Whole => Some(total as u64),
+            Count::Page => Some(orders.len() as u64),
+            Count::More(more) => Some(total as u64 + more),
+            Count::Absent | Count::Text => None,
+        };
         let span = if self.config.time_to {
-            SpanAttributes { time_from: Some(after), time_to: Some(last), total: Some(total as u64) }
+            SpanAttributes { time_from: Some(start), time_to: Some(last), total: count }
         } else {
             SpanAttributes::default()
         };
-        Ok(Answer::new(200, XML, self.list_document(&orders, &span)))
+        Ok(self.with_orders(self.list_document(&orders, &span), orders))
+    }
+
+    /// The second from which a question for `after` is answered, as `time_from` says it, and the first second of the
+    /// answer.
+    fn start_of(&self, now: Timestamp, after: i64) -> (i64, i64) {
+        let oldest = self.config.history.map_or(i64::MIN, |history| (now - history).as_second());
+        let from = match self.config.bound {
+            Bound::Inclusive => after,
+            Bound::Exclusive => i64::saturating_add(after, 1),
+        };
+        (after.max(oldest), from.max(oldest))
+    }
+
+    /// The seconds and ids of a page, hidden orders included, and how many orders the whole result has.
+    fn page(&mut self, stream: ChangeStream, from: i64) -> (Vec<(i64, u64)>, usize) {
+        let (size, sort) = (self.config.page_size, self.config.sort);
+        let timeline = self.timeline(stream);
+        let (mut page, total) = timeline.page(from, size);
+        match sort {
+            Sort::Time => {}
+            Sort::Reversed => page.reverse(),
+            Sort::Newest => page = timeline.from(from).rev().take(size).collect(),
+            Sort::Id => {
+                page = timeline.from(from).collect();
+                page.sort_by_key(|key| key.1);
+                page.truncate(size);
+            }
+        }
+        (page, total)
+    }
+
+    fn timeline(&mut self, stream: ChangeStream) -> &mut Timeline {
+        match stream {
+            ChangeStream::Created => &mut self.created,
+            ChangeStream::Updated => &mut self.updated,
+        }
+    }
+
+    /// Every order that belongs to the result of a question for a stream from a second on, with its second: those that an
+    /// answer hides, and those that follow its page, included.
+    pub fn result_of(&mut self, now: Timestamp, stream: ChangeStream, after: i64) -> Vec<(i64, u64)> {
+        self.settle(now);
+        let (_, from) = self.start_of(now, after);
+        self.timeline(stream).from(from).collect()
+    }
+
+    fn with_orders(&self, body: Vec<u8>, orders: Vec<Order>) -> Answer {
+        Answer { status: 200, content_type: self.config.charset.content_type(), body, orders }
     }
 
     fn send(&mut self, parameters: &Parameters) -> Result<Answer, Answer> {
@@ -179,8 +267,9 @@ impl Shop {
     /// Delivering an order twice mails the customer twice: the shop remembers no request.
     fn deliver(&mut self, now: Timestamp, parameters: &Parameters) -> Result<Answer, Answer> {
         let id = self.visible_order(parameters)?;
+        let shipped = self.config.shipped;
         self.update_order(now, id, |order| {
-            order.status = Some("Shipped".into());
+            order.status = Some(shipped.into());
             for line in order.products.iter_mut().filter(|line| line.kind == LineKind::Product) {
                 line.shipped = Some(true);
             }
@@ -229,7 +318,7 @@ impl Shop {
 
 impl Answer {
     fn new(status: u16, content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
-        Self { status, content_type, body: body.into() }
+        Self { status, content_type, body: body.into(), orders: Vec::new() }
     }
 
     fn text(status: u16, message: &str) -> Self {

@@ -1,49 +1,17 @@
 //! What callers hand to the shop and what they read from it.
 
-use jiff::{SignedDuration, Timestamp};
+use std::time::Duration;
 
-/// Whether `changes` includes orders of the very second that was asked for, which nobody has said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bound {
-    /// `created_after_ts=N` includes second N.
-    Inclusive,
-    /// `created_after_ts=N` begins at second N + 1.
-    Exclusive,
-}
+use jiff::Timestamp;
+use mycashflow::Order;
 
-/// How this shop behaves where the specification leaves it open.
-#[derive(Clone, Debug)]
-pub struct ShopConfig {
-    /// The shop's make-believe API key, expected in the parameter `key`.
-    pub key: String,
-    /// Whether the second asked for belongs to the answer.
-    pub bound: Bound,
-    /// Whether `<Orders>` of a `changes` answer carries `time_from`, `time_to` and `orders`, or no attributes at all.
-    pub time_to: bool,
-    /// Whether a single order stands under `<Orders>` too, as one client sees it.
-    pub single_wrapped: bool,
-    /// How far the shop's clock is ahead in its `Date` header. Its time stamps keep to the time handed in.
-    pub date_skew: SignedDuration,
-    /// Whether `send` sends the order as it is now, or as it was when it was made.
-    pub send_renders_now: bool,
-    /// Whether a new order enters the `updated_after_ts` stream at once, or only when it is first changed.
-    pub creation_updates: bool,
-}
-
-impl Default for ShopConfig {
-    /// An inclusive bound, span attributes, the root `<Order>` for one order, the right time, the present state sent
-    /// again, and new orders in both streams.
-    fn default() -> Self {
-        Self {
-            key: "make-believe-key".to_owned(),
-            bound: Bound::Inclusive,
-            time_to: true,
-            single_wrapped: false,
-            date_skew: SignedDuration::ZERO,
-            send_renders_now: true,
-            creation_updates: true,
-        }
-    }
+/// Which of the shop's two lists of changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ChangeStream {
+    /// By the time orders were made: `created_after_ts`.
+    Created,
+    /// By the time orders last changed: `updated_after_ts`.
+    Updated,
 }
 
 /// How an order came into the shop.
@@ -60,6 +28,8 @@ pub enum Via {
 pub enum Fault {
     /// This status (500, 429, …) with a line of text. The request has no effect.
     Status(u16),
+    /// This status with a header `Retry-After` of so many seconds. The request has no effect.
+    RetryAfter(u16, u32),
     /// The request takes effect, but no answer comes.
     Timeout,
     /// The request takes effect, but the connection breaks in the middle of the answer.
@@ -70,15 +40,34 @@ pub enum Fault {
     Empty,
     /// An `<error>` document with status 200. The request has no effect.
     ErrorDocument,
+    /// `<Orders>` without orders, whose attribute `orders` says that there are some. The request has no effect.
+    EmptyPage,
 }
 
-/// How the XML of an order is broken.
+/// How the XML of an order is broken, wherever it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Breakage {
-    /// Well-formed XML with a weight that is not a number.
+    /// Well-formed XML with a sum of money that is not a number.
     Value,
     /// An unescaped `<`: not XML.
     Syntax,
+    /// A byte that is not UTF-8.
+    Byte,
+    /// This `OrderedAt/@timestamp`, and a text that is no time. The order's place in the streams stays.
+    Time(&'static str),
+    /// An `id` that is not a number.
+    Id,
+}
+
+/// Where an order is left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hidden {
+    /// In `changes`, whose attribute `orders` counts it.
+    Changes,
+    /// In `get` with several numbers.
+    Numbers,
+    /// In both.
+    Everywhere,
 }
 
 /// A request to the shop, without anything of the transport.
@@ -97,16 +86,21 @@ pub struct ShopRequest<'a> {
 }
 
 /// The shop's answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ShopResponse {
     /// The HTTP status.
     pub status: u16,
     /// The header `Content-Type`.
     pub content_type: &'static str,
-    /// The header `Date`: the time handed in, plus the skew.
-    pub date: Timestamp,
+    /// The header `Date`: the time handed in, plus the skew. None when the shop's answers have no such header.
+    pub date: Option<Timestamp>,
+    /// The header `Retry-After`.
+    pub retry_after: Option<Duration>,
     /// What arrives of the body: all of it, its first half for [`Fault::Cut`], nothing for [`Fault::Timeout`].
     pub body: Vec<u8>,
+    /// The orders that the shop wrote into `body`, in their order and as they are at the shop: what a simulator needs
+    /// to know without reading the body.
+    pub orders: Vec<Order>,
     /// The fault that was played. The transport acts out a time-out (never answer) and a cut (break the connection
     /// after `body`); the others already show in the answer.
     pub fault: Option<Fault>,
@@ -119,7 +113,7 @@ pub struct OutgoingPost {
     pub order: u64,
     /// The header `Content-Type`.
     pub content_type: &'static str,
-    /// The order's XML document. Raw XML is a guess: nobody has said what the body looks like.
+    /// The order's XML document. Raw XML is an assumption: the body is undocumented.
     pub body: Vec<u8>,
 }
 

@@ -28,9 +28,13 @@ impl Parameters {
         self.0.iter().rfind(|field| field.0 == name).map(|field| field.1.as_str())
     }
 
-    /// Every value of `name`.
-    pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.0.iter().filter(move |field| field.0 == name).map(|field| field.1.as_str())
+    /// Every value of the list `name`: of `name[]`, and of `name[0]`, `name[1]` and so on, as PHP's clients write it.
+    pub(super) fn list(&self, name: &str) -> impl Iterator<Item = &str> {
+        let is_part = move |field: &str| {
+            let index = field.strip_prefix(name).and_then(|rest| rest.strip_prefix('[')?.strip_suffix(']'));
+            index.is_some_and(|index| index.bytes().all(|byte| byte.is_ascii_digit()))
+        };
+        self.0.iter().filter(move |field| is_part(&field.0)).map(|field| field.1.as_str())
     }
 
     /// Whether a 0/1 parameter is 1; the vendor's default is 0.

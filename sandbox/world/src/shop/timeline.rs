@@ -37,6 +37,11 @@ impl Timeline {
         self.mark = start;
         (self.keys.range(start..).take(limit).copied().collect(), self.keys.len() - self.before_mark)
     }
+
+    /// All keys from the start of `second` on.
+    pub(super) fn from(&self, second: i64) -> impl DoubleEndedIterator<Item = (i64, u64)> {
+        self.keys.range((second, 0)..).copied()
+    }
 }
 
 #[cfg(test)]

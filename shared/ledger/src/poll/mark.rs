@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::condition::was_made;
-use crate::item::{Item, expires_at, key, ms, n};
+use crate::item::{Item, key, ms, n};
 use crate::{DocumentKey, Ledger, LedgerError};
 
 impl Ledger {
@@ -58,14 +58,31 @@ impl Ledger {
         was_made(answer, "PutItem").map(drop)
     }
 
-    /// The mark of an order. One that the shop never shows again ends with the delivery log.
+    /// Renews marks that an earlier version gave an end ([`crate::ShopState::ending_refreshes`]): a mark is a debt, and
+    /// outlives any pause of the poll. One that was cleared or renewed meanwhile stays as it is.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unavailable`].
+    pub async fn keep_refreshes(&self, shop: &str, marks: &[(u64, Timestamp)]) -> Result<(), LedgerError> {
+        for (order, marked_at) in marks {
+            let answer = self
+                .client
+                .put_item()
+                .table_name(&self.table)
+                .set_item(Some(self.refresh_item(&DocumentKey::order(shop, *order), *marked_at)))
+                .condition_expression("marked_at = :marked_at")
+                .expression_attribute_values(":marked_at", ms(*marked_at))
+                .send()
+                .await;
+            was_made(answer, "PutItem")?;
+        }
+        Ok(())
+    }
+
+    /// The mark of an order. It has no end of its own.
     pub(crate) fn refresh_item(&self, order: &DocumentKey, now: Timestamp) -> Item {
         let mut item = key(order.connection.state_pk(), refresh_sk(order));
-        item.extend([
-            ("order".to_owned(), n(&order.id)),
-            ("marked_at".to_owned(), ms(now)),
-            ("expires_at".to_owned(), expires_at(now, self.retention.log)),
-        ]);
+        item.extend([("order".to_owned(), n(&order.id)), ("marked_at".to_owned(), ms(now))]);
         item
     }
 }

@@ -69,6 +69,8 @@ pub struct ShopState {
     pub refreshes: Vec<(u64, Timestamp)>,
     /// Of these, the orders that the shop has plainly not shown, with how many runs have asked for each in vain.
     pub absent: BTreeMap<u64, u32>,
+    /// Those of `refreshes` that an earlier version gave an end, for [`Ledger::keep_refreshes`].
+    pub ending_refreshes: Vec<(u64, Timestamp)>,
     /// Who polls.
     pub lease: Option<Lease>,
 }
@@ -97,9 +99,12 @@ impl Ledger {
                 Some(("cursor", "updated")) => state.updated = Some(cursor_from(&attributes, Stream::Updated)?),
                 Some(("gap", _)) => state.gaps.push(gap_from(&attributes)?),
                 Some(("refresh", _)) => {
-                    let order = attributes.number("order")?;
-                    state.refreshes.push((order, attributes.instant("marked_at")?));
-                    state.absent.extend(attributes.optional_number("absent").map(|runs| (order, runs)));
+                    let mark = (attributes.number("order")?, attributes.instant("marked_at")?);
+                    state.refreshes.push(mark);
+                    state.absent.extend(attributes.optional_number("absent").map(|runs| (mark.0, runs)));
+                    if item.contains_key("expires_at") {
+                        state.ending_refreshes.push(mark);
+                    }
                 }
                 Some(("lease", _)) => {
                     state.lease = Some(Lease {

@@ -1,6 +1,8 @@
 //! What the client sends, when it tries again, and what it takes for an answer. The transport is a script and the clock
 //! is paused, so no test waits.
 
+mod refusals;
+
 use std::collections::VecDeque;
 
 use super::*;
@@ -71,7 +73,7 @@ impl Script {
 }
 
 fn response(status: u16, body: &'static str) -> HttpResponse {
-    HttpResponse { status, date: None, content_type: None, retry_after: None, body: body.into() }
+    HttpResponse { status, date: None, content_type: None, retry_after: None, location: None, body: body.into() }
 }
 
 fn answer(status: u16, body: &'static str) -> Outcome {
@@ -80,6 +82,15 @@ fn answer(status: u16, body: &'static str) -> Outcome {
 
 fn busy(retry_after: u64) -> Outcome {
     Ok(HttpResponse { retry_after: Some(Duration::from_secs(retry_after)), ..response(429, "") })
+}
+
+/// A failure with the wish to be left alone for an hour.
+fn away(status: u16) -> Outcome {
+    Ok(HttpResponse { retry_after: Some(seconds(3600)), ..response(status, "") })
+}
+
+fn redirect(status: u16, location: &str) -> Outcome {
+    Ok(HttpResponse { location: Some(location.to_owned()), ..response(status, "") })
 }
 
 fn seconds(seconds: u64) -> Duration {
@@ -115,7 +126,9 @@ fn permanent() -> Vec<(&'static str, Outcome)> {
         ("not modified", answer(304, "")),
         ("bad request", answer(400, "")),
         ("not found", answer(404, PAGE)),
+        ("moved", redirect(301, "https://new.example/webhooks/get?order=58&key=hunter2")),
         ("too large", Err(TransportError::TooLarge { limit_bytes: 1 })),
+        ("compressed", Err(TransportError::Compressed { encoding: "br" })),
         ("document type", answer(200, "<!DOCTYPE Orders [<!ENTITY a 'b'>]><Orders/>")),
     ]
 }
@@ -200,7 +213,14 @@ async fn a_refused_key_is_told_from_other_failures() {
     for status in [401, 403] {
         let error = Script::new([answer(status, "")]).client().get(&[58]).await.unwrap_err();
         assert!(matches!(error, ClientError::Denied { status: found } if found == status), "{error:?}");
-        assert_eq!(error.to_string(), format!("the shop refused the key with status {status}"));
+        let expected = match status {
+            401 => "the shop refused the key with status 401",
+            _ => {
+                "the shop refused the request with status 403: the key may be wrong, or a firewall in front of the shop \
+                 may block the sender"
+            }
+        };
+        assert_eq!(error.to_string(), expected);
     }
 }
 
@@ -254,13 +274,6 @@ async fn a_seed_repeats_its_pauses_and_clones_do_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_shops_wish_to_be_left_alone_is_honoured_up_to_the_longest_pause() {
-    let script = Script::new([busy(3), busy(3600), answer(200, PAGE)]);
-    script.client().changes(Stream::Created, 0).await.unwrap();
-    assert_eq!(script.pauses(), [seconds(3), seconds(20)]);
-}
-
-#[tokio::test(start_paused = true)]
 async fn an_attempt_without_an_answer_ends_with_its_timeout() {
     let script = Script::new([]);
     let started = Instant::now();
@@ -296,7 +309,7 @@ async fn no_pause_reaches_the_deadline() {
         let script = Script::new([busy(10), answer(200, PAGE)]);
         let started = Instant::now();
         let error = script.client().with_deadline(started + seconds(left)).get(&[58]).await.unwrap_err();
-        assert!(matches!(error, ClientError::Status { status: 429 }), "{error:?}");
+        assert!(matches!(error, ClientError::Busy { status: 429, wait } if wait == seconds(10)), "{error:?}");
         assert_eq!((script.count(), started.elapsed()), (1, Duration::ZERO));
     }
     let script = Script::new([busy(10), answer(200, PAGE)]);
@@ -350,13 +363,18 @@ async fn requests_with_an_effect_are_sent_as_the_page_says() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_effect_is_done_by_any_answer_that_is_no_failure() {
+async fn an_effect_is_done_by_an_answer_that_is_plainly_no_failure() {
     for body in ["<ok/>", "<Order id='45'/>", "<Orders/>", "OK", "1"] {
         Script::new([answer(200, body)]).client().deliver(45, false, None).await.expect(body);
     }
     for body in ["", " ", "<!doctype html>", "<error/>", "<response><error>no such order</error></response>"] {
         let error = Script::new([answer(200, body)]).client().deliver(45, false, None).await.unwrap_err();
         assert!(matches!(error, ClientError::NotAnAnswer(_)) && error.may_have_arrived(), "{body}: {error:?}");
+    }
+    for body in ["false", "{\"status\":\"error\"}", "<errors/>", "<br />\n<b>Warning</b>: x<br />\n<ok/>"] {
+        let error = Script::new([answer(200, body)]).client().add_comment(45, "hei", false).await.unwrap_err();
+        assert!(matches!(error, ClientError::Unclear | ClientError::NotAnAnswer(_)), "{body}: {error:?}");
+        assert!(error.may_have_arrived() && !error.is_transient(), "{body}: {error:?}");
     }
 }
 

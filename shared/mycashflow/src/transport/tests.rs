@@ -11,13 +11,14 @@ use crate::request::Request;
 const PATIENT: Duration = Duration::from_secs(20);
 
 /// Serves one connection: reads one request, answers with `answer`, and hangs up.
-async fn serve(answer: &'static str) -> (Url, JoinHandle<String>) {
+async fn serve(answer: impl Into<Vec<u8>>) -> (Url, JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+    let answer = answer.into();
     let server = tokio::spawn(async move {
         let (mut connection, _) = listener.accept().await.unwrap();
         let request = read_request(&mut connection).await;
-        connection.write_all(answer.as_bytes()).await.unwrap();
+        connection.write_all(&answer).await.unwrap();
         request
     });
     (base, server)
@@ -85,7 +86,8 @@ async fn headers_that_are_missing_or_unreadable_are_none() {
 #[tokio::test]
 async fn a_redirect_is_an_answer_and_is_not_followed() {
     let answer = "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/login\r\nContent-Length: 0\r\n\r\n";
-    assert_eq!(get(answer).await.unwrap().status, 302);
+    let response = get(answer).await.unwrap();
+    assert_eq!((response.status, response.location.as_deref()), (302, Some("http://127.0.0.1:1/login")));
 }
 
 #[tokio::test]
@@ -127,6 +129,28 @@ async fn a_refused_connection_did_not_arrive_and_its_error_hides_the_url() {
 }
 
 #[tokio::test]
+async fn nothing_asks_for_compression_and_gzip_is_unpacked_nonetheless() {
+    const PACKED: &[u8] = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\x01\x09\x00\xf6\xff<Orders/>";
+    let mut packed = PACKED.to_vec();
+    packed.extend(crc32(b"<Orders/>").to_le_bytes());
+    packed.extend(9_u32.to_le_bytes());
+    for (status, expected) in [("200 OK", &b"<Orders/>"[..]), ("500 Oops", &packed)] {
+        let head = format!("HTTP/1.1 {status}\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n", packed.len());
+        let (base, server) = serve([head.as_bytes(), &packed].concat()).await;
+        let request = Request::Get { order: 43 }.to_http(&base, "hunter2");
+        let response = HttpTransport::new().unwrap().send(request, PATIENT).await.unwrap();
+        assert_eq!(response.body, expected, "{status}");
+        assert!(!server.await.unwrap().to_ascii_lowercase().contains("accept-encoding"));
+    }
+}
+
+fn crc32(bytes: &[u8]) -> u32 {
+    let mut crc = flate2::Crc::new();
+    crc.update(bytes);
+    crc.sum()
+}
+
+#[tokio::test]
 async fn no_more_is_read_than_the_limit() {
     for (limit_bytes, fits) in [(15, false), (16, true)] {
         let (base, server) = serve("HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n<Order id='43'/>").await;
@@ -148,14 +172,29 @@ fn retry_after_is_seconds_or_a_time_of_the_shops_clock() {
     assert_eq!(retry_after("Sun, 06 Nov 1994 08:50:07 GMT", date), Some(Duration::from_secs(30)));
     assert_eq!(retry_after("Sun, 06 Nov 1994 08:49:00 GMT", date), Some(Duration::ZERO));
     assert_eq!(retry_after("Sun, 06 Nov 1994 08:50:07 GMT", None), Some(Duration::ZERO));
+    assert_eq!(retry_after("1.5", date), Some(Duration::from_secs(2)));
+    assert_eq!(retry_after(" 3600.0 ", date), Some(Duration::from_secs(3600)));
+    assert_eq!(retry_after("0", date), Some(Duration::ZERO));
+    for endless in ["99999999999", &"9".repeat(400), "Fri, 31 Dec 9999 23:59:59 GMT"] {
+        assert_eq!(retry_after(endless, date), Some(MAX_RETRY_AFTER), "{endless}");
+    }
+    for unreadable in ["", ".", "1.2.3", "1e3", "1,5", "NaN", "inf"] {
+        assert_eq!(retry_after(unreadable, date), None, "{unreadable}");
+    }
     assert_eq!(retry_after("-1", date), None);
     assert_eq!(retry_after("soon", date), None);
 }
 
 #[test]
 fn debug_of_an_answer_hides_its_body() {
-    let response =
-        HttpResponse { status: 200, date: None, content_type: None, retry_after: None, body: "aino@example.fi".into() };
+    let response = HttpResponse {
+        status: 200,
+        date: None,
+        content_type: None,
+        retry_after: None,
+        location: Some("/login?key=hunter2".to_owned()),
+        body: "aino@example.fi".into(),
+    };
     assert_eq!(
         format!("{response:?}"),
         "HttpResponse { status: 200, date: None, content_type: None, retry_after: None, body_bytes: 15 }"

@@ -26,8 +26,16 @@ async fn half_a_surrogate_pair_and_a_number_beyond_floats_reach_the_bus() {
     assert_eq!(relay.messaging.messages(EVENT_DEAD_LETTERS), []);
     let events = relay.messaging.events();
     events.iter().for_each(assert_valid);
-    let plain = events.iter().find(|event| event["detail"]["id"] == "manu/acme/item-save/plain/1").unwrap();
-    assert_eq!(plain["detail"]["truncated"], false, "what another message holds leaves it whole");
+    let detail = |name: &str| {
+        let id = format!("manu/acme/item-save/{name}/1");
+        events.iter().map(|event| &event["detail"]).find(|detail| detail["id"] == *id).unwrap()
+    };
+    assert_eq!(detail("half")["document"]["note"], "\u{fffd}", "every reader takes this letter");
+    assert_eq!(detail("reversed")["document"]["note"], "\u{fffd}\u{fffd}");
+    assert_eq!(detail("name")["document"]["\u{fffd}"], 1);
+    // The sandbox's bus refuses such a number, so the event says that its document is in the ledger.
+    assert_eq!((&detail("huge")["truncated"], &detail("negative")["truncated"]), (&json!(true), &json!(true)));
+    assert_eq!(detail("plain")["truncated"], false, "what another message holds leaves it whole");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,4 @@
-//! A world: the shop, the ledger, and all that the actors share.
+//! The state of a simulated world that its actors share: the shop, the ledger, the model.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -15,57 +15,65 @@ use jiff::Timestamp;
 use ledger::{Ledger, Retention};
 use platform::{Clock, Deps, Metrics};
 use tokio::task::JoinHandle;
-use world::in_process::{InProcess, SharedShop};
+use world::in_process::SharedShop;
 use world::shop::Shop;
 
-use super::chronicle::Chronicle;
+use super::assumptions::Assumption;
+use super::faults::Faults;
+use super::model::Model;
 use super::plan::Plan;
 use super::trace::Trace;
-use super::weather::Weather;
-use super::{Outcome, Size};
+use super::transport::Network;
+use super::{SimulationResult, Size};
 use harness::{PUSH_KEY, SHOP_KEY, TABLE, virtual_clock};
 
 /// The shop's name.
 pub(super) const SHOP: &str = "acme";
 /// How long before the world's beginning the poll begins.
-const START_BEFORE: Duration = Duration::from_secs(2 * 60 * 60);
+pub(super) const START_BEFORE: Duration = Duration::from_secs(2 * 60 * 60);
 /// More than enough to bring a call without latency to its end.
-const LOOK_POLLS: u32 = 10_000;
-/// Further violations than so many tell nothing new.
+const ASK_POLLS: u32 = 10_000;
+/// More violations than this of one world say nothing new.
 const VIOLATIONS_KEPT: usize = 10;
 
-/// A world.
-pub(super) struct World {
+/// A simulated world.
+pub(super) struct Simulation {
     pub(super) plan: Plan,
     pub(super) clock: Clock,
     pub(super) trace: Trace,
-    pub(super) weather: Arc<Weather>,
+    pub(super) faults: Arc<Faults>,
     pub(super) shop: SharedShop,
-    pub(super) way: Arc<InProcess>,
+    pub(super) network: Arc<Network>,
     /// What the functions work with.
     pub(super) deps: Deps,
-    /// The same ledger for a look that takes no time and meets no fault.
+    /// The same ledger, for questions that take no time and meet no fault.
     ledger: Ledger,
-    pub(super) chronicle: RefCell<Chronicle>,
+    pub(super) model: RefCell<Model>,
     violations: RefCell<Vec<String>>,
     tasks: RefCell<Vec<JoinHandle<()>>>,
     names: Cell<u32>,
 }
 
-impl World {
+impl Simulation {
     pub(super) async fn new(plan: Plan, traced: bool) -> Self {
         let clock = virtual_clock(plan.begin);
         let trace = Trace::new(clock.clone(), traced);
-        let weather = Weather::new(&plan);
+        let faults = Faults::new(&plan);
         let shop: SharedShop = Arc::new(Mutex::new(Shop::new(plan.shop.clone())));
-        let way = {
-            let (shop, weather) = (shop.clone(), weather.clone());
-            InProcess::new(move |_| Some(shop.clone()), clock.clone(), move || weather.shop_latency())
+        let cached = plan.falsehoods.contains(Assumption::CachedAnswers);
+        let network = Network {
+            shop: shop.clone(),
+            config: plan.shop.clone(),
+            faults: faults.clone(),
+            clock: clock.clone(),
+            trace: trace.clone(),
+            cache: cached.then(Mutex::default),
         };
         let embedded = Embedded::in_memory().expect("a database in memory");
-        let looking = platform::dynamodb_client(&embedded.config());
-        ledger::create_table(&looking, TABLE).await.expect("a table");
-        let client = apart(&platform::dynamodb_client(&embedded.config_with(weather.planner(trace.clone()))));
+        let fault_free = platform::dynamodb_client(&embedded.config());
+        ledger::create_table(&fault_free, TABLE).await.expect("a table");
+        let client =
+            with_own_retry_quota(&platform::dynamodb_client(&embedded.config_with(faults.planner(trace.clone()))));
         let connections =
             ConnectionStore::open(ConnectionSource::Fixed(connections(&plan))).await.expect("connections");
         let deps = Deps {
@@ -79,12 +87,12 @@ impl World {
             plan,
             clock,
             trace,
-            weather,
+            faults,
             shop,
-            way: Arc::new(way),
+            network: Arc::new(network),
             deps,
-            ledger: Ledger::new(looking, TABLE, Retention::default()),
-            chronicle: RefCell::default(),
+            ledger: Ledger::new(fault_free, TABLE, Retention::default()),
+            model: RefCell::default(),
             violations: RefCell::default(),
             tasks: RefCell::default(),
             names: Cell::new(0),
@@ -95,40 +103,43 @@ impl World {
         (self.clock)()
     }
 
-    /// Looks something up in the ledger, at this very moment: nothing else happens in the world meanwhile.
-    pub(super) fn look<'w, T>(&'w self, question: impl AsyncFnOnce(&'w Ledger) -> Result<T, ledger::LedgerError>) -> T {
+    /// Asks the ledger at this very moment: nothing else happens in the world meanwhile.
+    pub(super) fn ask_ledger<'w, T>(
+        &'w self,
+        question: impl AsyncFnOnce(&'w Ledger) -> Result<T, ledger::LedgerError>,
+    ) -> T {
         // Such a call waits for nothing but itself: a page's stream hands over, and Tokio's budget makes a long one pause.
-        let mut looking = pin!(tokio::task::unconstrained(question(&self.ledger)));
+        let mut asking = pin!(tokio::task::unconstrained(question(&self.ledger)));
         let mut context = Context::from_waker(Waker::noop());
-        let answer = (0..LOOK_POLLS).find_map(|_| match looking.as_mut().poll(&mut context) {
+        let answer = (0..ASK_POLLS).find_map(|_| match asking.as_mut().poll(&mut context) {
             Poll::Ready(answer) => Some(answer),
             Poll::Pending => None,
         });
         answer.expect("a call without latency").expect("a call without faults")
     }
 
-    /// Lets an actor go its way.
+    /// Starts an actor.
     pub(super) fn spawn(&self, actor: impl Future<Output = ()> + 'static) {
         self.tasks.borrow_mut().push(tokio::task::spawn_local(actor));
     }
 
-    /// Waits until every actor is done, those that they sent out included.
-    pub(super) async fn rest(&self) {
+    /// Waits until every actor has ended, those that they started included.
+    pub(super) async fn join_all(&self) {
         loop {
             let Some(task) = self.tasks.borrow_mut().pop() else { return };
             if let Err(panicked) = task.await {
-                self.violation(format!("something panicked: {panicked}"));
+                self.violation(format!("an actor panicked: {panicked}"));
             }
         }
     }
 
-    /// A name that nothing else in this world has.
+    /// A name that is unique in this world.
     pub(super) fn name(&self, kind: &str) -> String {
         self.names.set(self.names.get() + 1);
         format!("{kind}-{}", self.names.get())
     }
 
-    /// Notes that something is wrong.
+    /// Reports that an invariant does not hold.
     pub(super) fn violation(&self, what: String) {
         self.trace.note(|| format!("VIOLATION: {what}"));
         let mut violations = self.violations.borrow_mut();
@@ -137,29 +148,30 @@ impl World {
         }
     }
 
-    pub(super) fn outcome(&self) -> Outcome {
-        let chronicle = self.chronicle.borrow();
-        Outcome {
+    pub(super) fn result(&self) -> SimulationResult {
+        let model = self.model.borrow();
+        SimulationResult {
             violations: self.violations.borrow().clone(),
+            falsehoods: self.plan.falsehoods.iter().collect(),
             trace: self.trace.lines(),
             size: Size {
-                orders: chronicle.orders.len(),
-                revisions: chronicle.revisions,
-                runs: chronicle.runs,
-                requests: chronicle.requests,
+                orders: model.orders.len(),
+                revisions: model.revisions,
+                runs: model.runs,
+                requests: model.requests,
             },
         }
     }
 
-    /// An actor that has the world for itself.
-    pub(super) fn send_out<F: Future<Output = ()> + 'static>(self: &Rc<Self>, actor: impl FnOnce(Rc<Self>) -> F) {
+    /// Starts an actor that shares this world.
+    pub(super) fn spawn_with<F: Future<Output = ()> + 'static>(self: &Rc<Self>, actor: impl FnOnce(Rc<Self>) -> F) {
         self.spawn(actor(Rc::clone(self)));
     }
 }
 
 /// The client with a retry quota of its own: the SDK's is shared by all clients of a process, and would let one world's
 /// faults decide about another's retries.
-fn apart(client: &aws_sdk_dynamodb::Client) -> aws_sdk_dynamodb::Client {
+fn with_own_retry_quota(client: &aws_sdk_dynamodb::Client) -> aws_sdk_dynamodb::Client {
     let partition = RetryPartition::custom("world").token_bucket(TokenBucket::new(500)).build();
     aws_sdk_dynamodb::Client::from_conf(client.config().to_builder().retry_partition(partition).build())
 }

@@ -1,4 +1,4 @@
-//! What goes wrong with calls to the ledger, and whether anything does.
+//! The faults of the calls to the shop and to the ledger.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,10 +7,11 @@ use std::time::Duration;
 use cloud::embedded::{CallFault, CallPlan, Planner};
 use tokio::time::Instant;
 
+use super::assumptions::Assumption;
 use super::plan::{Plan, percent, pick};
 use super::trace::Trace;
 
-/// Every way in which the shop fails.
+/// Every way in which a shop fails that keeps to the assumptions.
 const FAULTS: [ShopFault; 11] = [
     ShopFault::NotSent,
     ShopFault::AnswerLost,
@@ -25,14 +26,16 @@ const FAULTS: [ShopFault; 11] = [
     ShopFault::Half,
 ];
 
-/// The faults of a world, until the dust settles.
+/// The faults of a simulated world, until quiescence.
 #[derive(Debug)]
-pub(super) struct Weather {
-    calm: AtomicBool,
+pub(super) struct Faults {
+    over: AtomicBool,
     begun: Instant,
     outage: Option<(u64, u64)>,
     outage_fault: ShopFault,
     shop_faults: u32,
+    /// The ways in which this shop fails.
+    kinds: Vec<ShopFault>,
     ledger_faults: u32,
     slow: bool,
 }
@@ -48,54 +51,62 @@ pub(super) enum ShopFault {
     Cut,
     /// This status and a line of text.
     Status(u16),
+    /// The same with `Retry-After` in seconds.
+    RetryAfter(u16, u64),
     /// Status 200 and a page of HTML.
     Html,
     /// Status 200 and nothing.
     Empty,
     /// Status 200 and an `<error>` document.
     ErrorDocument,
+    /// Status 200 and `<Orders>` without orders, which counts some.
+    EmptyPage,
     /// Status 200, with the second half of the answer missing.
     Half,
 }
 
-impl Weather {
+impl Faults {
     pub(super) fn new(plan: &Plan) -> Arc<Self> {
         let (shop_faults, ledger_faults) = (plan.shop_faults, plan.ledger_faults);
+        let outage_fault = pick(&FAULTS);
+        let kinds = kinds(plan);
         Arc::new(Self {
-            calm: AtomicBool::new(false),
+            over: AtomicBool::new(false),
             begun: Instant::now(),
             outage: plan.outage,
-            outage_fault: pick(&FAULTS),
+            outage_fault,
+            kinds,
             shop_faults,
             ledger_faults,
             slow: plan.slow,
         })
     }
 
-    /// Nothing goes wrong any more.
-    pub(super) fn calm_down(&self) {
-        self.calm.store(true, Ordering::Relaxed);
+    /// Ends all faults: quiescence.
+    pub(super) fn stop(&self) {
+        self.over.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn is_calm(&self) -> bool {
-        self.calm.load(Ordering::Relaxed)
+    /// Whether the faults have ended.
+    pub(super) fn are_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
     }
 
     /// The fault of the next request to the shop.
     pub(super) fn shop_fault(&self) -> Option<ShopFault> {
-        if self.is_calm() {
+        if self.are_over() {
             return None;
         }
         let seconds = self.begun.elapsed().as_secs();
         if self.outage.is_some_and(|(from, until)| (from..until).contains(&seconds)) {
             return Some(self.outage_fault);
         }
-        percent(self.shop_faults).then(|| pick(&FAULTS))
+        percent(self.shop_faults).then(|| pick(&self.kinds))
     }
 
     /// How long a request to the shop takes there, and its answer back.
     pub(super) fn shop_latency(&self) -> (Duration, Duration) {
-        let upper = if self.is_calm() {
+        let upper = if self.are_over() {
             400
         } else if self.slow {
             14_000
@@ -107,23 +118,44 @@ impl Weather {
         (Duration::from_millis(fastrand::u64(1..upper)), Duration::from_millis(fastrand::u64(1..upper)))
     }
 
-    /// Of a thousand calls to the ledger, how many fail now: most, in a storm of a minute every half hour.
+    /// Of a thousand calls to the ledger, how many fail now: most of them, for a minute of every half hour.
     fn ledger_fault_rate(&self) -> u32 {
-        let stormy = self.ledger_faults > 0 && self.begun.elapsed().as_secs() % 1_800 < 60;
-        if stormy { 700 } else { self.ledger_faults }
+        let burst = self.ledger_faults > 0 && self.begun.elapsed().as_secs() % 1_800 < 60;
+        if burst { 700 } else { self.ledger_faults }
     }
 
     /// Plans the calls to the ledger.
     pub(super) fn planner(self: &Arc<Self>, trace: Trace) -> Planner {
         use CallFault::{AnswerLost, Conflict, Failed, NotSent, Throttled};
-        let weather = Arc::clone(self);
+        let faults = Arc::clone(self);
         Arc::new(move |operation| {
-            let stormy = !weather.is_calm() && fastrand::u32(0..1_000) < weather.ledger_fault_rate();
-            let fault = stormy.then(|| pick(&[Throttled, Failed, NotSent, AnswerLost, AnswerLost, Conflict]));
+            let fails = !faults.are_over() && fastrand::u32(0..1_000) < faults.ledger_fault_rate();
+            let fault = fails.then(|| pick(&[Throttled, Failed, NotSent, AnswerLost, AnswerLost, Conflict]));
             if let Some(fault) = fault {
                 trace.note(|| format!("ledger: {operation}: {fault:?}"));
             }
             CallPlan { latency: Duration::from_millis(fastrand::u64(1..12)), fault }
         })
     }
+}
+
+/// The ways in which a shop fails: those that break an assumption are as frequent as all others.
+fn kinds(plan: &Plan) -> Vec<ShopFault> {
+    let mut kinds = FAULTS.to_vec();
+    for falsehood in plan.falsehoods.iter() {
+        let odd: &[ShopFault] = match falsehood {
+            Assumption::EmptyWithCount => &[ShopFault::EmptyPage],
+            Assumption::Firewall => &[ShopFault::Status(403)],
+            Assumption::Moved => &[ShopFault::Status(301)],
+            Assumption::RetryAfter => &[
+                ShopFault::RetryAfter(429, 2),
+                ShopFault::RetryAfter(503, 90),
+                ShopFault::RetryAfter(429, 3_600),
+                ShopFault::RetryAfter(503, 90_000),
+            ],
+            _ => continue,
+        };
+        kinds.extend(odd.iter().cycle().take(FAULTS.len()));
+    }
+    kinds
 }
