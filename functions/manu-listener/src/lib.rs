@@ -1,18 +1,16 @@
 //! `POST /manu/ACCOUNT/WEBHOOK`: takes in the signed webhooks of Manu Online.
 //!
 //! Manu Online sends a message once and counts any status but 200 as a failure, which its user sees at once
-//! (`spec/manu-online.md`). So 200 is said only of what is recorded, and every other answer says in a line what to do.
+//! (`docs/vendors/manu-online.md`). So 200 is said only of what is recorded, and every other answer says in a line what to
+//! do.
 
 use connections::Secret;
 use http::{Method, StatusCode};
+use intake::record_message;
 use lambda_http::{Body, Request, Response};
-use ledger::{Connection, ContentHash, DocumentKey, Evidence, LedgerError, NewRevision, Source, System};
-use manu::{WebhookType, is_authentic, read_document};
-use platform::{Closing, Deps, MAX_BODY_BYTES, Receipt, content_type};
-
-/// Content types under which JSON is taken. The vendor names none, and .NET's plain clients send none or a form's.
-const CONTENT_TYPES: [&str; 5] =
-    ["application/json", "text/json", "text/plain", "application/octet-stream", "application/x-www-form-urlencoded"];
+use ledger::{Connection, System};
+use manu::{NotAuthentic, Transfer, Unverified, Verified, WebhookType};
+use platform::{Closing, Deps, MAX_BODY_BYTES, Receipt, content_type, header_values};
 
 /// Answers one request.
 ///
@@ -36,18 +34,14 @@ pub async fn handle(deps: &Deps, request: Request) -> Response<Body> {
         let text = format!("the body is over the limit of {MAX_BODY_BYTES} bytes");
         return receipt.close(Closing::rejected(StatusCode::PAYLOAD_TOO_LARGE, text)).await;
     }
-    if !authentic(deps, account, &request).await {
+    let Ok(message) = verify(deps, account, &request).await else {
         let text = "the verify code is missing or wrong, or there is no such account";
         return receipt.close(Closing::rejected(StatusCode::UNAUTHORIZED, text)).await;
-    }
-    receipt.connection = Connection::manu(account);
-    let closing = if takes(content_type(&request)) {
-        record(deps, &receipt, account, webhook, &request).await
-    } else {
-        let text = "the body must be JSON, with a content type of JSON or none".to_owned();
-        receipt.quarantine(&request, StatusCode::UNSUPPORTED_MEDIA_TYPE, text).await
     };
-    receipt.close(closing).await
+    receipt.connection = Connection::manu(account);
+    let now = (deps.clock)();
+    let kept = record_message(&deps.ledger, account, webhook, &message, receipt.received_at, now).await;
+    receipt.close(Closing::kept(kept)).await
 }
 
 fn route(path: &str) -> Result<(&str, WebhookType), String> {
@@ -59,49 +53,21 @@ fn route(path: &str) -> Result<(&str, WebhookType), String> {
     }
 }
 
-/// Whether the verify code is that of one of the account's secrets. When it is not, the connections are read again, as
-/// a secret may be new.
-async fn authentic(deps: &Deps, account: &str, request: &Request) -> bool {
-    let Some(code) = request.headers().get(manu::HEADER).and_then(|value| value.to_str().ok()) else { return false };
-    let accepts = || {
+/// Checks the verify code by the account's secrets. When it is that of none, the connections are read again, as a secret
+/// may be new.
+async fn verify<'a>(deps: &Deps, account: &str, request: &'a Request) -> Result<Verified<'a>, NotAuthentic> {
+    let transfer = match request.body() {
+        Body::Text(_) => Transfer::Text,
+        _ => Transfer::Bytes,
+    };
+    let message = Unverified::new(request.body().as_ref(), content_type(request), transfer);
+    let verify = || {
         let connections = deps.connections.current();
         let secrets = connections.manu.get(account).map(|account| account.secrets.as_slice()).unwrap_or_default();
-        is_authentic(code, request.body().as_ref(), secrets.iter().map(Secret::reveal))
+        message.verify(header_values(request, manu::HEADER), secrets.iter().map(Secret::reveal))
     };
-    if accepts() {
-        return true;
-    }
-    deps.connections.read_again().await;
-    accepts()
-}
-
-fn takes(content_type: Option<&str>) -> bool {
-    let Some(content_type) = content_type else { return true };
-    let media_type = content_type.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
-    media_type.is_empty() || media_type.ends_with("+json") || CONTENT_TYPES.contains(&media_type.as_str())
-}
-
-async fn record(deps: &Deps, receipt: &Receipt<'_>, account: &str, webhook: WebhookType, request: &Request) -> Closing {
-    let document = match read_document(request.body().as_ref()) {
-        Ok(document) => document,
-        Err(error) => return receipt.quarantine(request, StatusCode::BAD_REQUEST, error.to_string()).await,
-    };
-    let key = DocumentKey::manu(account, webhook.slug(), document.id.as_str());
-    let new = NewRevision {
-        document: &key,
-        source: Source::Push,
-        observed_at: receipt.received_at,
-        evidence: Evidence::Message,
-        hash: ContentHash::of(&document.canonical),
-        body: request.body().as_ref(),
-        content_type: content_type(request).unwrap_or("application/json"),
-        now: (deps.clock)(),
-    };
-    match deps.ledger.append(&new).await {
-        Ok(appended) => Closing::appended(&key, appended),
-        Err(error @ LedgerError::TooLarge { .. }) => {
-            receipt.quarantine(request, StatusCode::PAYLOAD_TOO_LARGE, error.to_string()).await
-        }
-        Err(error) => Closing::failed(&error),
+    match verify() {
+        Err(NotAuthentic::WrongCode) if deps.connections.read_again().await => verify(),
+        verified => verified,
     }
 }

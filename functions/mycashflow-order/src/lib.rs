@@ -1,56 +1,49 @@
 //! `POST /mycashflow/SHOP/orders?key=…`: takes in the orders that a MyCashflow shop sends as they are made.
 //!
 //! The shop's page says neither how the order stands in the request nor where the key does, so both are looked for in
-//! every place that clients have seen (`spec/mycashflow.md`, "Order push").
+//! every place that clients have seen (`docs/vendors/mycashflow.md`).
 
 use http::{Method, StatusCode};
-use jiff::Timestamp;
+use intake::{NotAuthentic, Pushed, UnverifiedPush, record_push};
 use lambda_http::{Body, Request, Response};
-use ledger::{Connection, ContentHash, DocumentKey, Evidence, LedgerError, NewRevision, Source, System};
-use mycashflow::{Limits, Order, PushBody, PushError, ReadError, push_document, read_page};
+use ledger::{Connection, System};
 use platform::{Closing, Deps, MAX_BODY_BYTES, Receipt, content_type};
 
 /// The headers in which a shop's key is looked for, beside `Authorization: Bearer`.
 const KEY_HEADERS: [&str; 3] = ["x-api-key", "api-key", "key"];
-
-/// The most orders in one POST. The shop sends one; its largest answer elsewhere holds this many.
-const MAX_ORDERS: usize = 100;
 
 /// Answers one request.
 ///
 /// 200 is answered only when every order of the body is in the ledger. The other answers: see `docs/http-answers.md`.
 pub async fn handle(deps: &Deps, request: Request) -> Response<Body> {
     let path = platform::path(&request);
+    let mut receipt = Receipt::new(deps, Connection::unknown(System::Mycashflow), &request);
     let Some(shop) = shop_of(path) else {
-        let receipt = Receipt::new(deps, Connection::unknown(System::Mycashflow), &request);
         let text = "no such address: the orders of a shop go to /mycashflow/SHOP/orders";
         return receipt.close(Closing::rejected(StatusCode::NOT_FOUND, text)).await;
     };
-    let mut receipt = Receipt::new(deps, Connection::unknown(System::Mycashflow), &request);
     if request.method() != Method::POST {
         let text = "orders are sent with POST";
         return receipt.close(Closing::rejected(StatusCode::METHOD_NOT_ALLOWED, text)).await;
     }
-    let too_large = request.body().len() > MAX_BODY_BYTES;
+    if deps.connections.current().shops.contains_key(shop) {
+        receipt.connection = Connection::shop(shop);
+    }
+    let is_too_large = request.body().len() > MAX_BODY_BYTES;
     // A body over the limit is not looked into, not even for its key.
-    let pushed = (!too_large).then(|| push_document(content_type(&request), request.body().as_ref()));
-    let keys = presented_keys(&request, pushed.as_ref());
-    let known = deps.connections.current().shops.contains_key(shop);
-    if !authentic(deps, shop, &keys).await {
-        if known {
-            receipt.connection = Connection::shop(shop);
-        }
+    let body = if is_too_large { &[] } else { request.body().as_ref() };
+    let post = UnverifiedPush::new(body, content_type(&request));
+    let Ok(pushed) = verify(deps, shop, &post, &presented_keys(&request)).await else {
         let text = "the key is missing or wrong, or there is no such shop";
         return receipt.close(Closing::rejected(StatusCode::UNAUTHORIZED, text)).await;
-    }
+    };
     receipt.connection = Connection::shop(shop);
-    let closing = match pushed.map(|pushed| pushed.xml) {
-        None => {
-            let text = format!("the body is over the limit of {MAX_BODY_BYTES} bytes");
-            Closing::rejected(StatusCode::PAYLOAD_TOO_LARGE, text)
-        }
-        Some(Ok(xml)) => record(deps, &receipt, shop, &request, &xml).await,
-        Some(Err(error)) => receipt.quarantine(&request, push_status(&error), error.to_string()).await,
+    let closing = if is_too_large {
+        let text = format!("the body is over the limit of {MAX_BODY_BYTES} bytes");
+        Closing::rejected(StatusCode::PAYLOAD_TOO_LARGE, text)
+    } else {
+        let kept = record_push(&deps.ledger, &pushed, receipt.received_at, (deps.clock)()).await;
+        Closing::join(kept.into_iter().map(Closing::kept).collect())
     };
     receipt.close(closing).await
 }
@@ -62,8 +55,8 @@ fn shop_of(path: &str) -> Option<&str> {
     }
 }
 
-/// Every key that the request presents, wherever it stands.
-fn presented_keys(request: &Request, pushed: Option<&PushBody<'_>>) -> Vec<String> {
+/// Every key that the request presents beside its body.
+fn presented_keys(request: &Request) -> Vec<String> {
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let query = request.uri().query().unwrap_or("");
     let in_query = query_values(query, "key");
@@ -72,8 +65,7 @@ fn presented_keys(request: &Request, pushed: Option<&PushBody<'_>>) -> Vec<Strin
         let (scheme, key) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| key.trim().to_owned())
     });
-    let in_form = pushed.and_then(|pushed| pushed.key.clone());
-    in_query.into_iter().chain(in_headers).chain(bearer).chain(in_form).collect()
+    in_query.into_iter().chain(in_headers).chain(bearer).collect()
 }
 
 fn query_values(query: &str, name: &str) -> Vec<String> {
@@ -83,89 +75,20 @@ fn query_values(query: &str, name: &str) -> Vec<String> {
         .collect()
 }
 
-/// Whether one of the keys is the shop's. When none is, the connections are read again, as a key may be new.
-async fn authentic(deps: &Deps, shop: &str, keys: &[String]) -> bool {
-    let accepts = || {
-        let connections = deps.connections.current();
-        connections.shops.get(shop).is_some_and(|shop| shop.accepts(keys.iter().map(String::as_str)))
-    };
-    if accepts() {
-        return true;
-    }
-    deps.connections.read_again().await;
-    accepts()
-}
-
-async fn record(deps: &Deps, receipt: &Receipt<'_>, shop: &str, request: &Request, xml: &[u8]) -> Closing {
-    let page = match read_page(xml, &Limits::default()) {
-        Ok(page) => page,
-        Err(error) => return receipt.quarantine(request, read_status(&error), error.to_string()).await,
-    };
-    if page.entries.len() > MAX_ORDERS {
-        let text = format!("the document holds {} orders, more than the limit of {MAX_ORDERS}", page.entries.len());
-        return receipt.quarantine(request, StatusCode::PAYLOAD_TOO_LARGE, text).await;
-    }
-    let mut closings = Vec::with_capacity(page.entries.len());
-    for entry in &page.entries {
-        closings.push(match &entry.order {
-            Ok(order) => append(deps, receipt, shop, request, order, &page.entries, page.slice(entry)).await,
-            Err(error) => receipt.quarantine(request, StatusCode::BAD_REQUEST, error.to_string()).await,
-        });
-    }
-    match Closing::join(closings) {
-        Some(closing) => closing,
-        None => {
-            let text = "there is no order in the document".to_owned();
-            receipt.quarantine(request, StatusCode::UNPROCESSABLE_ENTITY, text).await
-        }
-    }
-}
-
-async fn append(
+/// Checks the shop's key. When none is right, the connections are read again, as a key may be new.
+async fn verify<'a>(
     deps: &Deps,
-    receipt: &Receipt<'_>,
-    shop: &str,
-    request: &Request,
-    order: &Order,
-    all: &[mycashflow::Entry],
-    slice: &str,
-) -> Closing {
-    let document = DocumentKey::order(shop, order.id);
-    // A body with one order is kept as it was received; of several, each keeps its own part.
-    let (body, content_type) = match all {
-        [_] => (request.body().as_ref(), content_type(request).unwrap_or("application/xml")),
-        _ => (slice.as_bytes(), "application/xml; charset=utf-8"),
+    shop: &'a str,
+    post: &'a UnverifiedPush<'a>,
+    presented: &[String],
+) -> Result<Pushed<'a>, NotAuthentic> {
+    let verify = || {
+        let connections = deps.connections.current();
+        let valid = connections.shops.get(shop).into_iter().flat_map(|shop| shop.keys());
+        post.verify(shop, presented.iter().map(String::as_str), valid)
     };
-    let made_at = order.created_at.unwrap_or(Timestamp::UNIX_EPOCH);
-    let new = NewRevision {
-        document: &document,
-        source: Source::Push,
-        observed_at: receipt.received_at,
-        evidence: Evidence::Told { since: made_at.min(receipt.received_at) },
-        hash: ContentHash::of(&order.canonical_json()),
-        body,
-        content_type,
-        now: (deps.clock)(),
-    };
-    match deps.ledger.append(&new).await {
-        Ok(appended) => Closing::appended(&document, appended),
-        Err(error @ LedgerError::TooLarge { .. }) => {
-            receipt.quarantine(request, StatusCode::PAYLOAD_TOO_LARGE, error.to_string()).await
-        }
-        Err(error) => Closing::failed(&error),
-    }
-}
-
-fn push_status(error: &PushError) -> StatusCode {
-    match error {
-        PushError::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        PushError::Malformed { .. } | PushError::NoDocument => StatusCode::BAD_REQUEST,
-    }
-}
-
-fn read_status(error: &ReadError) -> StatusCode {
-    match error {
-        ReadError::NotOrders { .. } | ReadError::ErrorDocument => StatusCode::UNPROCESSABLE_ENTITY,
-        _ => StatusCode::BAD_REQUEST,
+    match verify() {
+        Err(NotAuthentic::WrongKey) if deps.connections.read_again().await => verify(),
+        verified => verified,
     }
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use intake::{stored_document, stored_order};
 use jiff::Timestamp;
 use ledger::{Connection, Revision, RevisionKey, System};
 use mycashflow::Order;
@@ -9,8 +10,6 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
-
-use crate::stored::{Unreadable, stored_document, stored_order};
 
 /// The detail-type of an order's first revision.
 pub const ORDER_CREATED: &str = "order.created";
@@ -41,12 +40,29 @@ pub struct Event {
     pub truncated: bool,
 }
 
+/// Why a revision has no event. Names places, never contents.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the stored body cannot be read: {0}")]
+pub struct NoEvent(String);
+
+impl NoEvent {
+    fn json(error: serde_json::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<intake::Unreadable> for NoEvent {
+    fn from(reason: intake::Unreadable) -> Self {
+        Self(reason.to_string())
+    }
+}
+
 impl Event {
     /// Makes the event of a revision. One whose detail would take more than `limit_bytes` is made without its document.
     ///
     /// # Errors
-    /// [`Unreadable`] when the stored body is not what the connection's system sends.
-    pub fn of_revision(key: &RevisionKey, revision: &Revision, limit_bytes: usize) -> Result<Self, Unreadable> {
+    /// [`NoEvent`] when the stored body is not what the connection's system sends.
+    pub fn of_revision(key: &RevisionKey, revision: &Revision, limit_bytes: usize) -> Result<Self, NoEvent> {
         let common = |truncated| Common {
             id: key.event_id(),
             connection: key.document.connection.to_string(),
@@ -58,7 +74,7 @@ impl Event {
         };
         let (detail_type, whole, bare) = match key.document.connection.system {
             System::Mycashflow => {
-                let order = stored_order(key, revision)?;
+                let order = stored_order(&key.document, revision)?;
                 let detail = |order: Option<&Order>| {
                     json_text(&OrderDetail { common: common(order.is_none()), order: order.map(Cow::Borrowed) })
                 };
@@ -66,7 +82,8 @@ impl Event {
                 (detail_type.to_owned(), detail(Some(&order))?, detail(None)?)
             }
             System::Manu => {
-                let document = stored_document(revision)?;
+                let json = stored_document(revision)?.published_json().into_owned();
+                let document = RawValue::from_string(json).map_err(NoEvent::json)?;
                 let detail = |document: Option<&RawValue>| {
                     json_text(&DocumentDetail { common: common(document.is_none()), document })
                 };
@@ -137,6 +154,6 @@ fn source(connection: &Connection) -> &'static str {
     }
 }
 
-fn json_text(detail: &impl Serialize) -> Result<String, Unreadable> {
-    serde_json::to_string(detail).map_err(Unreadable::because)
+fn json_text(detail: &impl Serialize) -> Result<String, NoEvent> {
+    serde_json::to_string(detail).map_err(NoEvent::json)
 }

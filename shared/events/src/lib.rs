@@ -4,8 +4,6 @@
 
 mod event;
 mod schema;
-mod stored;
 
-pub use event::{Event, MAX_DETAIL_BYTES, ORDER_CREATED, ORDER_UPDATED};
+pub use event::{Event, MAX_DETAIL_BYTES, NoEvent, ORDER_CREATED, ORDER_UPDATED};
 pub use schema::schemas;
-pub use stored::Unreadable;

@@ -53,6 +53,11 @@ pub fn content_type(request: &Request) -> Option<&str> {
     request.headers().get(CONTENT_TYPE)?.to_str().ok()
 }
 
+/// The values of a header, in the order in which they came. One that is not text is left out.
+pub fn header_values<'r>(request: &'r Request, name: &str) -> impl Iterator<Item = &'r str> {
+    request.headers().get_all(name).into_iter().filter_map(|value| value.to_str().ok())
+}
+
 /// The id of the request: Lambda's, or a random one where no Lambda gave any.
 pub(crate) fn request_id(request: &Request) -> String {
     match request.lambda_context_ref() {

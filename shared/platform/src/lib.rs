@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use ledger::Ledger;
 
 pub use deadline::deadline;
-pub use http::{Answer, MAX_BODY_BYTES, content_type, path, respond};
+pub use http::{Answer, MAX_BODY_BYTES, content_type, header_values, path, respond};
 pub use metrics::{Function, Metric, Metrics};
 pub use receipt::{Closing, Receipt};
 pub use start::{

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use http::StatusCode;
+use intake::{Kept, QuarantineReason};
 use jiff::Timestamp;
 use lambda_http::{Body, Request, Response};
 use ledger::{Appended, Connection, Delivery, DocumentKey, LedgerError, Outcome, System};
+use mycashflow::{PushError, ReadError};
 
 use crate::http::{Answer, request_id, respond};
-use crate::{Deps, Function, Metric, content_type};
+use crate::{Deps, Function, Metric};
 
 /// How long the delivery log may take. With the ledger's own time-out this stays within the function's (15 s).
 const LOG_TIMEOUT: Duration = Duration::from_secs(2);
@@ -33,18 +35,30 @@ pub struct Closing {
 }
 
 impl Closing {
-    /// Turned away: nothing of the body was kept.
+    /// Of a genuine sender, and turned away: nothing of the body was kept.
     pub fn rejected(status: StatusCode, text: impl Into<String>) -> Self {
         Self { outcome: Outcome::Rejected, document: None, answer: Answer::new(status, text) }
     }
 
-    /// Authentic, unreadable, and kept in quarantine.
-    pub fn quarantined(status: StatusCode, text: impl Into<String>) -> Self {
-        Self { outcome: Outcome::Quarantined, document: None, answer: Answer::new(status, text) }
+    /// Authentic, and kept; or not kept, so that the sender must try again.
+    pub fn kept(kept: Result<Kept, LedgerError>) -> Self {
+        match kept {
+            Ok(Kept::Appended { document, appended }) => Self::appended(&document, appended),
+            Ok(Kept::Quarantined { reason, .. }) => Self {
+                outcome: Outcome::Quarantined,
+                document: None,
+                answer: Answer::new(status(&reason), format!("{reason} (the message is kept in quarantine)")),
+            },
+            Ok(Kept::Nothing { reason }) => Self::rejected(status(&reason), reason.to_string()),
+            Err(error) => {
+                tracing::error!(%error, "the ledger could not be written");
+                let text = "the message could not be recorded just now: please send it again";
+                Self::rejected(StatusCode::SERVICE_UNAVAILABLE, text)
+            }
+        }
     }
 
-    /// What the ledger made of a document.
-    pub fn appended(document: &DocumentKey, appended: Appended) -> Self {
+    fn appended(document: &DocumentKey, appended: Appended) -> Self {
         let name = document.name();
         let (outcome, text) = match appended {
             Appended::Recorded { revision } => (Outcome::Recorded, format!("recorded: {name}, revision {revision}")),
@@ -58,22 +72,18 @@ impl Closing {
         Self { outcome, document: Some((name, appended.revision())), answer: Answer::new(StatusCode::OK, text) }
     }
 
-    /// The ledger did not take it: the sender must try again.
-    pub fn failed(error: &LedgerError) -> Self {
-        tracing::error!(%error, "the ledger could not be written");
-        let text = "the message could not be recorded just now: please send it again";
-        Self::rejected(StatusCode::SERVICE_UNAVAILABLE, text)
-    }
-
     /// Joins the closings of several documents that came in one request: the answer tells of each, and its status and
     /// outcome are those of the one with the highest status, so that a document which must be sent again is not hidden
     /// by one which need not.
-    pub fn join(closings: Vec<Self>) -> Option<Self> {
+    pub fn join(closings: Vec<Self>) -> Self {
         let text = closings.iter().map(|closing| closing.answer.text.as_str()).collect::<Vec<_>>().join("; ");
-        let highest = closings.iter().map(|closing| closing.answer.status).max()?;
-        let mut chosen = closings.into_iter().find(|closing| closing.answer.status == highest)?;
-        chosen.answer.text = text;
-        Some(chosen)
+        // Of several with the same status, the first.
+        let worst = closings.into_iter().rev().max_by_key(|closing| closing.answer.status);
+        let mut joined = worst.unwrap_or_else(|| Self::kept(Ok(Kept::Nothing { reason: QuarantineReason::NoOrder })));
+        if !text.is_empty() {
+            joined.answer.text = text;
+        }
+        joined
     }
 }
 
@@ -86,24 +96,6 @@ impl<'a> Receipt<'a> {
             received_at: (deps.clock)(),
             request_id: request_id(request),
             size_bytes: request.body().len(),
-        }
-    }
-
-    /// Keeps the whole body in quarantine, and says so to the sender.
-    pub async fn quarantine(&self, request: &Request, status: StatusCode, reason: String) -> Closing {
-        if request.body().is_empty() {
-            return Closing::rejected(status, reason);
-        }
-        let new = ledger::NewQuarantined {
-            body: request.body().as_ref(),
-            content_type: content_type(request).unwrap_or(""),
-            reason: &reason,
-            document: None,
-            now: self.received_at,
-        };
-        match self.deps.ledger.quarantine(&self.connection, &new).await {
-            Ok(_) => Closing::quarantined(status, format!("{reason} (the message is kept in quarantine)")),
-            Err(error) => Closing::failed(&error),
         }
     }
 
@@ -129,9 +121,9 @@ impl<'a> Receipt<'a> {
             revision = delivery.document.as_ref().map(|(_, revision)| revision),
             size_bytes = delivery.size_bytes,
             duration_ms = delivery.duration.as_millis() as u64,
-            "delivery"
+            "answered a request"
         );
-        count(self.deps, &self.connection, outcome);
+        self.deps.metrics.record(function(&self.connection), Some(&self.connection), &counted(outcome));
         // A database that hangs must not cost the sender the answer.
         let logged =
             tokio::time::timeout(LOG_TIMEOUT, self.deps.ledger.log_delivery(&self.connection, &delivery)).await;
@@ -146,12 +138,32 @@ impl<'a> Receipt<'a> {
     }
 }
 
+/// The status of an answer to what is in quarantine.
+fn status(reason: &QuarantineReason) -> StatusCode {
+    match reason {
+        QuarantineReason::Push(PushError::UnsupportedMediaType) | QuarantineReason::NotJsonType => {
+            StatusCode::UNSUPPORTED_MEDIA_TYPE
+        }
+        QuarantineReason::Page(ReadError::NotOrders { .. } | ReadError::ErrorDocument) | QuarantineReason::NoOrder => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
+        QuarantineReason::TooManyOrders { .. } | QuarantineReason::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        QuarantineReason::Push(PushError::Malformed { .. } | PushError::NoDocument)
+        | QuarantineReason::Page(_)
+        | QuarantineReason::Order(_)
+        | QuarantineReason::Message(_) => StatusCode::BAD_REQUEST,
+    }
+}
+
 /// Each system's messages have one function that takes them in.
-fn count(deps: &Deps, connection: &Connection, outcome: Outcome) {
-    let function = match connection.system {
+fn function(connection: &Connection) -> Function {
+    match connection.system {
         System::Mycashflow => Function::MycashflowOrder,
         System::Manu => Function::ManuListener,
-    };
+    }
+}
+
+fn counted(outcome: Outcome) -> [(Metric, u64); 2] {
     let counted = match outcome {
         Outcome::Recorded => Metric::Recorded,
         Outcome::Duplicate => Metric::Duplicate,
@@ -159,5 +171,5 @@ fn count(deps: &Deps, connection: &Connection, outcome: Outcome) {
         Outcome::Quarantined => Metric::Quarantined,
         Outcome::Rejected => Metric::Rejected,
     };
-    deps.metrics.record(function, Some(connection), &[(Metric::Received, 1), (counted, 1)]);
+    [(Metric::Received, 1), (counted, 1)]
 }

@@ -9,6 +9,7 @@ mod erasure;
 mod event_relay;
 mod events;
 mod glibc_check;
+mod intake;
 mod invariants;
 mod ledger_actions;
 mod ledger_contract;

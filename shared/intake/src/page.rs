@@ -1,0 +1,73 @@
+//! A whole page of an answer into the ledger: one check of all heads, then only what is new.
+
+use std::collections::{HashMap, HashSet};
+
+use futures_util::StreamExt;
+use jiff::Timestamp;
+use ledger::{Appended, DocumentKey, Head, Ledger, LedgerError};
+
+use crate::{Kept, OrderCopy, record_order_after};
+
+/// Orders written at the same time.
+const WRITES_AT_ONCE: usize = 8;
+
+/// An order that the ledger does not have as a copy shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// The order's id.
+    pub order: u64,
+    /// Whether the ledger has another state of it.
+    pub is_known: bool,
+}
+
+/// Records the copies of a page, oldest first; gives what became of each, beside its id.
+///
+/// The heads of all of them are read in one go, and only what differs from its head is written. One that cannot be
+/// written keeps no other from being written.
+///
+/// # Errors
+/// [`LedgerError`] when the heads cannot be read; then nothing was written.
+pub async fn record_page(
+    ledger: &Ledger,
+    mut copies: Vec<OrderCopy<'_>>,
+    clock: &(dyn Fn() -> Timestamp + Send + Sync),
+) -> Result<Vec<(Option<u64>, Result<Kept, LedgerError>)>, LedgerError> {
+    copies.sort_by_key(|copy| copy.order().map(|order| (order.created_at, order.id)));
+    let heads = heads(ledger, &copies).await?;
+    let recorded = copies.iter().map(async |copy| {
+        let head = copy.readable().and_then(|read| heads.get(&read.document));
+        let kept = match known(copy, head) {
+            Some(kept) => Ok(kept),
+            None => record_order_after(ledger, head, copy, clock()).await,
+        };
+        (copy.id(), kept)
+    });
+    Ok(futures_util::stream::iter(recorded).buffered(WRITES_AT_ONCE).collect().await)
+}
+
+/// Which readable copies of a page the ledger does not have. Nothing is written.
+///
+/// # Errors
+/// [`LedgerError`] when the heads cannot be read.
+pub async fn compare_page(ledger: &Ledger, copies: &[OrderCopy<'_>]) -> Result<Vec<Difference>, LedgerError> {
+    let heads = heads(ledger, copies).await?;
+    let differs = |copy: &OrderCopy<'_>| {
+        let read = copy.readable()?;
+        let head = heads.get(&read.document);
+        known(copy, head).is_none().then_some(Difference { order: read.order.id, is_known: head.is_some() })
+    };
+    Ok(copies.iter().filter_map(differs).collect())
+}
+
+/// What became of a copy that says what the head says.
+fn known(copy: &OrderCopy<'_>, head: Option<&Head>) -> Option<Kept> {
+    let (read, head) = (copy.readable()?, head?);
+    let appended = Appended::Duplicate { revision: head.revision };
+    (head.hash == read.hash).then(|| Kept::Appended { document: read.document.clone(), appended })
+}
+
+async fn heads(ledger: &Ledger, copies: &[OrderCopy<'_>]) -> Result<HashMap<DocumentKey, Head>, LedgerError> {
+    let documents: HashSet<&DocumentKey> =
+        copies.iter().filter_map(OrderCopy::readable).map(|read| &read.document).collect();
+    ledger.heads(&documents.into_iter().cloned().collect::<Vec<_>>()).await
+}
