@@ -115,7 +115,7 @@ impl<'a> Asking<'a> {
     }
 
     /// When an answer that has just come was asked for, by our clock: the shop is shown as it was then, or later.
-    pub(crate) fn asked_at(&self, answer: &Answer) -> Timestamp {
+    fn asked_at(&self, answer: &Answer) -> Timestamp {
         self.now() - answer.elapsed
     }
 

@@ -131,10 +131,9 @@ impl<'a> Reader<'a> {
 
     async fn take_in(&mut self, answer: Answer) -> Result<Page, Stop> {
         let begun = Instant::now() - answer.elapsed;
-        let observed_at = self.asking.asked_at(&answer);
         self.report.pages += 1;
         // What was shown is kept first, with the lease or without.
-        let changed = self.append(&answer.page, observed_at).await?;
+        let changed = self.append(&answer).await?;
         match self.asking.lease.keep().await {
             // Another run may have seen a later state before this page showed an earlier one. The ledger cannot tell, if
             // the later state was the one that it knew; the shop can.
@@ -154,8 +153,8 @@ impl<'a> Reader<'a> {
 
     /// When it returns, each order of the page is in the ledger, in quarantine, or marked to be asked for. Answers which
     /// orders the ledger knew otherwise.
-    async fn append(&mut self, page: &Page, observed_at: Timestamp) -> Result<Vec<u64>, Stop> {
-        let appended = self.appending.append(page, observed_at, &mut self.report).await?;
+    async fn append(&mut self, answer: &Answer) -> Result<Vec<u64>, Stop> {
+        let appended = self.appending.append(answer, &mut self.report).await?;
         let changed = appended.changed;
         let mut again = appended.stale;
         if self.asking.lease.held().is_none() {
@@ -169,8 +168,7 @@ impl<'a> Reader<'a> {
                 return Ok(changed);
             }
             let Ok(Ok(answer)) = self.asking.get(&again, Patience::Usual).await else { break };
-            let observed_at = self.asking.asked_at(&answer);
-            again = self.appending.append(&answer.page, observed_at, &mut self.report).await?.stale;
+            again = self.appending.append(&answer, &mut self.report).await?.stale;
         }
         for order in again {
             self.appending.mark(order).await?;
