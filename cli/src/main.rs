@@ -29,6 +29,8 @@ enum Command {
     Erase(commands::erase::Options),
     /// Read a shop's past orders into the ledger. Safe to stop and to run again.
     Backfill(commands::backfill::Options),
+    /// Set a shop's cursor back, so that the poll reads a stream again from there. Without --yes, only report the change.
+    Cursor(commands::cursor::Options),
 }
 
 /// What a command could not do, for the person who asked.
@@ -56,6 +58,7 @@ fn main() -> ExitCode {
             Command::Quarantine(options) => commands::quarantine::run(options).await,
             Command::Erase(options) => commands::erase::run(options).await,
             Command::Backfill(options) => commands::backfill::run(options).await,
+            Command::Cursor(options) => commands::cursor::run(options).await,
         }
     });
     // A request that was cut off by the end of a command is not waited for.

@@ -6,6 +6,7 @@ mod shop_bench;
 mod wire;
 
 use std::io::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -54,6 +55,7 @@ pub struct Bench {
     /// What the functions work with; their calls meet the planned faults.
     pub deps: Deps,
     faults: Arc<Mutex<Vec<(String, CallFault)>>>,
+    calls: Arc<AtomicU64>,
     counted: Captured,
 }
 
@@ -95,8 +97,11 @@ impl Bench {
     pub async fn over(embedded: Embedded, start: Timestamp, connections: Connections) -> Self {
         let faults: Arc<Mutex<Vec<(String, CallFault)>>> = Arc::default();
         let planned = faults.clone();
+        let calls: Arc<AtomicU64> = Arc::default();
+        let counted_calls = calls.clone();
         let rng = Mutex::new(fastrand::Rng::with_seed(1));
         let client = platform::dynamodb_client(&embedded.config_with(Arc::new(move |operation| {
+            counted_calls.fetch_add(1, Ordering::Relaxed);
             let mut planned = planned.lock().unwrap_or_else(PoisonError::into_inner);
             let next = planned.iter().position(|(of, _)| of == operation || of == "*");
             // Without a little time that differs between calls, writers that race would take turns.
@@ -118,6 +123,7 @@ impl Bench {
                 refusals: Refusals::default(),
             },
             faults,
+            calls,
             counted,
         }
     }
@@ -126,6 +132,11 @@ impl Bench {
     pub fn fail(&self, operation: &str, fault: CallFault, times: usize) {
         let planned = std::iter::repeat_n((operation.to_owned(), fault), times);
         self.faults.lock().unwrap_or_else(PoisonError::into_inner).extend(planned);
+    }
+
+    /// How many calls the functions have made to the table.
+    pub fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
     }
 
     /// Forgets the planned faults that no call has met.

@@ -128,6 +128,9 @@ fn log(report: &ShopReport) {
             )
         };
     }
+    if let Some(seconds_ahead) = report.clock_off_seconds {
+        tracing::warn!(shop = report.shop, seconds_ahead, "the shop's clock is too far from ours to count");
+    }
     match &report.failure {
         Some(_) => line!(error, "the poll of a shop failed"),
         None => line!(info, "polled a shop"),

@@ -35,10 +35,12 @@ pub(crate) fn metrics(report: &ShopReport, live: bool) -> Vec<(Metric, u64)> {
     if live {
         counted.push((Metric::PollRuns, 1));
         counted.push((Metric::PollFailures, u64::from(report.stopped == Stopped::Failed)));
-        // The updated stream is walked after the created one, so its lag covers both. A run that failed before it
-        // knew the shop's state knows neither its lag nor its gaps.
-        if let Some(updated) = report.updated_cursor {
-            counted.push((Metric::LagSeconds, u64::try_from(updated.lag_seconds).unwrap_or_default()));
+        counted.push((Metric::ShopClockOff, u64::from(report.clock_off_seconds.is_some())));
+        // A shop is known as far as the stream that is known less far. A run that failed before it knew the shop's state
+        // knows neither its lag nor its gaps.
+        if let (Some(created), Some(updated)) = (report.created_cursor, report.updated_cursor) {
+            let lag_seconds = created.lag_seconds.max(updated.lag_seconds);
+            counted.push((Metric::LagSeconds, u64::try_from(lag_seconds).unwrap_or_default()));
             counted.push((Metric::GapsOpen, report.gaps_open));
         }
     }

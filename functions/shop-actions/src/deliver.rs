@@ -210,8 +210,7 @@ pub(crate) fn is_delivered(order: &Order) -> bool {
 
 /// Whether a line is of goods that are sent: a fee and a coupon are not, and neither is what was returned.
 fn is_goods(line: &Line) -> bool {
-    line.kind == LineKind::Product
-        && line.quantity.as_ref().is_none_or(Decimal::is_positive)
+    line.kind == LineKind::Product && line.quantity.as_ref().is_none_or(Decimal::is_positive)
 }
 
 /// Whether an order has a number of its own that is not its id.

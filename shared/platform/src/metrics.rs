@@ -64,6 +64,7 @@ impl Function {
                 Quarantined,
                 LagSeconds,
                 GapsOpen,
+                ShopClockOff,
                 ConnectionWarnings,
             ],
             Self::EventRelay => &[Published, DeadLettered],
@@ -103,6 +104,8 @@ pub enum Metric {
     LagSeconds,
     /// Gaps of a shop that are open at the end of a run.
     GapsOpen,
+    /// Runs of the scheduled poll in which a shop's clock was too far from ours to count.
+    ShopClockOff,
     /// Events that the bus has taken.
     Published,
     /// Revisions that cannot be published.
@@ -133,6 +136,7 @@ impl Metric {
             Self::Polled => "Polled",
             Self::LagSeconds => "LagSeconds",
             Self::GapsOpen => "GapsOpen",
+            Self::ShopClockOff => "ShopClockOff",
             Self::Published => "Published",
             Self::DeadLettered => "DeadLettered",
             Self::ActionsDone => "ActionsDone",

@@ -1,22 +1,13 @@
-//! A page into the ledger: one check of all heads, then only what is new.
+//! An answer into the ledger, by the one way in, and what of it is counted.
 
-use std::collections::HashSet;
-
-use futures_util::{StreamExt, TryStreamExt};
-use jiff::Timestamp;
-use ledger::{
-    Appended, Connection, ContentHash, DocumentKey, Evidence, Head, Ledger, LedgerError, NewQuarantined, NewRevision,
-    Source,
-};
-use mycashflow::{Order, Page, SLICE_CONTENT_TYPE};
+use intake::{Asked, Kept, compare_page, record_page};
+use ledger::{Appended as Made, DocumentKey, Ledger, LedgerError, Source};
+use mycashflow::Answer;
 
 use crate::Clock;
 use crate::report::{Difference, ShopReport};
 
-/// New orders written at the same time.
-const WRITES_AT_ONCE: usize = 8;
-
-/// Where the orders of a page go.
+/// Where the orders of an answer go.
 pub(crate) struct Appending<'a> {
     pub(crate) ledger: &'a Ledger,
     pub(crate) clock: &'a Clock,
@@ -26,136 +17,62 @@ pub(crate) struct Appending<'a> {
     pub(crate) dry_run: bool,
 }
 
-/// A readable order of a page, on its way into the ledger.
-struct Copy<'p> {
-    order: &'p Order,
-    slice: &'p [u8],
-    document: DocumentKey,
-    hash: ContentHash,
-}
-
-/// What became of a copy.
-enum Written {
-    Appended(Appended),
-    Quarantined { new: bool },
+/// The orders of an answer that need another look.
+#[derive(Debug, Default)]
+pub(crate) struct Appended {
+    /// Of these the ledger has a newer state than the answer showed.
+    pub(crate) stale: Vec<u64>,
+    /// Of these, which the ledger knew, the answer showed another state, and that is the last revision now.
+    pub(crate) changed: Vec<u64>,
 }
 
 impl Appending<'_> {
-    /// Appends every order of a page, oldest first, and quarantines what cannot be read. Answers which orders were stale:
-    /// of each of the others the ledger now has what the page shows.
-    pub(crate) async fn append(
-        &self,
-        page: &Page,
-        observed_at: Timestamp,
-        report: &mut ShopReport,
-    ) -> Result<Vec<u64>, LedgerError> {
-        report.orders += page.entries.len() as u64;
-        report.highest_order = page.entries.iter().filter_map(|entry| entry.id).max().max(report.highest_order);
-        let mut copies = Vec::with_capacity(page.entries.len());
-        for entry in &page.entries {
-            match &entry.order {
-                Ok(order) => copies.push(Copy {
-                    order,
-                    slice: page.slice(entry),
-                    document: DocumentKey::order(self.shop, order.id),
-                    hash: ContentHash::of(&order.canonical_json()),
-                }),
-                Err(error) => {
-                    if !self.dry_run && self.keep(page.slice(entry), entry.id, &error.to_string()).await? {
-                        report.quarantined += 1;
-                    }
-                }
-            }
-        }
-        copies.sort_by_key(|copy| (copy.order.created_at, copy.order.id));
-        let documents: Vec<DocumentKey> =
-            copies.iter().map(|copy| copy.document.clone()).collect::<HashSet<_>>().into_iter().collect();
-        let heads = self.ledger.heads(&documents).await?;
-        let changed = |copy: &&Copy<'_>| heads.get(&copy.document).is_none_or(|head| head.hash != copy.hash);
-        let new: Vec<&Copy<'_>> = copies.iter().filter(changed).collect();
-        report.unchanged += (copies.len() - new.len()) as u64;
+    /// Appends every order of an answer that has just come, oldest first, and quarantines what cannot be read.
+    pub(crate) async fn append(&self, answer: &Answer, report: &mut ShopReport) -> Result<Appended, LedgerError> {
+        let entries = &answer.page.entries;
+        report.orders += entries.len() as u64;
+        report.highest_order = entries.iter().filter_map(|entry| entry.id).max().max(report.highest_order);
+        let asked = Asked::by(answer, self.shop, self.source, (self.clock)());
+        let copies = asked.copies(&answer.page);
+        let mut appended = Appended::default();
         if self.dry_run {
-            for copy in new {
-                let known = heads.contains_key(&copy.document);
-                report.note_difference(Difference { order: copy.order.id, known });
+            let readable = entries.iter().filter(|entry| entry.order.is_ok()).count();
+            let differences = compare_page(self.ledger, &copies).await?;
+            report.unchanged += readable.saturating_sub(differences.len()) as u64;
+            for difference in differences {
+                report.note_difference(Difference { order: difference.order, known: difference.is_known });
             }
-            return Ok(Vec::new());
+            return Ok(appended);
         }
-        let written: Vec<(u64, Result<Written, LedgerError>)> = futures_util::stream::iter(new)
-            .map(async |copy| (copy.order.id, self.write(copy, heads.get(&copy.document), observed_at).await))
-            .buffered(WRITES_AT_ONCE)
-            .map(Ok::<_, LedgerError>)
-            .try_collect()
-            .await?;
-        count(written, report)
+        let mut failed = None;
+        for (order, kept) in record_page(self.ledger, copies, &**self.clock).await? {
+            match kept {
+                Ok(Kept::Appended { appended: made, .. }) => count(order, made, report, &mut appended),
+                Ok(Kept::Quarantined { is_new, .. }) => report.quarantined += u64::from(is_new),
+                Ok(Kept::Nothing { .. }) => {}
+                Err(error) => failed = Some(error),
+            }
+        }
+        failed.map_or(Ok(appended), Err)
     }
 
     /// Has the next run ask the shop for an order.
     pub(crate) async fn mark(&self, order: u64) -> Result<(), LedgerError> {
         self.ledger.mark_for_refresh(&DocumentKey::order(self.shop, order), (self.clock)()).await
     }
-
-    async fn write(
-        &self,
-        copy: &Copy<'_>,
-        head: Option<&Head>,
-        observed_at: Timestamp,
-    ) -> Result<Written, LedgerError> {
-        let new = NewRevision {
-            document: &copy.document,
-            source: self.source,
-            observed_at,
-            evidence: Evidence::Asked,
-            hash: copy.hash,
-            body: copy.slice,
-            content_type: SLICE_CONTENT_TYPE,
-            now: (self.clock)(),
-        };
-        match self.ledger.append_after(head, &new).await {
-            Ok(appended) => Ok(Written::Appended(appended)),
-            // An order too large for an item is kept as far as it goes, under a reason that says so.
-            Err(error @ LedgerError::TooLarge { .. }) => {
-                let new = self.keep(copy.slice, Some(copy.order.id), &error.to_string()).await?;
-                Ok(Written::Quarantined { new })
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Keeps an order's bytes in quarantine; answers whether they were new there.
-    async fn keep(&self, slice: &[u8], order: Option<u64>, reason: &str) -> Result<bool, LedgerError> {
-        let document = order.map(|id| format!("order/{id}"));
-        let quarantined = NewQuarantined {
-            body: slice,
-            content_type: SLICE_CONTENT_TYPE,
-            reason,
-            document: document.as_deref(),
-            now: (self.clock)(),
-        };
-        let new = self.ledger.quarantine(&Connection::shop(self.shop), &quarantined).await?;
-        if new {
-            tracing::warn!(shop = self.shop, order, reason, "an order is in quarantine");
-        }
-        Ok(new)
-    }
 }
 
-/// Counts what was written, and answers which orders were stale.
-fn count(written: Vec<(u64, Result<Written, LedgerError>)>, report: &mut ShopReport) -> Result<Vec<u64>, LedgerError> {
-    let mut stale = Vec::new();
-    let mut failed = None;
-    for (order, result) in written {
-        match result {
-            Ok(Written::Appended(Appended::Recorded { revision: 1 })) => report.new += 1,
-            Ok(Written::Appended(Appended::Recorded { .. })) => report.updated += 1,
-            Ok(Written::Appended(Appended::Duplicate { .. })) => report.unchanged += 1,
-            Ok(Written::Quarantined { new }) => report.quarantined += u64::from(new),
-            Ok(Written::Appended(Appended::Stale { .. })) => {
-                report.stale += 1;
-                stale.push(order);
-            }
-            Err(error) => failed = Some(error),
+fn count(order: Option<u64>, made: Made, report: &mut ShopReport, appended: &mut Appended) {
+    match made {
+        Made::Recorded { revision: 1 } => report.new += 1,
+        Made::Recorded { .. } => {
+            report.updated += 1;
+            appended.changed.extend(order);
+        }
+        Made::Duplicate { .. } => report.unchanged += 1,
+        Made::Stale { .. } => {
+            report.stale += 1;
+            appended.stale.extend(order);
         }
     }
-    failed.map_or(Ok(stale), Err)
 }

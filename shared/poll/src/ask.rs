@@ -18,6 +18,9 @@ const RESERVE: Duration = Duration::from_secs(5);
 const PROBE_ATTEMPTS: u32 = 2;
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How far the shop's clock may be from ours to count.
+const CLOCK_TOLERANCE_SECONDS: i64 = 300;
+
 /// How long an answer is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Patience {
@@ -35,6 +38,8 @@ pub(crate) struct Asking<'a> {
     deadline: Instant,
     /// The shop's clock at its last answer, Unix seconds.
     shop_time: Option<i64>,
+    /// By how many seconds the shop's clock was off, when that was too much for it to count.
+    clock_off: Option<i64>,
     /// The longest that a page took, from the request to the last append.
     slowest_page: Duration,
 }
@@ -54,6 +59,7 @@ impl<'a> Asking<'a> {
             clock: &deps.clock,
             deadline,
             shop_time: None,
+            clock_off: None,
             slowest_page: Duration::ZERO,
         }
     }
@@ -70,7 +76,7 @@ impl<'a> Asking<'a> {
         if let Ok(answer) = &answer {
             // Without a date the shop's clock is taken to be as slow as the overlap covers.
             let asked_at = self.asked_at(answer).as_second();
-            self.shop_time = Some(answer.date.map_or(asked_at - OVERLAP_SECONDS, Timestamp::as_second));
+            self.shop_time = Some(self.date_of(answer).unwrap_or(asked_at - OVERLAP_SECONDS));
         }
         Ok(answer)
     }
@@ -84,13 +90,32 @@ impl<'a> Asking<'a> {
         let client = self.client(patience);
         let answer = self.lease.while_waiting(client.get(orders)).await?;
         if let Ok(answer) = &answer {
-            self.shop_time = answer.date.map(Timestamp::as_second).or(self.shop_time);
+            self.shop_time = self.date_of(answer).or(self.shop_time);
         }
         Ok(answer)
     }
 
+    /// The answer's `Date`, if it is near enough to our clock to be believed. One that is further off counts as absent.
+    fn date_of(&mut self, answer: &Answer) -> Option<i64> {
+        let date = answer.date?.as_second();
+        // The shop wrote it at some time between the question and now.
+        let (earliest, latest) = (self.asked_at(answer).as_second(), self.now().as_second());
+        let off = date - date.clamp(earliest, latest);
+        if off.abs() <= CLOCK_TOLERANCE_SECONDS {
+            return Some(date);
+        }
+        self.clock_off = Some(off);
+        None
+    }
+
+    /// By how many seconds the shop's clock was ahead of ours (or behind, if negative), when an answer's `Date` was too far
+    /// off to count.
+    pub(crate) fn clock_off(&self) -> Option<i64> {
+        self.clock_off
+    }
+
     /// When an answer that has just come was asked for, by our clock: the shop is shown as it was then, or later.
-    pub(crate) fn asked_at(&self, answer: &Answer) -> Timestamp {
+    fn asked_at(&self, answer: &Answer) -> Timestamp {
         self.now() - answer.elapsed
     }
 
@@ -120,16 +145,6 @@ impl<'a> Asking<'a> {
             Patience::Usual => self.client.clone(),
             Patience::Probe => self.client.with_attempts(PROBE_ATTEMPTS).with_request_timeout(PROBE_TIMEOUT),
         }
-    }
-}
-
-/// Whether an error can come of what the answer would have held, so that other questions may be answered well.
-pub(crate) fn may_be_poison(error: &ClientError) -> bool {
-    match error {
-        ClientError::Transport(_) | ClientError::NotAnAnswer(_) => true,
-        // 429 is no word about the answer: the shop wants to be left alone.
-        ClientError::Status { status } => *status >= 500,
-        _ => false,
     }
 }
 

@@ -1,10 +1,39 @@
 //! What the poll keeps between its runs, as this run knows it: cursors and gaps, moved under the lease.
 
+use std::collections::{HashMap, HashSet};
+
 use ledger::{Cursor, Fenced, Gap, GapKind, Ledger, ShopState, Stream};
 
 use crate::Clock;
 use crate::lease::HeldLease;
+use crate::overlap::latest_position;
 use crate::stop::Stop;
+
+/// Pages between two notes of how far a listing has come.
+const PAGES_PER_NOTE: u32 = 25;
+
+/// What the shop's counts say that the search by number for a debt of the created stream has yet to find.
+#[derive(Debug, Default)]
+pub(crate) struct Expected {
+    /// The stretch of time that the orders were made in, from (inclusive) and until (exclusive).
+    pub(crate) from: i64,
+    pub(crate) until: i64,
+    /// How many the pages did not show.
+    pub(crate) missing: u64,
+    /// Those that they did.
+    pub(crate) shown: HashSet<u64>,
+}
+
+/// A listing of all orders that is under way.
+#[derive(Debug)]
+pub(crate) struct UnderWay {
+    /// The debts of which the progress counts, since their seconds are settled.
+    pub(crate) settled: Vec<Gap>,
+    /// The second of making from which on orders have not been looked at.
+    pub(crate) at: i64,
+    /// Pages since the progress was last noted.
+    pub(crate) pages: u32,
+}
 
 /// Cursors and gaps. A run without the lease keeps its gaps here only.
 pub(crate) struct Books<'a> {
@@ -14,6 +43,12 @@ pub(crate) struct Books<'a> {
     pub(crate) retrying: Option<GapKind>,
     /// Whether a cursor, a gap or a mark is no longer as the run found it.
     pub(crate) has_moved: bool,
+    /// What is expected of the search for a debt of the created stream, by its second.
+    pub(crate) expected: HashMap<i64, Expected>,
+    /// How much of the stretch that is walked again the shop still says that it does not show.
+    pub(crate) still_unshown: u64,
+    /// The listing that is under way.
+    pub(crate) listing: Option<UnderWay>,
     ledger: &'a Ledger,
     clock: &'a Clock,
     shop: &'a str,
@@ -22,16 +57,33 @@ pub(crate) struct Books<'a> {
 
 impl<'a> Books<'a> {
     pub(crate) fn new(ledger: &'a Ledger, clock: &'a Clock, shop: &'a str, run: &'a str) -> Self {
-        Self { state: ShopState::default(), retrying: None, has_moved: false, ledger, clock, shop, run }
+        Self {
+            state: ShopState::default(),
+            retrying: None,
+            has_moved: false,
+            expected: HashMap::new(),
+            still_unshown: 0,
+            listing: None,
+            ledger,
+            clock,
+            shop,
+            run,
+        }
     }
 
     /// Reads what earlier runs left behind.
     pub(crate) async fn open(&mut self) -> Result<(), Stop> {
         self.state = self.ledger.shop_state(self.shop).await?;
-        Ok(())
+        Ok(self.ledger.keep_refreshes(self.shop, &self.state.ending_refreshes).await?)
     }
 
-    /// Moves a live cursor, forward or not at all. `highest` is the highest order id that the run has seen.
+    /// The highest order id that earlier runs have seen.
+    pub(crate) fn highest_order(&self) -> Option<u64> {
+        let cursors = [&self.state.created, &self.state.updated];
+        cursors.into_iter().flatten().filter_map(|cursor| cursor.highest_order).max()
+    }
+
+    /// Moves a live cursor, forward or not at all, and never later than our own clock less the overlap. `highest` is the highest order id that the run has seen.
     pub(crate) async fn advance(
         &mut self,
         lease: &HeldLease<'_>,
@@ -42,6 +94,7 @@ impl<'a> Books<'a> {
     ) -> Result<(), Stop> {
         let Some(lease) = lease.held() else { return Ok(()) };
         let from = self.state.cursor(stream);
+        let position = position.min(latest_position((self.clock)()));
         let to = Cursor {
             stream,
             position: from.map_or(position, |from| from.position.max(position)),
@@ -93,6 +146,95 @@ impl<'a> Books<'a> {
         self.has_moved = true;
         self.state.gaps.retain(|known| !known.kind.is_same_gap(kind));
         Ok(())
+    }
+
+    /// Notes that the shop says itself that it does not show a stretch whole: `missing` orders of it, or all of it.
+    ///
+    /// A stretch that is known to be unshown is not noted a second time, although every run that passes it finds it again:
+    /// those that touch are one gap.
+    pub(crate) async fn note_unshown(
+        &mut self,
+        lease: &HeldLease<'_>,
+        stream: Stream,
+        (from, until): (i64, i64),
+        missing: Option<u64>,
+    ) -> Result<(), Stop> {
+        if until <= from || missing == Some(0) {
+            return Ok(());
+        }
+        if matches!(self.retrying, Some(GapKind::Unshown { stream: of, .. }) if of == stream) {
+            self.still_unshown += missing.unwrap_or(1);
+            return Ok(());
+        }
+        let touching = self.state.gaps.iter().find_map(|gap| match gap.kind {
+            GapKind::Unshown { stream: of, from: first, until: end, missing: known }
+                if of == stream && known.is_some() == missing.is_some() && first <= until && from <= end =>
+            {
+                Some((gap.clone(), first, end, known))
+            }
+            _ => None,
+        });
+        let Some((gap, first, end, known)) = touching else {
+            let kind = GapKind::Unshown { stream, from, until, missing };
+            let reason = match missing {
+                Some(missing) => format!("the shop counts {missing} more orders than it shows"),
+                None => "the shop says that its answer begins later than it was asked to".to_owned(),
+            };
+            return self.open_gap(lease, kind, reason).await;
+        };
+        let kind =
+            GapKind::Unshown { stream, from: first.min(from), until: end.max(until), missing: known.max(missing) };
+        if kind == gap.kind {
+            return Ok(());
+        }
+        self.put_gap(lease, Gap { kind: kind.clone(), ..gap.clone() }).await?;
+        if !kind.is_same_gap(&gap.kind) {
+            self.close_gap(lease, &gap.kind).await?;
+        }
+        Ok(())
+    }
+
+    /// Notes that every order must be looked at again, since any may have changed in a second of the updated stream.
+    pub(crate) async fn owe_listing(&mut self, lease: &HeldLease<'_>, second: i64, live: bool) -> Result<(), Stop> {
+        let kind = GapKind::Listing { second, from: 0 };
+        if self.is_finished(Stream::Updated, second, live)
+            || self.state.gaps.iter().any(|gap| gap.kind.is_same_gap(&kind))
+        {
+            return Ok(());
+        }
+        self.open_gap(lease, kind, "more changes than one answer shows".to_owned()).await
+    }
+
+    /// Writes down how far a listing has come, in the debts of which that counts.
+    pub(crate) async fn note_listed(&mut self, lease: &HeldLease<'_>, listing: &UnderWay) -> Result<(), Stop> {
+        for gap in &listing.settled {
+            let mut gap = gap.clone();
+            match &mut gap.kind {
+                GapKind::Listing { from, .. } if *from < listing.at => *from = listing.at,
+                _ => continue,
+            }
+            self.put_gap(lease, gap).await?;
+        }
+        Ok(())
+    }
+
+    /// A listing of all orders has come to a second.
+    pub(crate) async fn listed(&mut self, lease: &HeldLease<'_>, second: i64) -> Result<(), Stop> {
+        let Some(mut listing) = self.listing.take() else { return Ok(()) };
+        (listing.at, listing.pages) = (second, listing.pages + 1);
+        if listing.pages >= PAGES_PER_NOTE {
+            listing.pages = 0;
+            self.note_listed(lease, &listing).await?;
+        }
+        self.listing = Some(listing);
+        Ok(())
+    }
+
+    /// Whether a second was finished for good. A window that was passed over hides crowded seconds from the walk that
+    /// finished the ones behind it, so what a window's own walk meets is never finished.
+    pub(crate) fn is_finished(&self, stream: Stream, second: i64, live: bool) -> bool {
+        let finished = self.state.cursor(stream).and_then(|cursor| cursor.finished_through);
+        live && finished.is_some_and(|finished| second <= finished)
     }
 
     /// Where the walk asks instead of `start`: an open window is not asked for again by the walk itself, since the run's

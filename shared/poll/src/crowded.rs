@@ -1,109 +1,73 @@
-//! What is left of a second that holds more orders than one answer does.
+//! What the pages of the created stream do not show: the rest of a second that holds more orders than an answer, and
+//! what lies behind a page that is not in the order of time. Both are found by number.
 
-use ledger::{DocumentKey, Gap, GapKind, Stream};
+use std::collections::HashSet;
+
+use ledger::{Gap, GapKind, Stream};
 
 use crate::PAGE_ORDERS;
-use crate::books::Books;
-use crate::numbers::{fetch, owe_refused};
+use crate::books::{Books, Expected};
+use crate::numbers::{Fetched, fetch_with, owe_refused};
 use crate::overlap::OVERLAP_SECONDS;
 use crate::reader::{Asked, Reader};
 use crate::stop::Stop;
 
-/// Numbers without an order, asked for in a row, that end an upward search: three answers' worth.
+/// Answers without an order, in a row, that end a search above the highest number that is known.
 const EMPTY_ANSWERS: u32 = 3;
+/// Answers without an order, in a row, after which a hole in the numbers is measured.
+const HOLE_ANSWERS: u32 = 2;
+/// A hole below the highest known number is asked through when it takes no more answers than this, or than have brought
+/// orders so far: then it costs no more than the orders that there are. Otherwise the search leaps to the next order that
+/// is known.
+const DENSE_ANSWERS: u64 = 20;
 /// Answers between two notes of how far a search by number has come.
 const ANSWERS_PER_NOTE: u32 = 25;
+/// Numbers in a question, beside the orders that are known to exist.
+const NUMBERS: u64 = PAGE_ORDERS as u64 - 2;
 
-/// Notes that the rest of a second of the created stream must be asked for by number.
-pub(crate) async fn owe_created_second(
+/// Notes that the orders made from second `from` to `second` that a page did not show must be asked for by number.
+pub(crate) async fn owe_numbers(
     reader: &mut Reader<'_>,
     books: &mut Books<'_>,
-    second: i64,
+    (from, second): (i64, i64),
     asked: &Asked,
     live: bool,
 ) -> Result<(), Stop> {
-    let in_second = asked.page.entries.iter().filter(|entry| entry.ordered_at == Some(second));
-    let Some(lowest) = in_second.filter_map(|entry| entry.id).min() else {
+    let is_within = |made_at: Option<i64>| made_at.is_some_and(|made_at| (from..=second).contains(&made_at));
+    let within = asked.page.entries.iter().filter(|entry| is_within(entry.ordered_at));
+    let Some(lowest) = within.filter_map(|entry| entry.id).min() else {
         return Err(Stop::Protocol("a crowded second has no order with a number"));
     };
     let kind = GapKind::Numbers { stream: Stream::Created, second, next: lowest, last: None };
-    if is_finished(books, Stream::Created, second, live) || is_owed(books, &kind) {
+    // What is owed already continues where it stands, but for a stretch that begins at a lower number.
+    let is_owed = books.state.gaps.iter().any(|gap| {
+        let covers = |next: u64| next <= lowest || from == second;
+        gap.kind.is_same_gap(&kind) && matches!(gap.kind, GapKind::Numbers { next, .. } if covers(next))
+    });
+    if is_owed || books.is_finished(Stream::Created, second, live) {
         return Ok(());
     }
-    // Numbers need not rise within a second: first downwards, until an answer holds none of it.
+    // Numbers need not rise with the seconds: first downwards, until an answer holds none of them.
     let mut below = lowest;
-    loop {
-        let from = below.saturating_sub(PAGE_ORDERS as u64 - 1).max(1);
-        let ids: Vec<u64> = (from..below).chain([lowest]).collect();
-        let fetched = fetch(reader, &ids).await?;
-        if fetched.found.is_empty() && !fetched.refused.contains(&lowest) {
-            return Err(Stop::Protocol("an answer by number lacks an order that there is"));
-        }
+    while below > 1 {
+        let first = below.saturating_sub(NUMBERS).max(1);
+        let ids: Vec<u64> = (first..below).collect();
+        let fetched = fetch_with(reader, &ids, &[lowest]).await?;
         owe_refused(reader, books, &fetched.refused).await?;
-        if from == 1 || !fetched.found.iter().any(|(id, made_at)| *id != lowest && *made_at == Some(second)) {
+        if !fetched.found.iter().any(|(id, made_at)| *id != lowest && is_within(*made_at)) {
             break;
         }
-        below = from;
+        below = first;
     }
-    owe_second(reader, books, Stream::Created, second, lowest, None, live).await
+    books.open_gap(&reader.asking.lease, kind, "more orders than one answer shows".to_owned()).await
 }
 
-/// Whether a second was finished for good. A window that was passed over hides crowded seconds from the walk that
-/// finished the ones behind it, so what a window's own walk meets is never finished.
-fn is_finished(books: &Books<'_>, stream: Stream, second: i64, live: bool) -> bool {
-    let finished = books.state.cursor(stream).and_then(|cursor| cursor.finished_through);
-    live && finished.is_some_and(|finished| second <= finished)
-}
-
-/// Whether a crowded second is owed already, for the same orders.
-fn is_owed(books: &Books<'_>, kind: &GapKind) -> bool {
-    let GapKind::Numbers { last, .. } = kind else { return false };
-    books.state.gaps.iter().any(|gap| {
-        gap.kind.is_same_gap(kind) && matches!(gap.kind, GapKind::Numbers { last: known, .. } if known >= *last)
-    })
-}
-
-/// Notes that every order the ledger knows must be asked for by number, since one of them may have changed in a
-/// second that the updated stream could not show whole.
-pub(crate) async fn owe_updated_second(
-    reader: &mut Reader<'_>,
-    books: &mut Books<'_>,
-    second: i64,
-    live: bool,
-) -> Result<(), Stop> {
-    let known = [&books.state.created, &books.state.updated];
-    let highest = known.into_iter().flatten().filter_map(|cursor| cursor.highest_order).max();
-    match highest.max(reader.report.highest_order) {
-        Some(highest) => owe_second(reader, books, Stream::Updated, second, 1, Some(highest), live).await,
-        None => Ok(()),
-    }
-}
-
-async fn owe_second(
-    reader: &Reader<'_>,
-    books: &mut Books<'_>,
-    stream: Stream,
-    second: i64,
-    next: u64,
-    last: Option<u64>,
-    live: bool,
-) -> Result<(), Stop> {
-    // What is owed already goes on where it stands, but for orders that it did not know of.
-    let kind = GapKind::Numbers { stream, second, next, last };
-    if is_finished(books, stream, second, live) || is_owed(books, &kind) {
-        return Ok(());
-    }
-    books.open_gap(&reader.asking.lease, kind, "more orders in one second than one answer holds".to_owned()).await
-}
-
-/// Finishes what crowded seconds of both streams still owe.
-pub(crate) async fn finish_crowded_seconds(reader: &mut Reader<'_>, books: &mut Books<'_>) -> Result<(), Stop> {
-    let owed = |books: &Books<'_>, of: Stream| -> Vec<Gap> {
-        let gaps = books.state.gaps.iter();
-        gaps.filter(|gap| matches!(gap.kind, GapKind::Numbers { stream, .. } if stream == of)).cloned().collect()
-    };
-    for mut gap in owed(books, Stream::Created) {
-        match finish_created(reader, books, gap.clone()).await {
+/// Pays what crowded seconds of the created stream owe.
+pub(crate) async fn finish_numbers(reader: &mut Reader<'_>, books: &mut Books<'_>) -> Result<(), Stop> {
+    let of_created = |gap: &&Gap| matches!(gap.kind, GapKind::Numbers { stream: Stream::Created, .. });
+    let owed: Vec<Gap> = books.state.gaps.iter().filter(of_created).cloned().collect();
+    for mut gap in owed {
+        match finish(reader, books, gap.clone()).await {
             // A search that makes no sense keeps no other debt from being paid.
             Err(Stop::Protocol(problem)) => {
                 gap.reason = problem.to_owned();
@@ -113,123 +77,152 @@ pub(crate) async fn finish_crowded_seconds(reader: &mut Reader<'_>, books: &mut 
             other => other?,
         }
     }
-    let updated = owed(books, Stream::Updated);
-    finish_updated(reader, books, updated).await
+    Ok(())
 }
 
-/// Asks upwards from a number until an order of a later second, or until there are no more.
-async fn finish_created(reader: &mut Reader<'_>, books: &mut Books<'_>, mut gap: Gap) -> Result<(), Stop> {
-    let GapKind::Numbers { second, mut next, .. } = gap.kind else { return Ok(()) };
+/// A search upwards through the numbers.
+struct Search {
+    second: i64,
+    /// This order is known to exist. It is also where a later run continues, since nothing is known of the number that
+    /// comes next.
+    anchor: u64,
+    next: u64,
+    /// Below this number a hole ends nothing.
+    top: u64,
+    expected: Option<Expected>,
+    /// Answers without an order, in a row.
+    empty: u32,
+    /// Answers with orders.
+    fruitful: u64,
+}
+
+/// Asks upwards from a number to the highest that is known, and on until an order of a later second, or until there are no
+/// more, or until as many were found as the shop counts.
+async fn finish(reader: &mut Reader<'_>, books: &mut Books<'_>, mut gap: Gap) -> Result<(), Stop> {
+    let GapKind::Numbers { second, next, last, .. } = gap.kind else { return Ok(()) };
     let settled = is_settled(reader, second);
-    // This order is known to exist, so an answer without any order is no answer. It is also where a later run goes on, since
-    // nothing is known of the number that comes next.
-    let mut anchor = next;
-    let (mut empty, mut answers) = (0, 0);
-    while empty < EMPTY_ANSWERS {
-        let end = next.saturating_add(PAGE_ORDERS as u64 - 1);
-        let ids: Vec<u64> = std::iter::once(anchor).chain(next..end).collect();
-        let fetched = match fetch(reader, &ids).await {
-            Ok(fetched) => fetched,
+    let known = [Some(next), last, books.highest_order(), reader.report.highest_order];
+    let top = known.into_iter().flatten().max().unwrap_or(next);
+    let expected = books.expected.remove(&second);
+    let mut search = Search { second, anchor: next, next, top, expected, empty: 0, fruitful: 0 };
+    let mut answers = 0;
+    loop {
+        match search.step(reader, books).await {
+            Ok(true) => break,
+            Ok(false) => {}
             Err(stop) => {
                 if settled {
-                    set_next(&mut gap, anchor);
+                    set_next(&mut gap, search.anchor);
                     books.put_gap(&reader.asking.lease, gap).await?;
                 }
+                books.expected.extend(search.expected.map(|expected| (second, expected)));
                 return Err(stop);
             }
-        };
-        if fetched.found.is_empty() {
-            return Err(Stop::Protocol("the shop serves none of the orders asked for by number"));
-        }
-        let new = || fetched.found.iter().filter(|(id, _)| **id != anchor);
-        // A number that the shop refuses may have an order, so it does not count as one without.
-        let has_order = new().next().is_some() || fetched.refused.iter().any(|id| *id != anchor);
-        empty = if has_order { 0 } else { empty + 1 };
-        // Numbers and seconds need not rise together: only a whole answer of later orders is the end.
-        let is_later = |made_at: &Option<i64>| made_at.is_some_and(|made_at| made_at > second);
-        let beyond = new().next().is_some() && new().all(|(_, made_at)| is_later(made_at));
-        anchor = fetched.found.keys().copied().max().unwrap_or(anchor);
-        next = end;
-        owe_refused(reader, books, &fetched.refused).await?;
-        if beyond {
-            break;
         }
         answers += 1;
         if settled && answers % ANSWERS_PER_NOTE == 0 {
-            set_next(&mut gap, anchor);
+            set_next(&mut gap, search.anchor);
             books.put_gap(&reader.asking.lease, gap.clone()).await?;
         }
+    }
+    if let Some(expected) = search.expected.filter(|expected| expected.missing > 0) {
+        let stretch = (expected.from, expected.until);
+        books.note_unshown(&reader.asking.lease, Stream::Created, stretch, Some(expected.missing)).await?;
     }
     close_second(reader, books, &gap.kind, Stream::Created, second, settled).await
 }
 
-/// Asks for every order that the ledger knows, once for all the seconds that owe it.
-async fn finish_updated(reader: &mut Reader<'_>, books: &mut Books<'_>, gaps: Vec<Gap>) -> Result<(), Stop> {
-    let numbers = |gap: &Gap| match gap.kind {
-        GapKind::Numbers { second, next, last, .. } => Some((second, next, last.unwrap_or(next))),
-        _ => None,
-    };
-    let Some(mut next) = gaps.iter().filter_map(numbers).map(|(_, next, _)| next).min() else { return Ok(()) };
-    let last = gaps.iter().filter_map(numbers).map(|(_, _, last)| last).max().unwrap_or(next);
-    let settled: Vec<Gap> = {
-        let settled = |gap: &&Gap| numbers(gap).is_some_and(|(second, ..)| is_settled(reader, second));
-        gaps.iter().filter(settled).cloned().collect()
-    };
-    let mut answers = 0;
-    while next <= last {
-        let end = last.min(next.saturating_add(PAGE_ORDERS as u64 - 1));
-        if let Err(stop) = fetch_known(reader, books, next, end).await {
-            note_progress(reader, books, &settled, next).await?;
-            return Err(stop);
+impl Search {
+    /// One question; answers whether the search is over.
+    async fn step(&mut self, reader: &mut Reader<'_>, books: &mut Books<'_>) -> Result<bool, Stop> {
+        if self.expected.as_ref().is_some_and(|expected| expected.missing == 0) {
+            return Ok(true);
         }
-        next = end + 1;
-        answers += 1;
-        if answers % ANSWERS_PER_NOTE == 0 {
-            note_progress(reader, books, &settled, next).await?;
+        let is_above = self.next > self.top;
+        if is_above && self.empty >= EMPTY_ANSWERS {
+            return Ok(true);
+        }
+        if !is_above
+            && self.empty >= HOLE_ANSWERS
+            && (self.top - self.next) / NUMBERS > DENSE_ANSWERS.max(self.fruitful)
+        {
+            self.leap(reader, books).await?;
+        }
+        let end = self.next.saturating_add(NUMBERS);
+        let end = if is_above { end } else { end.min(self.top.saturating_add(1)) };
+        let ids: Vec<u64> = (self.next..end).collect();
+        let highest = reader.seen.last().copied().filter(|highest| *highest > self.anchor);
+        let anchors: Vec<u64> = [Some(self.anchor), highest].into_iter().flatten().collect();
+        let fetched = fetch_with(reader, &ids, &anchors).await?;
+        owe_refused(reader, books, &fetched.refused).await?;
+        self.count(&fetched);
+        let new = || fetched.found.iter().filter(|(id, _)| ids.contains(id) && !anchors.contains(id));
+        // A number that the shop refuses may have an order, so it does not count as one without.
+        let has_order = new().next().is_some() || fetched.refused.iter().any(|id| ids.contains(id));
+        self.empty = if has_order { 0 } else { self.empty + 1 };
+        self.fruitful += u64::from(has_order);
+        // Numbers and seconds need not rise together: only a whole answer of later orders is the end.
+        let is_later = |made_at: &Option<i64>| made_at.is_some_and(|made_at| made_at > self.second);
+        let is_beyond = new().next().is_some() && new().all(|(_, made_at)| is_later(made_at));
+        self.anchor = new().map(|(id, _)| *id).max().unwrap_or(self.anchor).max(self.anchor);
+        self.next = end;
+        Ok(is_above && is_beyond)
+    }
+
+    /// Goes to the next order above a hole that is known, and down from it to where its neighbours begin.
+    async fn leap(&mut self, reader: &mut Reader<'_>, books: &mut Books<'_>) -> Result<(), Stop> {
+        let Some(known) = reader.seen.range(self.next..=self.top).next().copied() else {
+            self.next = self.top;
+            self.empty = 0;
+            return Ok(());
+        };
+        let mut first = known;
+        while first > self.next {
+            let below = first.saturating_sub(NUMBERS).max(self.next);
+            let ids: Vec<u64> = (below..first).collect();
+            let fetched = fetch_with(reader, &ids, &[known]).await?;
+            owe_refused(reader, books, &fetched.refused).await?;
+            self.count(&fetched);
+            first = below;
+            if !ids.iter().any(|id| fetched.tells_of(*id)) {
+                break;
+            }
+        }
+        (self.next, self.anchor, self.empty) = (known, self.anchor.max(known), 0);
+        Ok(())
+    }
+
+    /// Counts what was found of what is expected.
+    fn count(&mut self, fetched: &Fetched) {
+        let Some(expected) = &mut self.expected else { return };
+        for (id, made_at) in &fetched.found {
+            let is_within = made_at.is_some_and(|made_at| (expected.from..expected.until).contains(&made_at));
+            if is_within && expected.shown.insert(*id) {
+                expected.missing = expected.missing.saturating_sub(1);
+            }
         }
     }
-    for gap in &gaps {
-        if let Some((second, ..)) = numbers(gap) {
-            close_second(reader, books, &gap.kind, Stream::Updated, second, settled.contains(gap)).await?;
-        }
-    }
-    Ok(())
 }
 
-async fn fetch_known(reader: &mut Reader<'_>, books: &mut Books<'_>, first: u64, last: u64) -> Result<(), Stop> {
-    reader.asking.check_time()?;
-    reader.asking.lease.keep().await?;
-    let documents: Vec<DocumentKey> = (first..=last).map(|id| DocumentKey::order(reader.appending.shop, id)).collect();
-    let heads = reader.appending.ledger.heads(&documents).await?;
-    let known: Vec<u64> =
-        (first..=last).zip(&documents).filter(|(_, key)| heads.contains_key(key)).map(|(id, _)| id).collect();
-    if known.is_empty() {
-        return Ok(());
-    }
-    let fetched = fetch(reader, &known).await?;
-    owe_refused(reader, books, &fetched.refused).await
-}
-
-async fn note_progress(reader: &Reader<'_>, books: &mut Books<'_>, gaps: &[Gap], at: u64) -> Result<(), Stop> {
-    for gap in gaps {
-        let mut gap = gap.clone();
-        if matches!(gap.kind, GapKind::Numbers { next, .. } if next < at) {
-            set_next(&mut gap, at);
-            books.put_gap(&reader.asking.lease, gap).await?;
-        }
-    }
-    Ok(())
+/// What the shop's counts say of a stretch whose rest is asked for by number. `missing` orders of it were not shown.
+pub(crate) fn expect(books: &mut Books<'_>, second: i64, (from, until): (i64, i64), missing: u64, pages: [&Asked; 2]) {
+    let shown: HashSet<u64> = pages.iter().flat_map(|asked| &asked.page.entries).filter_map(|entry| entry.id).collect();
+    // Two questions may show parts of one second.
+    let expected = books.expected.entry(second).or_insert_with(|| Expected { from, until, ..Expected::default() });
+    (expected.from, expected.until) = (expected.from.min(from), expected.until.max(until));
+    expected.missing += missing;
+    expected.shown.extend(shown);
 }
 
 /// Whether everything in a second is visible by now, even if the shop's clock is ahead. Only then can what was asked
 /// for count for good: of an earlier search no progress is kept, and the runs whose overlap reaches the second
 /// search it again.
-fn is_settled(reader: &Reader<'_>, second: i64) -> bool {
+pub(crate) fn is_settled(reader: &Reader<'_>, second: i64) -> bool {
     reader.asking.shop_time().is_some_and(|now| second + 2 * OVERLAP_SECONDS <= now)
 }
 
 /// Strikes a finished second out; a settled one is never looked at again.
-async fn close_second(
+pub(crate) async fn close_second(
     reader: &Reader<'_>,
     books: &mut Books<'_>,
     kind: &GapKind,
@@ -239,7 +232,8 @@ async fn close_second(
 ) -> Result<(), Stop> {
     if let (true, Some(cursor)) = (settled, books.state.cursor(stream)) {
         let position = cursor.position;
-        books.advance(&reader.asking.lease, stream, position, Some(second), reader.report.highest_order).await?;
+        let highest = reader.report.highest_order;
+        books.advance(&reader.asking.lease, stream, position, Some(second), highest).await?;
     }
     books.close_gap(&reader.asking.lease, kind).await
 }
@@ -248,4 +242,26 @@ fn set_next(gap: &mut Gap, to: u64) {
     if let GapKind::Numbers { next, .. } = &mut gap.kind {
         *next = to;
     }
+}
+
+/// Asks for every number from 1 to below `lowest`, an order that is known to exist, if that takes no more than `answers`
+/// answers. Answers whether it was done.
+pub(crate) async fn fetch_below(
+    reader: &mut Reader<'_>,
+    books: &mut Books<'_>,
+    lowest: u64,
+    answers: u64,
+) -> Result<bool, Stop> {
+    if lowest / NUMBERS > answers.max(DENSE_ANSWERS) {
+        return Ok(false);
+    }
+    let mut next = 1;
+    while next < lowest {
+        let end = (next + NUMBERS).min(lowest);
+        let ids: Vec<u64> = (next..end).collect();
+        let fetched = fetch_with(reader, &ids, &[lowest]).await?;
+        owe_refused(reader, books, &fetched.refused).await?;
+        next = end;
+    }
+    Ok(true)
 }

@@ -2,20 +2,27 @@
 
 use ledger::{Gap, GapKind, Stream};
 
-use crate::ask::{Patience, may_be_poison};
+use crate::ask::Patience;
 use crate::books::Books;
-use crate::crowded::finish_crowded_seconds;
+use crate::crowded::finish_numbers;
+use crate::listing::finish_listings;
 use crate::numbers::fetch;
 use crate::reader::Reader;
-use crate::stop::Stop;
-use crate::walk::{Walk, walk};
+use crate::stop::{Stop, may_be_poison};
+use crate::walk::{Purpose, Walk, walk};
+
+/// Stretches that the shop does not show whole, tried again in one run: those first that were tried least.
+const UNSHOWN_PER_RUN: usize = 10;
 
 /// Tries every open gap once.
 pub(crate) async fn work_gaps(reader: &mut Reader<'_>, books: &mut Books<'_>) -> Result<(), Stop> {
-    finish_crowded_seconds(reader, books).await?;
-    for mut gap in books.state.gaps.clone() {
+    finish_crowded(reader, books).await?;
+    let mut gaps = books.state.gaps.clone();
+    gaps.sort_by_key(|gap| gap.tries);
+    let mut unshown = 0;
+    for mut gap in gaps {
         match gap.kind {
-            GapKind::Numbers { .. } => {}
+            GapKind::Numbers { .. } | GapKind::Listing { .. } => {}
             GapKind::Order { order } if fetch(reader, &[order]).await?.found.contains_key(&order) => {
                 books.close_gap(&reader.asking.lease, &gap.kind).await?;
             }
@@ -26,10 +33,20 @@ pub(crate) async fn work_gaps(reader: &mut Reader<'_>, books: &mut Books<'_>) ->
             GapKind::Window { stream, from, until, between } => {
                 retry_window(reader, books, gap, stream, from, until, between).await?;
             }
+            GapKind::Unshown { stream, from, until, missing } if unshown < UNSHOWN_PER_RUN => {
+                unshown += 1;
+                retry_unshown(reader, books, gap, stream, (from, until), missing).await?;
+            }
+            GapKind::Unshown { .. } => {}
         }
     }
     // A window that opened may have shown further crowded seconds.
-    finish_crowded_seconds(reader, books).await
+    finish_crowded(reader, books).await
+}
+
+async fn finish_crowded(reader: &mut Reader<'_>, books: &mut Books<'_>) -> Result<(), Stop> {
+    finish_numbers(reader, books).await?;
+    finish_listings(reader, books).await
 }
 
 /// Walks a window again when some of it can be served now. What cannot is a window again, and a narrower one.
@@ -54,13 +71,10 @@ async fn retry_window(
     }
     // The walk must not skip the window that it is to walk. Should it fail, the ledger still has it.
     books.state.gaps.retain(|known| known.kind != gap.kind);
-    books.retrying = Some(gap.kind.clone());
-    let walked = walk(reader, books, &Walk { stream, start: from, until: Some(until), live: false }).await;
-    books.retrying = None;
-    if let Err(stop) = walked {
+    if let Err(stop) = walk_again(reader, books, &gap, stream, (from, until)).await {
         books.state.gaps.retain(|known| !known.kind.is_same_gap(&gap.kind));
         books.state.gaps.push(gap);
-        return Err(stop);
+        return if stop.ends_run() { Err(stop) } else { Ok(()) };
     }
     match books.state.gaps.iter().position(|known| known.kind.is_same_gap(&gap.kind)) {
         Some(narrower) => {
@@ -69,6 +83,43 @@ async fn retry_window(
         }
         None => books.close_gap(&reader.asking.lease, &gap.kind).await,
     }
+}
+
+/// Walks a stretch again that the shop did not show whole, and closes the gap when it says no longer that it does not.
+async fn retry_unshown(
+    reader: &mut Reader<'_>,
+    books: &mut Books<'_>,
+    mut gap: Gap,
+    stream: Stream,
+    (from, until): (i64, i64),
+    missing: Option<u64>,
+) -> Result<(), Stop> {
+    gap.tries += 1;
+    books.still_unshown = 0;
+    match walk_again(reader, books, &gap, stream, (from, until)).await {
+        Ok(()) if books.still_unshown == 0 => return books.close_gap(&reader.asking.lease, &gap.kind).await,
+        Ok(()) => {
+            let missing = missing.map(|_| books.still_unshown);
+            gap.kind = GapKind::Unshown { stream, from, until, missing };
+        }
+        Err(stop) if stop.ends_run() => return Err(stop),
+        Err(_) => {}
+    }
+    books.put_gap(&reader.asking.lease, gap).await
+}
+
+async fn walk_again(
+    reader: &mut Reader<'_>,
+    books: &mut Books<'_>,
+    gap: &Gap,
+    stream: Stream,
+    (from, until): (i64, i64),
+) -> Result<(), Stop> {
+    books.retrying = Some(gap.kind.clone());
+    let stretch = Walk { stream, start: from, until: Some(until), purpose: Purpose::Gap };
+    let walked = walk(reader, books, &stretch).await;
+    books.retrying = None;
+    walked
 }
 
 /// Whether the shop answers when asked from a second on.

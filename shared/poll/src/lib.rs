@@ -17,8 +17,10 @@
 //! | `books` | cursors and gaps, moved under the lease |
 //! | `numbers`, `crowded` | orders by number, and what is left of a second that holds more of them than an answer |
 //! | `walk` | a stretch of a stream, page by page |
+//! | `listing` | all orders, where the updated stream cannot show which have changed |
 //! | `gaps` | the debts of earlier runs |
 //! | `run` | the order of work |
+//! | `operator` | what only an operator asks for: a cursor set back |
 
 mod append;
 mod ask;
@@ -26,7 +28,9 @@ mod books;
 mod crowded;
 mod gaps;
 mod lease;
+mod listing;
 mod numbers;
+mod operator;
 mod overlap;
 mod reader;
 mod report;
@@ -43,6 +47,7 @@ use mycashflow::{RetryPolicy, Transport};
 use tokio::time::Instant;
 use url::Url;
 
+pub use operator::{SetBack, set_cursor_back};
 pub use overlap::OVERLAP_SECONDS;
 pub use report::{CursorReport, Difference, MAX_DIFFERENCES, ShopReport, Stopped};
 pub use run::{backfill, poll, refresh};

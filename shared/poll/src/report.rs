@@ -70,6 +70,9 @@ pub struct ShopReport {
     /// Which orders those are, the first [`MAX_DIFFERENCES`] of them.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub differences: BTreeSet<Difference>,
+    /// By how many seconds the shop's clock is ahead of ours, or behind (negative), where that is too much for it to count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clock_off_seconds: Option<i64>,
     /// The highest order id seen.
     #[serde(skip)]
     pub(crate) highest_order: Option<u64>,

@@ -1,7 +1,7 @@
 //! The order of work in a run.
 
 use jiff::Timestamp;
-use ledger::{DocumentKey, Source, Stream, with_sources};
+use ledger::{DocumentKey, Source, Stream};
 
 use crate::append::Appending;
 use crate::ask::Asking;
@@ -9,11 +9,16 @@ use crate::books::Books;
 use crate::gaps::work_gaps;
 use crate::lease::HeldLease;
 use crate::numbers::fetch;
-use crate::overlap::{OVERLAP_SECONDS, start_of};
+use crate::overlap::{OVERLAP_SECONDS, latest_position, start_of};
 use crate::reader::Reader;
 use crate::stop::Stop;
-use crate::walk::{Walk, walk};
+use crate::walk::{Purpose, Walk, walk};
 use crate::{CursorReport, PAGE_ORDERS, PollDeps, Run, Shop, ShopReport, Stopped};
+
+/// In so many runs the shop must plainly not show a marked order before it counts as gone.
+const ABSENT_RUNS: u32 = 4;
+/// The most marked orders of one run of which that is found out.
+const ABSENT_PER_RUN: usize = PAGE_ORDERS - 1;
 
 /// Polls a shop: both streams from their cursors on, then what earlier runs left behind. `start` is where the poll of a
 /// shop begins that was never polled; without it, at the present less the overlap.
@@ -95,31 +100,46 @@ impl<'a> Work<'a> {
         let (reader, books) = (&mut self.reader, &mut self.books);
         books.open().await?;
         // A cursor is written before the first question, so that a first run that fails leaves its start behind.
-        let first = start.map_or_else(|| reader.asking.now().as_second() - OVERLAP_SECONDS, Timestamp::as_second);
+        let first = start.map_or_else(|| latest_position(reader.asking.now()), Timestamp::as_second);
         for stream in [Stream::Created, Stream::Updated] {
             if books.state.cursor(stream).is_none() {
                 books.advance(&reader.asking.lease, stream, first, None, None).await?;
             }
         }
+        let mut failed = None;
         for stream in [Stream::Created, Stream::Updated] {
-            let start = books.state.cursor(stream).map_or(first - OVERLAP_SECONDS, start_of);
-            walk(reader, books, &Walk { stream, start, until: None, live: true }).await?;
-            self.caught_up.push((stream, reader.asking.now()));
+            let now = reader.asking.now();
+            let start = books.state.cursor(stream).map_or(first - OVERLAP_SECONDS, |cursor| start_of(cursor, now));
+            match walk(reader, books, &Walk { stream, start, until: None, purpose: Purpose::Live }).await {
+                Ok(()) => self.caught_up.push((stream, reader.asking.now())),
+                Err(stop) if stop.ends_run() => return Err(failed.unwrap_or(stop)),
+                // One stream never holds up the other.
+                Err(stop) => failed = failed.or(Some(stop)),
+            }
+        }
+        if let Some(stop @ Stop::Shop(_)) = failed {
+            return Err(stop);
         }
         refresh_marked(reader, books).await?;
-        work_gaps(reader, books).await
+        work_gaps(reader, books).await?;
+        failed.map_or(Ok(()), Err)
     }
 
     async fn backfill(&mut self, created_after: i64) -> Result<(), Stop> {
         let (reader, books) = (&mut self.reader, &mut self.books);
         reader.backfilled_to = Some(created_after);
-        let stretch = Walk { stream: Stream::Created, start: created_after, until: None, live: false };
+        let stretch = Walk { stream: Stream::Created, start: created_after, until: None, purpose: Purpose::Backfill };
         let mut result = walk(reader, books, &stretch).await;
         if result.is_ok() {
             result = work_gaps(reader, books).await;
         }
-        if result.is_ok() && !books.state.gaps.is_empty() {
-            result = Err(Stop::Protocol("the shop cannot serve a part of its orders: run the backfill again later"));
+        if result.is_ok()
+            && let Some(gap) = books.state.gaps.iter().min_by_key(|gap| gap.kind.begins_at())
+        {
+            let from = gap.kind.begins_at().and_then(|second| Timestamp::from_second(second).ok());
+            let from = from.map_or(String::new(), |from| format!(", first from {from}"));
+            let (count, reason) = (books.state.gaps.len(), &gap.reason);
+            result = Err(Stop::Incomplete(format!("{count} parts of the orders are missing{from}: {reason}")));
         }
         // A backfill keeps no gaps: what it owes is found again from before it.
         let gaps = &books.state.gaps;
@@ -144,10 +164,9 @@ impl<'a> Work<'a> {
             }
             Err(Stop::Deadline) => (Stopped::Deadline, None),
             Err(Stop::LeaseLost) => (Stopped::LeaseLost, None),
-            Err(Stop::Shop(error)) => (Stopped::Failed, Some(with_sources(&error))),
-            Err(Stop::Ledger(error)) => (Stopped::Failed, Some(with_sources(&error))),
-            Err(Stop::Protocol(problem)) => (Stopped::Failed, Some(problem.to_owned())),
+            Err(stop) => (Stopped::Failed, stop.failure()),
         };
+        report.clock_off_seconds = self.reader.asking.clock_off();
         report.gaps_open = self.books.state.gaps.len() as u64;
         let resume_from = self.reader.backfilled_to.and_then(|second| Timestamp::from_second(second).ok());
         report.resume_from = resume_from.map(|at| at.to_string());
@@ -167,15 +186,52 @@ impl<'a> Work<'a> {
 /// Asks for the orders of which a POSTed copy may be older or newer than the ledger's last revision.
 async fn refresh_marked(reader: &mut Reader<'_>, books: &mut Books<'_>) -> Result<(), Stop> {
     let marked = std::mem::take(&mut books.state.refreshes);
+    let mut absent = Vec::new();
     for batch in marked.chunks(PAGE_ORDERS) {
         let orders: Vec<u64> = batch.iter().map(|(order, _)| *order).collect();
-        // An order that the shop did not show stays marked: clients have seen shops answer 404 to anything.
-        let found = fetch(reader, &orders).await?.found;
-        for (order, marked_at) in batch.iter().filter(|(order, _)| found.contains_key(order)) {
+        let fetched = fetch(reader, &orders).await?;
+        for (order, marked_at) in batch {
+            if fetched.found.contains_key(order) {
+                clear_mark(reader, *order, *marked_at).await?;
+                books.has_moved = true;
+            } else if !fetched.tells_of(*order) && !reader.seen.contains(order) {
+                absent.push((*order, *marked_at));
+            }
+        }
+    }
+    settle_absent(reader, books, &absent).await
+}
+
+/// Orders that the shop did not show keep their marks: clients have seen shops answer 404 to anything. Only where the
+/// answer shows another order, and not this one, in several runs, does the shop no longer have it.
+async fn settle_absent(
+    reader: &mut Reader<'_>,
+    books: &mut Books<'_>,
+    absent: &[(u64, Timestamp)],
+) -> Result<(), Stop> {
+    let absent = &absent[..absent.len().min(ABSENT_PER_RUN)];
+    let Some(anchor) = reader.seen.last().copied().filter(|_| !absent.is_empty()) else { return Ok(()) };
+    let mut asked: Vec<u64> = absent.iter().map(|(order, _)| *order).collect();
+    asked.push(anchor);
+    let fetched = fetch(reader, &asked).await?;
+    if !fetched.found.contains_key(&anchor) {
+        return Ok(());
+    }
+    for (order, marked_at) in absent.iter().filter(|(order, _)| !fetched.tells_of(*order)) {
+        let runs = books.state.absent.get(order).copied().unwrap_or_default() + 1;
+        if runs >= ABSENT_RUNS {
+            let shop = reader.appending.shop;
+            tracing::warn!(shop, order, "the shop no longer has a marked order: it is not asked for again");
+            clear_mark(reader, *order, *marked_at).await?;
+        } else {
             let document = DocumentKey::order(reader.appending.shop, *order);
-            reader.appending.ledger.clear_refresh(&document, *marked_at).await?;
-            books.has_moved = true;
+            reader.appending.ledger.note_absent(&document, *marked_at, runs).await?;
         }
     }
     Ok(())
+}
+
+async fn clear_mark(reader: &Reader<'_>, order: u64, marked_at: Timestamp) -> Result<(), Stop> {
+    let document = DocumentKey::order(reader.appending.shop, order);
+    Ok(reader.appending.ledger.clear_refresh(&document, marked_at).await?)
 }

@@ -10,9 +10,22 @@ use ledger::Stream;
 use tokio::time::Instant;
 
 use crate::books::Books;
-use crate::overlap::settled_at;
+use crate::overlap::{latest_position, settled_at};
 use crate::reader::Reader;
 use crate::stop::Stop;
+
+/// What a stretch is walked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// The poll: the stream's cursor moves along.
+    Live,
+    /// A backfill.
+    Backfill,
+    /// A stretch that an earlier walk could not show whole.
+    Gap,
+    /// Every order is looked at.
+    Listing,
+}
 
 /// Which stretch of which stream to walk.
 #[derive(Clone, Copy, Debug)]
@@ -22,8 +35,13 @@ pub(crate) struct Walk {
     pub(crate) start: i64,
     /// Stop once everything up to this second, it included, was seen; without it, walk to the present.
     pub(crate) until: Option<i64>,
-    /// Whether the stream's cursor moves along.
-    pub(crate) live: bool,
+    pub(crate) purpose: Purpose,
+}
+
+impl Walk {
+    fn is_live(&self) -> bool {
+        self.purpose == Purpose::Live
+    }
 }
 
 /// Walks a stretch of a stream.
@@ -52,5 +70,12 @@ async fn follow(
 fn reached(reader: &Reader<'_>, second: i64, elapsed: Duration) -> i64 {
     let settled = settled_at(reader.asking.now() - elapsed);
     let second = reader.asking.shop_time().map_or(second, |now| second.min(now));
-    second.saturating_sub_unsigned(elapsed.as_secs()).max(second.min(settled))
+    let trailing = second.saturating_sub_unsigned(elapsed.as_secs()).max(second.min(settled));
+    trailing.min(latest_position(reader.asking.now()))
+}
+
+/// The first second that is surely in the future of the shop's answers so far.
+fn future(reader: &Reader<'_>) -> i64 {
+    let now = reader.asking.now().as_second();
+    reader.asking.shop_time().map_or(now, |shop| shop.max(now)) + 1
 }

@@ -74,9 +74,9 @@ fn cursors_pass_no_hole(sim: &Simulation, run: &str, state: &ShopState) {
         for (stream, second) in [(Stream::Created, known.created), (Stream::Updated, known.updated)] {
             let Some(second) = second.filter(|second| passed(stream, Some(*second))) else { continue };
             if is_kept(stream, last, &known)
-                || is_owed(state, stream, order, second)
+                || is_owed(state, stream, order, second, known.created)
                 // An order that the ledger has never seen is owed whole by the window that hides its creation.
-                || (last.is_none() && known.created.is_some_and(|made| is_owed(state, Stream::Created, order, made)))
+                || (last.is_none() && known.created.is_some_and(|made| is_owed(state, Stream::Created, order, made, Some(made))))
                 || quarantined.get_or_insert_with(|| Quarantine::of(sim)).holds(order)
             {
                 continue;
@@ -95,11 +95,14 @@ fn is_kept(stream: Stream, last: Option<&Recorded>, known: &Known) -> bool {
     }
 }
 
-fn is_owed(state: &ShopState, stream: Stream, order: u64, second: i64) -> bool {
+fn is_owed(state: &ShopState, stream: Stream, order: u64, second: i64, made: Option<i64>) -> bool {
     is_owed_by_number(state, order)
         || state.gaps.iter().any(|gap| match gap.kind {
             GapKind::Order { .. } => false,
-            GapKind::Window { stream: of, from, until, .. } => of == stream && (from..=until).contains(&second),
+            GapKind::Window { stream: of, from, until, .. } | GapKind::Unshown { stream: of, from, until, .. } => {
+                of == stream && (from..=until).contains(&second)
+            }
+            GapKind::Listing { from, .. } => stream == Stream::Updated && made.is_none_or(|made| from <= made),
             GapKind::Numbers { stream: Stream::Created, second: of, .. } => stream == Stream::Created && of == second,
             GapKind::Numbers { stream: Stream::Updated, next, last, .. } => {
                 stream == Stream::Updated && next <= order && last.is_none_or(|last| order <= last)
@@ -160,8 +163,8 @@ fn what_was_told_is_kept_or_admitted(
             (known.and_then(|known| known.created), known.and_then(|known| known.updated))
         };
         let owed = is_owed_by_number(state, order)
-            || created.is_some_and(|second| is_owed(state, Stream::Created, order, second))
-            || updated.is_some_and(|second| is_owed(state, Stream::Updated, order, second));
+            || created.is_some_and(|second| is_owed(state, Stream::Created, order, second, created))
+            || updated.is_some_and(|second| is_owed(state, Stream::Updated, order, second, created));
         let deleted = !sim.model.borrow().orders.contains_key(&order);
         if !kept
             && !owed

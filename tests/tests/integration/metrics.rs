@@ -151,6 +151,7 @@ async fn each_documented_metric_is_counted_by_the_functions_documented_and_by_no
     let orders = world.orders(4);
     world.shop().unreadable(orders[0], Breakage::Value);
     observed_later(&world, orders[3], "<Order").await;
+    world.shop().configure(|config| config.date_skew = jiff::SignedDuration::from_hours(2));
     world.poll().await;
     world.bench.fail("*", CallFault::Failed, 1000);
     world.poll().await;

@@ -52,6 +52,26 @@ pub enum GapKind {
         /// Its id.
         order: u64,
     },
+    /// The shop answers for the seconds from `from` (inclusive) to `until` (exclusive), and says itself that it does not
+    /// show them whole.
+    Unshown {
+        /// The stream.
+        stream: Stream,
+        /// The first second of the stretch.
+        from: i64,
+        /// The first second after it.
+        until: i64,
+        /// How many orders it counts there and does not show; none when it says that its answer begins only at `until`.
+        missing: Option<u64>,
+    },
+    /// More orders than one answer holds changed in one second of the updated stream. Any order may be one of them, so
+    /// every order that was made from second `from` on has yet to be looked at.
+    Listing {
+        /// The second in which they changed.
+        second: i64,
+        /// The second of making from which on orders have not been looked at.
+        from: i64,
+    },
 }
 
 impl GapKind {
@@ -65,6 +85,8 @@ impl GapKind {
         match self {
             Self::Window { from, .. } => Some(*from),
             Self::Numbers { second, .. } => Some(*second - 1),
+            Self::Unshown { from, .. } => Some(*from),
+            Self::Listing { second, .. } => Some(*second - 1),
             Self::Order { .. } => None,
         }
     }
@@ -74,6 +96,8 @@ impl GapKind {
             Self::Window { stream, from, .. } => format!("gap#{}#{from}", stream.as_str()),
             Self::Numbers { stream, second, .. } => format!("gap#{}-numbers#{second}", stream.as_str()),
             Self::Order { order } => format!("gap#order#{order}"),
+            Self::Unshown { stream, from, .. } => format!("gap#{}-unshown#{from}", stream.as_str()),
+            Self::Listing { second, .. } => format!("gap#updated-listing#{second}"),
         }
     }
 }
@@ -105,6 +129,17 @@ impl Ledger {
                 item.extend(last.map(|last| ("last".to_owned(), n(last))));
             }
             GapKind::Order { order } => item.extend([("order".to_owned(), n(order))]),
+            GapKind::Unshown { stream, from, until, missing } => {
+                item.extend([
+                    ("stream".to_owned(), s(stream.as_str())),
+                    ("unshown_from".to_owned(), n(from)),
+                    ("until".to_owned(), n(until)),
+                ]);
+                item.extend(missing.map(|missing| ("missing".to_owned(), n(missing))));
+            }
+            GapKind::Listing { second, from } => {
+                item.extend([("listing_from".to_owned(), n(from)), ("second".to_owned(), n(second))]);
+            }
         }
         item.extend([
             ("reason".to_owned(), s(&*gap.reason)),
@@ -132,6 +167,11 @@ pub(crate) fn gap_from(attributes: &Attributes<'_>) -> Result<Gap, LedgerError> 
     let stream = || Stream::parse(attributes.string("stream")?).ok_or_else(|| attributes.corrupt("stream"));
     let kind = if let Some(order) = attributes.optional_number("order") {
         GapKind::Order { order }
+    } else if let Some(from) = attributes.optional_number("unshown_from") {
+        let (until, missing) = (attributes.number("until")?, attributes.optional_number("missing"));
+        GapKind::Unshown { stream: stream()?, from, until, missing }
+    } else if let Some(from) = attributes.optional_number("listing_from") {
+        GapKind::Listing { second: attributes.number("second")?, from }
     } else if let Some(second) = attributes.optional_number("second") {
         let (next, last) = (attributes.number("next")?, attributes.optional_number("last"));
         GapKind::Numbers { stream: stream()?, second, next, last }

@@ -39,6 +39,25 @@ impl Ledger {
         was_made(answer, "DeleteItem").map(drop)
     }
 
+    /// Notes that the shop has plainly not shown a marked order in so many runs, unless the mark was renewed meanwhile.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unavailable`].
+    pub async fn note_absent(&self, order: &DocumentKey, marked_at: Timestamp, runs: u32) -> Result<(), LedgerError> {
+        let mut item = self.refresh_item(order, marked_at);
+        item.insert("absent".to_owned(), n(runs));
+        let answer = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression("marked_at = :marked_at")
+            .expression_attribute_values(":marked_at", ms(marked_at))
+            .send()
+            .await;
+        was_made(answer, "PutItem").map(drop)
+    }
+
     /// Renews marks that an earlier version gave an end ([`crate::ShopState::ending_refreshes`]): a mark is a debt, and
     /// outlives any pause of the poll. One that was cleared or renewed meanwhile stays as it is.
     ///

@@ -1,10 +1,12 @@
 //! The state of a shop's poll, and its cursors.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_dynamodb::types::Put;
 use jiff::Timestamp;
 
 use super::gap::gap_from;
-use crate::item::{Attributes, key, ms, n, s};
+use crate::item::{Attributes, Item, key, ms, n, s};
 use crate::transaction::transact_put;
 use crate::{Connection, Fenced, Gap, Lease, Ledger, LedgerError};
 
@@ -65,6 +67,8 @@ pub struct ShopState {
     /// Orders of which a POSTed copy may be older or newer than what the ledger holds, with the time each was marked:
     /// the next run asks the shop for them.
     pub refreshes: Vec<(u64, Timestamp)>,
+    /// Of these, the orders that the shop has plainly not shown, with how many runs have asked for each in vain.
+    pub absent: BTreeMap<u64, u32>,
     /// Those of `refreshes` that an earlier version gave an end, for [`Ledger::keep_refreshes`].
     pub ending_refreshes: Vec<(u64, Timestamp)>,
     /// Who polls.
@@ -97,6 +101,7 @@ impl Ledger {
                 Some(("refresh", _)) => {
                     let mark = (attributes.number("order")?, attributes.instant("marked_at")?);
                     state.refreshes.push(mark);
+                    state.absent.extend(attributes.optional_number("absent").map(|runs| (mark.0, runs)));
                     if item.contains_key("expires_at") {
                         state.ending_refreshes.push(mark);
                     }
@@ -119,15 +124,7 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::Unavailable`].
     pub async fn move_cursor(&self, lease: &Lease, from: Option<&Cursor>, to: &Cursor) -> Result<Fenced, LedgerError> {
-        let mut item = key(Connection::shop(&*lease.shop).state_pk(), to.stream.cursor_sk());
-        item.extend([
-            ("position".to_owned(), n(to.position)),
-            ("moved_at".to_owned(), ms(to.moved_at)),
-            ("run".to_owned(), s(&*to.run)),
-        ]);
-        item.extend(to.highest_order.map(|highest| ("highest_order".to_owned(), n(highest))));
-        item.extend(to.finished_through.map(|second| ("finished_through".to_owned(), n(second))));
-        let put = Put::builder().table_name(&self.table).set_item(Some(item));
+        let put = Put::builder().table_name(&self.table).set_item(Some(cursor_item(lease, to)));
         let put = match from {
             None => put.condition_expression("attribute_not_exists(pk)"),
             Some(from) => put
@@ -138,6 +135,34 @@ impl Ledger {
         };
         self.write_as_owner(lease, transact_put(put)?).await
     }
+
+    /// Sets a cursor back from where it was read to stand to where `to` says, so that the stream is walked again from
+    /// there. Nothing but an operator's wish does that. The lease keeps a run from moving it at the same time.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unavailable`].
+    pub async fn set_cursor_back(&self, lease: &Lease, from: &Cursor, to: &Cursor) -> Result<Fenced, LedgerError> {
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(cursor_item(lease, to)))
+            .condition_expression("#position = :from AND :to < :from")
+            .expression_attribute_names("#position", "position")
+            .expression_attribute_values(":from", n(from.position))
+            .expression_attribute_values(":to", n(to.position));
+        self.write_as_owner(lease, transact_put(put)?).await
+    }
+}
+
+fn cursor_item(lease: &Lease, to: &Cursor) -> Item {
+    let mut item = key(Connection::shop(&*lease.shop).state_pk(), to.stream.cursor_sk());
+    item.extend([
+        ("position".to_owned(), n(to.position)),
+        ("moved_at".to_owned(), ms(to.moved_at)),
+        ("run".to_owned(), s(&*to.run)),
+    ]);
+    item.extend(to.highest_order.map(|highest| ("highest_order".to_owned(), n(highest))));
+    item.extend(to.finished_through.map(|second| ("finished_through".to_owned(), n(second))));
+    item
 }
 
 fn cursor_from(attributes: &Attributes<'_>, stream: Stream) -> Result<Cursor, LedgerError> {

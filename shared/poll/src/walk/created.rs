@@ -4,55 +4,141 @@ use ledger::Stream;
 use tokio::time::Instant;
 
 use super::window::ask;
-use super::{Walk, follow};
+use super::{Purpose, Walk, follow, future};
 use crate::books::Books;
-use crate::crowded::{finish_crowded_seconds, owe_created_second};
+use crate::crowded::{expect, finish_numbers, owe_numbers};
+use crate::overlap::OVERLAP_SECONDS;
 use crate::reader::{Asked, Reader};
 use crate::stop::Stop;
 
+const STREAM: Stream = Stream::Created;
+
 pub(super) async fn walk(reader: &mut Reader<'_>, books: &mut Books<'_>, walk: &Walk) -> Result<(), Stop> {
     let begun = Instant::now();
-    let mut start = walk.start;
+    let mut asked = ask(reader, books, STREAM, walk.start).await?;
     loop {
-        let asked = ask(reader, books, Stream::Created, start).await?;
-        start = asked.start;
-        let last = last_second(&asked)?;
-        if !asked.is_full() {
-            return match last {
-                Some(last) if walk.live => follow(reader, books, Stream::Created, last, begun).await,
-                _ => Ok(()),
-            };
-        }
-        let Some(last) = last.filter(|last| *last >= start) else {
-            return Err(Stop::Protocol("a full page of the created stream has no times from its start on"));
+        let times = Times::of(&asked, future(reader) + OVERLAP_SECONDS);
+        let Some(last) = times.last.filter(|_| asked.has_more()) else {
+            if asked.has_more() && !times.is_of_the_future {
+                return Err(Stop::Protocol("a page of the created stream that is not the last has no times"));
+            }
+            return end(reader, books, walk, &asked, times.last, begun).await;
         };
-        if walk.until.is_some_and(|until| last > until) {
+        let start = asked.start;
+        let is_step = last - 1 > start;
+        if !is_step && times.is_sorted && !asked.may_be_cut() {
+            return end(reader, books, walk, &asked, Some(last), begun).await;
+        }
+        let owed = if !times.is_sorted {
+            owe_numbers(reader, books, (start.min(last), last), &asked, false).await?;
+            true
+        } else if !is_step {
+            owe_numbers(reader, books, (last, last), &asked, walk.is_live()).await?;
+            true
+        } else {
+            false
+        };
+        // A page that is as long as pages get and in order shows all of its stretch. What another one does not show is known
+        // only when the next page has been asked for, so the cursor waits.
+        let is_whole = asked.is_full() && times.is_sorted && is_step;
+        if is_whole {
+            keep_up(reader, books, walk, last, begun).await?;
+        }
+        let is_end = walk.until.is_some_and(|until| last > until);
+        if is_end && is_whole {
             return Ok(());
         }
-        start = if last - 1 > start {
-            last - 1
-        } else {
-            owe_created_second(reader, books, last, &asked, walk.live).await?;
-            // A page that ends in the second it was asked from shows that the bound is inclusive, so the next second
-            // can be asked for. Otherwise the bound may be exclusive, and only this one can.
-            if last == start { last + 1 } else { last }
+        // A page that ends in the second it was asked from shows that the bound is inclusive, so the next second can be
+        // asked for. Otherwise the bound may be exclusive, and only this one can.
+        let next_start = match last - 1 > start {
+            true => last - 1,
+            false if last <= start => start + 1,
+            false => last,
         };
-        if walk.live {
-            follow(reader, books, Stream::Created, last, begun).await?;
-        } else if reader.backfilled_to.is_some() {
-            // Only this run knows what it owes, so that is paid before the backfill goes past it.
-            finish_crowded_seconds(reader, books).await?;
-            reader.backfilled_to = Some(start);
+        let next_start =
+            walk.until.filter(|_| is_end && !owed).map_or(next_start, |until| until.clamp(start + 1, next_start));
+        let next = ask(reader, books, STREAM, next_start).await?;
+        if next.start == next_start {
+            let missing = asked.shortfall(&next);
+            match missing.filter(|missing| *missing > 0) {
+                Some(missing) if owed => {
+                    expect(books, last, (start, next_start.max(last + 1)), missing, [&asked, &next])
+                }
+                missing => {
+                    books.note_unshown(&reader.asking.lease, STREAM, (start, next_start), missing.or(Some(0))).await?
+                }
+            }
         }
+        if !is_whole {
+            keep_up(reader, books, walk, last, begun).await?;
+        }
+        if is_end {
+            return Ok(());
+        }
+        if walk.purpose == Purpose::Backfill {
+            // Only this run knows what it owes, so that is paid before the backfill goes past it.
+            finish_numbers(reader, books).await?;
+            reader.backfilled_to = Some(next_start);
+        }
+        if walk.purpose == Purpose::Listing {
+            finish_numbers(reader, books).await?;
+            books.listed(&reader.asking.lease, next_start).await?;
+        }
+        asked = next;
     }
 }
 
-/// The latest second that an order of the page was made in. A full page must be in the order of time: of one that is
-/// not, the last order says nothing about what the next page holds.
-fn last_second(asked: &Asked) -> Result<Option<i64>, Stop> {
-    let times: Vec<i64> = asked.page.entries.iter().filter_map(|entry| entry.ordered_at).collect();
-    if asked.is_full() && !times.is_sorted() {
-        return Err(Stop::Protocol("a full page of the created stream is not in the order of time"));
+/// The last page was read.
+async fn end(
+    reader: &mut Reader<'_>,
+    books: &mut Books<'_>,
+    walk: &Walk,
+    asked: &Asked,
+    last: Option<i64>,
+    begun: Instant,
+) -> Result<(), Stop> {
+    let stretch = (asked.start, future(reader));
+    books.note_unshown(&reader.asking.lease, STREAM, stretch, Some(asked.tail_shortfall())).await?;
+    if walk.purpose == Purpose::Listing {
+        finish_numbers(reader, books).await?;
     }
-    Ok(times.into_iter().max())
+    match last {
+        Some(last) => keep_up(reader, books, walk, last, begun).await,
+        None => Ok(()),
+    }
+}
+
+async fn keep_up(
+    reader: &Reader<'_>,
+    books: &mut Books<'_>,
+    walk: &Walk,
+    last: i64,
+    begun: Instant,
+) -> Result<(), Stop> {
+    if walk.is_live() { follow(reader, books, STREAM, last, begun).await } else { Ok(()) }
+}
+
+/// What the orders of a page say of their times.
+struct Times {
+    /// The latest second that is not in the future.
+    last: Option<i64>,
+    /// Whether they are in the order of time. Of a page that is not, the last order says nothing about what follows.
+    is_sorted: bool,
+    /// Whether all of them are in the future.
+    is_of_the_future: bool,
+}
+
+impl Times {
+    /// Reads them from the readable orders; from the others only where a page has no readable one.
+    fn of(asked: &Asked, future: i64) -> Self {
+        let entries = &asked.page.entries;
+        let readable = entries.iter().filter(|entry| entry.order.is_ok()).filter_map(|entry| entry.ordered_at);
+        let mut times: Vec<i64> = readable.collect();
+        if times.is_empty() {
+            times = entries.iter().filter_map(|entry| entry.ordered_at).collect();
+        }
+        let is_sorted = times.is_sorted();
+        let last = times.iter().copied().filter(|time| *time < future).max();
+        Self { last, is_sorted, is_of_the_future: last.is_none() && !times.is_empty() }
+    }
 }

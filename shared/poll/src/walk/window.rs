@@ -3,16 +3,20 @@
 use ledger::{GapKind, Stream};
 use mycashflow::ClientError;
 
+use super::future;
 use crate::PAGE_ORDERS;
-use crate::ask::{Patience, may_be_poison};
+use crate::ask::Patience;
 use crate::books::Books;
-use crate::crowded::owe_updated_second;
 use crate::overlap::OVERLAP_SECONDS;
 use crate::reader::{Asked, Reader};
-use crate::stop::Stop;
+use crate::stop::{Stop, may_be_poison};
+
+/// How often a question is asked again whose answer counts orders and shows none.
+const EMPTY_TRIES: u32 = 3;
 
 /// Asks for the changes from a second on and takes the answer into the ledger. Where the shop fails again and again,
-/// the failing window is written down as a gap and the answer is that of the first second after it.
+/// the failing window is written down as a gap and the answer is that of the first second after it. So is a stretch that the
+/// shop says it does not serve.
 pub(super) async fn ask(
     reader: &mut Reader<'_>,
     books: &mut Books<'_>,
@@ -20,15 +24,37 @@ pub(super) async fn ask(
     start: i64,
 ) -> Result<Asked, Stop> {
     let start = books.after_open_windows(stream, start);
-    reader.asking.check_time()?;
-    match reader.changes(stream, start, Patience::Usual).await? {
-        Ok(asked) => Ok(asked),
-        Err(error) if may_be_poison(&error) => {
-            reader.asking.check_time()?;
-            isolate(reader, books, stream, start, error).await
+    for _ in 0..EMPTY_TRIES {
+        reader.asking.check_time()?;
+        match reader.changes(stream, start, Patience::Usual).await? {
+            Ok(asked) if asked.len() == 0 && asked.tail_shortfall() > 0 => {}
+            Ok(asked) => return from_where_it_begins(reader, books, stream, asked).await,
+            Err(error) if may_be_poison(&error) => {
+                reader.asking.check_time()?;
+                return isolate(reader, books, stream, start, error).await;
+            }
+            Err(error) => return Err(error.into()),
         }
-        Err(error) => Err(error.into()),
     }
+    Err(Stop::Protocol("the shop counts orders and shows none of them"))
+}
+
+/// An answer that says of itself that it begins later than it was asked to leaves a stretch that was not served.
+async fn from_where_it_begins(
+    reader: &Reader<'_>,
+    books: &mut Books<'_>,
+    stream: Stream,
+    asked: Asked,
+) -> Result<Asked, Stop> {
+    // An exclusive bound may be told as the second after it.
+    let Some(begins) = asked.page.time_from.filter(|begins| *begins > asked.start + 1) else { return Ok(asked) };
+    // A shop that names its first order's second, or one behind orders that it shows, names no limit.
+    let names_an_order = asked.page.entries.iter().any(|entry| entry.ordered_at.is_some_and(|at| at <= begins));
+    if (stream == Stream::Created && names_an_order) || begins > future(reader) {
+        return Ok(asked);
+    }
+    books.note_unshown(&reader.asking.lease, stream, (asked.start, begins), None).await?;
+    Ok(Asked { start: begins, ..asked })
 }
 
 /// Finds the first second from which the shop can answer again, and writes the window before it down.
@@ -98,6 +124,6 @@ async fn open_window(
     books.open_gap(&reader.asking.lease, GapKind::Window { stream, from, until, between }, error.to_string()).await?;
     match stream {
         Stream::Created => Ok(()),
-        Stream::Updated => owe_updated_second(reader, books, until, false).await,
+        Stream::Updated => books.owe_listing(&reader.asking.lease, until, false).await,
     }
 }

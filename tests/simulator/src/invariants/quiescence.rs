@@ -71,6 +71,7 @@ fn the_last_revision_is_the_shops_state(
 ) {
     let model = sim.model.borrow();
     let Some(known) = model.orders.get(&order) else { return };
+    let created = known.created;
     let streams = [(Stream::Created, known.created), (Stream::Updated, known.updated)];
     let is_promised = known.updated.is_some() || (known.created.is_some() && revisions.is_empty());
     let is_last = revisions.last().is_some_and(|last| last.status.as_ref() == Some(&known.status));
@@ -81,7 +82,7 @@ fn the_last_revision_is_the_shops_state(
     let owed = is_owed_by_number(state, order)
         || streams
             .into_iter()
-            .any(|(stream, second)| second.is_some_and(|second| is_owed(state, stream, order, second)));
+            .any(|(stream, second)| second.is_some_and(|second| is_owed(state, stream, order, second, created)));
     // What a poisoned order hides with it is owed as long as it is poisoned.
     let may_be_owed = !model.poisoned.is_empty() || model.hidden.contains(&order) || sim.plan.falsehoods.hide_others();
     drop(model);
@@ -151,7 +152,7 @@ fn is_justified(model: &Model, gap: &Gap) -> bool {
     let poisoned = || model.poisoned.iter().filter_map(|order| model.orders.get(order));
     match gap.kind {
         GapKind::Order { order } => model.poisoned.contains(&order),
-        GapKind::Numbers { .. } => false,
+        GapKind::Numbers { .. } | GapKind::Listing { .. } | GapKind::Unshown { .. } => false,
         // Every question from before a poisoned order fails that holds it, however much lies between.
         GapKind::Window { stream: Stream::Created, from, .. } => {
             poisoned().any(|known| known.created.is_some_and(|second| second >= from))

@@ -68,7 +68,7 @@ pub(super) async fn run(sim: &Rc<Simulation>) {
 
 /// An order in the shop, which the ledger does not know yet.
 fn make_order(sim: &Simulation) -> u64 {
-    let goods = Line { quantity: Some(Decimal::ONE), shipped: Some(false), ..Line::default() };
+    let goods = Line { quantity: Some(Decimal::ONE.into()), shipped: Some(false), ..Line::default() };
     let order = Order { status: Some("Open".into()), products: vec![goods], ..Order::default() };
     let mut shop = lock(&sim.shop);
     // Until now nothing of a shop was late but its deliveries.
