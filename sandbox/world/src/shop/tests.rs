@@ -40,7 +40,7 @@ fn post(shop: &mut Shop, now: i64, content_type: &str, body: &str) -> ShopRespon
 
 fn page(response: &ShopResponse) -> Page {
     assert_eq!(response.status, 200, "{}", text(response));
-    read_page(&response.body, response.content_type.as_deref(), &Limits::default()).unwrap()
+    read_page(&response.body, Some(response.content_type), &Limits::default()).unwrap()
 }
 
 fn orders_of(page: &Page) -> Vec<Order> {
@@ -234,7 +234,7 @@ fn an_unknown_order_is_an_error_document() {
         let answer = get(&mut shop, 200, request);
         assert_eq!(answer.status, 404);
         assert!(matches!(
-            read_page(&answer.body, answer.content_type.as_deref(), &Limits::default()),
+            read_page(&answer.body, Some(answer.content_type), &Limits::default()),
             Err(ReadError::ErrorDocument)
         ));
     }
@@ -387,7 +387,7 @@ fn no_fault_can_be_read_as_a_page() {
         shop.fail_next(fault, 1);
         let answer = get(&mut shop, 200, "changes?ts=0");
         assert_eq!(answer.fault, Some(fault));
-        let read = read_page(&answer.body, answer.content_type.as_deref(), &Limits::default());
+        let read = read_page(&answer.body, Some(answer.content_type), &Limits::default());
         match fault {
             Fault::Status(500) => assert_eq!(answer.status, 500),
             Fault::Timeout => assert_eq!((answer.status, answer.body.len()), (504, 0)),
