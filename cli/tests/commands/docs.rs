@@ -82,6 +82,8 @@ impl Stage {
         let serving = serve(folder.path(), &["--seed-orders", "3"]);
         let order = r#"<Order id="58"><OrderStatus>Open</OrderStatus></Order>"#;
         assert_eq!(serving.post("/mycashflow/acme/orders?key=make-believe-push-key", &[], order).0, 200);
+        // What works on a cursor needs one.
+        assert_eq!(serving.post("/2015-03-31/functions/changes-poller/invocations", &[], "{}").0, 200);
         std::fs::copy(folder.path().join("sandbox-connections.json"), folder.path().join("connections.json")).unwrap();
         std::fs::write(folder.path().join("message.json"), r#"{"id":1}"#).unwrap();
         // `cargo run -p PACKAGE -- …` without cargo: the programs are built, and other tests hold cargo's lock.

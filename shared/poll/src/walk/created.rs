@@ -129,13 +129,15 @@ struct Times {
 }
 
 impl Times {
-    /// Reads them from the readable orders; from the others only where a page has no readable one.
+    /// Reads them from the readable orders. The others count where they can do no harm: on a page that has no readable
+    /// one, or on one that shows all there is and is in the order of time with them.
     fn of(asked: &Asked, future: i64) -> Self {
         let entries = &asked.page.entries;
         let readable = entries.iter().filter(|entry| entry.order.is_ok()).filter_map(|entry| entry.ordered_at);
         let mut times: Vec<i64> = readable.collect();
-        if times.is_empty() {
-            times = entries.iter().filter_map(|entry| entry.ordered_at).collect();
+        let all: Vec<i64> = entries.iter().filter_map(|entry| entry.ordered_at).collect();
+        if times.is_empty() || (!asked.has_more() && all.is_sorted()) {
+            times = all;
         }
         let is_sorted = times.is_sorted();
         let last = times.iter().copied().filter(|time| *time < future).max();
