@@ -103,6 +103,15 @@ impl<'p> OrderCopy<'p> {
         Self { connection: Connection::shop(shop), id: entry.id, read, bytes, source, observed_at }
     }
 
+    /// The copy as one that cannot be read, because letters of it were lost on its way. Without an id it cannot be
+    /// asked for, so it stays as it is: unreadable for another reason.
+    pub(crate) fn with_lost_letters(mut self) -> Self {
+        if let Some(order) = self.id {
+            self.read = Err(QuarantineReason::LettersLost { order });
+        }
+        self
+    }
+
     /// The order's id; of an unreadable order, if it shows one.
     pub fn id(&self) -> Option<u64> {
         self.id

@@ -49,6 +49,12 @@ pub enum QuarantineReason {
     /// An order that cannot be read.
     #[error(transparent)]
     Order(#[from] OrderError),
+    /// An order of a POST that lost letters before it came. It is marked, so that the poll asks the shop for it.
+    #[error("order {order} lost letters before it came: the shop is asked for it")]
+    LettersLost {
+        /// The order's id.
+        order: u64,
+    },
     /// A document without an order.
     #[error("there is no order in the document")]
     NoOrder,

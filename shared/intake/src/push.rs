@@ -1,9 +1,11 @@
 //! An order that a shop POSTed: unverified at first, and pushed after its key was checked.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use jiff::Timestamp;
-use ledger::{Connection, Evidence, Ledger, LedgerError, Source};
+use ledger::{Connection, DocumentKey, Evidence, Ledger, LedgerError, Source};
+use memchr::memmem;
 use mycashflow::{Handed, Limits, Order, Page, PushBody, PushDocument, SLICE_CONTENT_TYPE, push_document, read_page};
 use subtle::{Choice, ConstantTimeEq};
 
@@ -13,11 +15,16 @@ use crate::{Kept, OrderCopy, QuarantineReason, record_order};
 /// The most orders in one POST. The shop sends one; its largest answer elsewhere holds this many.
 pub const MAX_PUSHED_ORDERS: usize = 100;
 
+/// What stands in quarantine in place of a key.
+const HIDDEN_KEY: &[u8] = b"***";
+
 /// A POST that anybody may have sent. There is nothing to do with it but to [`verify`](Self::verify) it.
 pub struct UnverifiedPush<'a> {
     body: &'a [u8],
     content_type: Option<&'a str>,
+    handed: Handed,
     document: Result<PushDocument<'a>, QuarantineReason>,
+    /// The key that came in the body's form.
     key: Option<String>,
 }
 
@@ -50,20 +57,39 @@ impl<'a> UnverifiedPush<'a> {
     /// A POST as it came. Its body is looked into for a document, and for a key in a form beside that.
     pub fn new(body: &'a [u8], content_type: Option<&'a str>, handed: Handed) -> Self {
         let PushBody { document, key } = push_document(content_type, body, handed);
-        Self { body, content_type, document: document.map_err(QuarantineReason::Push), key }
+        Self { body, content_type, handed, document: document.map_err(QuarantineReason::Push), key }
     }
 
     /// A POST whose body is compressed. It is not looked into.
     pub fn compressed(body: &'a [u8], content_type: Option<&'a str>, encoding: &'static str) -> Self {
-        Self { body, content_type, document: Err(QuarantineReason::Compressed { encoding }), key: None }
+        let document = Err(QuarantineReason::Compressed { encoding });
+        Self { body, content_type, handed: Handed::AsBytes, document, key: None }
     }
 
-    /// The document as it came, without a form around it, in which a key may stand; the body, if there is none in it.
-    fn whole(&self) -> Bytes<'_> {
+    /// What is kept of the POST: its document, or the whole body where there is none. A key is never kept.
+    fn kept(&self) -> (Cow<'_, [u8]>, &str) {
         match &self.document {
-            Ok(document) => Bytes { body: &document.bytes, content_type: &document.content_type },
-            Err(_) => Bytes { body: self.body, content_type: self.content_type.unwrap_or_default() },
+            Ok(document) => (Cow::Borrowed(&document.bytes), &document.content_type),
+            Err(_) => (self.without_key(), self.content_type.unwrap_or_default()),
         }
+    }
+
+    /// The body without the key that came in its form.
+    fn without_key(&self) -> Cow<'_, [u8]> {
+        let Some(key) = self.key.as_deref().filter(|key| !key.is_empty()) else { return Cow::Borrowed(self.body) };
+        if self.content_type.is_some_and(|content_type| content_type.trim_start().starts_with("multipart/")) {
+            // In a multipart form a value stands as it is.
+            return Cow::Owned(replace(self.body, key.as_bytes(), HIDDEN_KEY));
+        }
+        let is_key = |pair: &[u8]| form_urlencoded::parse(pair).any(|(name, _)| name == "key");
+        let others = self.body.split(|byte| *byte == b'&').filter(|pair| !is_key(pair));
+        Cow::Owned(others.collect::<Vec<_>>().join(&b'&'))
+    }
+
+    /// Whether letters were lost before the body came: whoever handed it over as text has decoded it, and put U+FFFD where
+    /// it could not.
+    fn has_lost_letters(&self) -> bool {
+        self.handed == Handed::AsText && memmem::find(self.body, "\u{FFFD}".as_bytes()).is_some()
     }
 
     /// Checks the key of `shop`.
@@ -109,11 +135,11 @@ impl<'a> UnverifiedPush<'a> {
 /// Shows no part of the body, and no key.
 impl fmt::Debug for UnverifiedPush<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { body, content_type: _, document, key } = self;
-        let document = document.as_ref().map(|document| document.bytes.len());
+        let Self { body, content_type: _, handed, document, key } = self;
         f.debug_struct("UnverifiedPush")
             .field("bytes", &body.len())
-            .field("document", &document)
+            .field("handed", handed)
+            .field("document", document)
             .field("has_key", &key.is_some())
             .finish_non_exhaustive()
     }
@@ -137,15 +163,22 @@ impl<'a> Pushed<'a> {
     where
         'a: 'p,
     {
-        // A body with one order is kept as it was received; of several, each keeps its own part.
-        let whole = self.post.whole();
-        let is_one = page.entries.len() == 1;
+        // A document with one order is kept as it was received; of several orders, each keeps its own part.
+        let whole = match &self.post.document {
+            Ok(document) if page.entries.len() == 1 => {
+                Some(Bytes { body: &document.bytes, content_type: &document.content_type })
+            }
+            _ => None,
+        };
         let since = |order: &Order| Evidence::Told {
             since: order.created_at.unwrap_or(Timestamp::UNIX_EPOCH).min(received_at),
         };
+        let has_lost_letters = self.post.has_lost_letters();
         let copy = |entry| {
             let slice = Bytes { body: page.slice(entry), content_type: SLICE_CONTENT_TYPE };
-            OrderCopy::new(self.shop, entry, if is_one { whole } else { slice }, Source::Push, received_at, since)
+            let bytes = whole.unwrap_or(slice);
+            let copy = OrderCopy::new(self.shop, entry, bytes, Source::Push, received_at, since);
+            if has_lost_letters && page.has_lost_letters(entry) { copy.with_lost_letters() } else { copy }
         };
         page.entries.iter().map(copy).collect()
     }
@@ -156,13 +189,16 @@ impl<'a> Pushed<'a> {
         reason: QuarantineReason,
         received_at: Timestamp,
     ) -> Result<Kept, LedgerError> {
-        let whole = self.post.whole();
-        quarantine(ledger, &Connection::shop(self.shop), None, whole, reason, received_at).await
+        let (body, content_type) = self.post.kept();
+        let kept = Bytes { body: &body, content_type };
+        quarantine(ledger, &Connection::shop(self.shop), None, kept, reason, received_at).await
     }
 }
 
 /// Records the orders of a POST, received at `received_at`; gives what became of each. Of a POST in which there is no
 /// order to be read, it gives what became of the whole.
+///
+/// An order that lost letters on its way is kept in quarantine, and marked: the poll can ask the shop for it.
 ///
 /// Each error says that an order, or the whole, is neither in the ledger nor in quarantine.
 pub async fn record_push(
@@ -177,9 +213,17 @@ pub async fn record_push(
     };
     let mut kept = Vec::with_capacity(page.entries.len());
     for copy in pushed.copies(&page, received_at) {
-        kept.push(record_order(ledger, &copy, now).await);
+        kept.push(record_copy(ledger, pushed.shop, &copy, now).await);
     }
     kept
+}
+
+async fn record_copy(ledger: &Ledger, shop: &str, copy: &OrderCopy<'_>, now: Timestamp) -> Result<Kept, LedgerError> {
+    let kept = record_order(ledger, copy, now).await?;
+    if let Kept::Quarantined { reason: QuarantineReason::LettersLost { order }, .. } = &kept {
+        ledger.mark_for_refresh(&DocumentKey::order(shop, *order), now).await?;
+    }
+    Ok(kept)
 }
 
 /// Reads the document of a POST.
@@ -191,4 +235,17 @@ fn read(pushed: &Pushed<'_>) -> Result<Page, QuarantineReason> {
         count if count > MAX_PUSHED_ORDERS => Err(QuarantineReason::TooManyOrders { count, limit: MAX_PUSHED_ORDERS }),
         _ => Ok(page),
     }
+}
+
+/// `text` with `new` in place of each `old`, which is not empty.
+fn replace(text: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
+    let mut replaced = Vec::with_capacity(text.len());
+    let mut from = 0;
+    for at in memmem::find_iter(text, old) {
+        replaced.extend_from_slice(&text[from..at]);
+        replaced.extend_from_slice(new);
+        from = at + old.len();
+    }
+    replaced.extend_from_slice(&text[from..]);
+    replaced
 }

@@ -153,6 +153,8 @@ impl<'a> Receipt<'a> {
 /// The status of an answer to what is in quarantine.
 fn status(reason: &QuarantineReason) -> StatusCode {
     match reason {
+        // The order is not lost, and the shop need not send it again.
+        QuarantineReason::LettersLost { .. } => StatusCode::OK,
         QuarantineReason::Push(PushError::UnsupportedMediaType)
         | QuarantineReason::Compressed { .. }
         | QuarantineReason::NotJsonType => StatusCode::UNSUPPORTED_MEDIA_TYPE,

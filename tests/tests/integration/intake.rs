@@ -9,7 +9,7 @@ use intake::{
 };
 use jiff::Timestamp;
 use ledger::{Appended, Connection, DocumentKey, Source};
-use mycashflow::{Answer, Limits, read_page};
+use mycashflow::{Answer, Handed, Limits, read_page};
 use tilaussilta_tests::Bench;
 
 fn order(id: u64, inner: &str) -> String {
@@ -112,13 +112,13 @@ async fn the_pages_orders_are_recorded_oldest_first() {
 #[test]
 fn only_a_key_of_the_shop_makes_a_post_the_shops_own() {
     let form = b"key=in+the+form&xml=%3COrder+id%3D%2258%22%2F%3E";
-    let post = UnverifiedPush::new(form, Some("application/x-www-form-urlencoded"), mycashflow::Handed::AsBytes);
+    let post = UnverifiedPush::new(form, Some("application/x-www-form-urlencoded"), Handed::AsBytes);
     assert!(post.verify("acme", [], ["other", "in the form"]).is_ok());
     assert!(post.verify("acme", ["beside it"], ["beside it"]).is_ok());
     for valid in ["In the form", "in the for", "in the form ", ""] {
         assert_eq!(post.verify("acme", ["x"], [valid]).err(), Some(NotAuthentic::WrongKey), "{valid:?}");
     }
-    let none = UnverifiedPush::new(b"<Order id='58'/>", None, mycashflow::Handed::AsBytes);
+    let none = UnverifiedPush::new(b"<Order id='58'/>", None, Handed::AsBytes);
     assert_eq!(none.verify("acme", ["", ""], [""]).err(), Some(NotAuthentic::NoKey), "an empty key is no key");
     assert!(!format!("{post:?}").contains("the form"), "{post:?}");
 }
@@ -128,7 +128,7 @@ async fn a_stored_order_is_read_as_it_was_when_it_came() {
     let bench = Bench::new().await;
     let city = "<CustomerInformation><City>Sein\u{e4}joki</City></CustomerInformation>";
     let body = order(58, city);
-    let post = UnverifiedPush::new(body.as_bytes(), Some("text/xml; charset=utf-8"), mycashflow::Handed::AsBytes);
+    let post = UnverifiedPush::new(body.as_bytes(), Some("text/xml; charset=utf-8"), Handed::AsBytes);
     let pushed = post.verify("acme", ["key"], ["key"]).unwrap();
     let now: Timestamp = bench.now();
     record_push(&bench.deps.ledger, &pushed, now, now).await.remove(0).unwrap();

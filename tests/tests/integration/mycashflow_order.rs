@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use cloud::embedded::CallFault;
 use connections::{ConnectionSource, ConnectionStore};
+use intake::stored_order;
 use lambda_http::Request;
 use ledger::{Connection, DocumentKey, Evidence, NewRevision, Outcome, Source, System};
 use platform::MAX_BODY_BYTES;
-use tilaussilta_tests::{Bench, PUSH_KEY, SHOP_KEY, post};
+use tilaussilta_tests::{Bench, PUSH_KEY, SHOP_KEY, as_text, post};
 
 const ORDER: &str = r#"<Order id="58"><OrderedAt timestamp="1772438400">2026-03-02 10:00:00</OrderedAt></Order>"#;
 const CHANGED: &str = r#"<Order id="58"><OrderedAt timestamp="1772438400">2026-03-02 10:00:00</OrderedAt><OrderStatus>Shipped</OrderStatus></Order>"#;
@@ -127,14 +128,118 @@ async fn xml_is_taken_from_a_form_field() {
     assert_recorded(with_key(MULTIPART, multipart(&[("note", "a"), ("xml", ORDER)]))).await;
 }
 
+/// The one revision of order 58.
+async fn revision(bench: &Bench) -> ledger::Revision {
+    bench.ledger.revisions(&DocumentKey::order("acme", 58)).await.unwrap().remove(0)
+}
+
 #[tokio::test(start_paused = true)]
-async fn the_body_is_kept_as_it_was_received() {
+async fn the_document_is_kept_as_it_was_received_and_without_the_key_beside_it() {
+    let key = "planted+push%2Bkey%26%C3%A4";
+    let urlencoded_form = urlencoded(&[("key", PUSH_KEY), ("note", "a"), ("xml", ORDER)]);
+    assert!(urlencoded_form.contains(key));
+    let multipart_form = multipart(&[("xml", ORDER), ("key", PUSH_KEY)]);
+    for (content_type, form) in [(URLENCODED, urlencoded_form), (MULTIPART, multipart_form)] {
+        let bench = Bench::new().await;
+        bench.order(post(PATH, &[("content-type", content_type.unwrap())], form)).await;
+        let revision = revision(&bench).await;
+        assert_eq!(
+            (String::from_utf8_lossy(&revision.body), &*revision.content_type),
+            (ORDER.into(), "application/xml")
+        );
+        let stored = stored_order(&DocumentKey::order("acme", 58), &revision).unwrap();
+        assert_eq!(stored.id, 58);
+    }
     let bench = Bench::new().await;
-    let form = urlencoded(&[("xml", ORDER)]);
-    bench.order(with_key(URLENCODED, form.clone())).await;
-    let revisions = bench.ledger.revisions(&DocumentKey::order("acme", 58)).await.unwrap();
-    assert_eq!(revisions[0].body, form.into_bytes());
-    assert_eq!(revisions[0].content_type, URLENCODED.unwrap());
+    bench.order(with_key(Some("text/xml; charset=utf-8"), ORDER)).await;
+    assert_eq!(revision(&bench).await.content_type, "text/xml; charset=utf-8");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_form_without_a_document_is_kept_without_its_key() {
+    let urlencoded_form = urlencoded(&[("a", "1"), ("key", PUSH_KEY), ("b", "2"), ("key", "another")]);
+    let multipart_form = multipart(&[("a", "1"), ("key", PUSH_KEY)]);
+    let cases = [
+        (URLENCODED, urlencoded_form, "a=1&b=2".to_owned()),
+        (MULTIPART, multipart_form.clone(), multipart_form.replace(PUSH_KEY, "***")),
+    ];
+    for (content_type, form, kept) in cases {
+        let bench = Bench::new().await;
+        let (status, text) = bench.order(post(PATH, &[("content-type", content_type.unwrap())], form)).await;
+        assert_eq!(status, 400);
+        assert!(text.starts_with("no field of the form holds an XML document"), "{text}");
+        let held = bench.ledger.quarantined(&shop()).await.unwrap();
+        assert_eq!(String::from_utf8_lossy(&held[0].body), kept);
+    }
+}
+
+/// The order with a city.
+fn from_city(city: &str) -> String {
+    ORDER.replace("</Order>", &format!("<CustomerInformation><City>{city}</City></CustomerInformation></Order>"))
+}
+
+async fn stored_city(bench: &Bench) -> Option<String> {
+    let stored = stored_order(&DocumentKey::order("acme", 58), &revision(bench).await).unwrap();
+    stored.customer_information.and_then(|customer| customer.city).map(|city| city.to_string())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_charset_of_the_content_type_goes_before_the_declaration() {
+    let declared = format!("<?xml version='1.0' encoding='ISO-8859-1'?>{}", from_city("Sein\u{e4}joki"));
+    let latin: Vec<u8> = from_city("Sein\u{e4}joki").chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
+    let cases = [
+        ("text/xml; charset=UTF-8", declared.clone().into_bytes()),
+        ("text/xml; charset=ISO-8859-1", latin),
+        ("text/xml", format!("\u{feff}{declared}").into_bytes()),
+    ];
+    for (content_type, body) in cases {
+        let bench = Bench::new().await;
+        assert_eq!(bench.order(with_key(Some(content_type), body)).await, (200, RECORDED.to_owned()), "{content_type}");
+        assert_eq!(stored_city(&bench).await.as_deref(), Some("Sein\u{e4}joki"), "{content_type}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_was_handed_over_as_text_is_utf8_whatever_it_declares() {
+    let body = format!("<?xml version='1.0' encoding='ISO-8859-1'?>{}", from_city("Sein\u{e4}joki"));
+    let bench = Bench::new().await;
+    let request = as_text(with_key(Some("text/xml; charset=ISO-8859-1"), body));
+    assert_eq!(bench.order(request).await, (200, RECORDED.to_owned()));
+    assert_eq!(stored_city(&bench).await.as_deref(), Some("Sein\u{e4}joki"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_that_lost_letters_on_its_way_is_quarantined_and_asked_for() {
+    let bench = Bench::new().await;
+    let body = from_city("Sein\u{fffd}joki");
+    let (status, text) = bench.order(as_text(with_key(Some("text/xml"), body.clone()))).await;
+    let says = "order 58 lost letters before it came: the shop is asked for it (the message is kept in quarantine)";
+    assert_eq!((status, &*text), (200, says));
+    let held = bench.ledger.quarantined(&shop()).await.unwrap();
+    assert_eq!((&*held[0].body, held[0].document.as_deref()), (body.as_bytes(), Some("order/58")));
+    let marked = bench.ledger.shop_state("acme").await.unwrap().refreshes;
+    assert_eq!(marked.iter().map(|(order, _)| *order).collect::<Vec<_>>(), [58]);
+    assert_eq!(bench.ledger.head(&DocumentKey::order("acme", 58)).await.unwrap(), None);
+    assert_eq!(bench.log(&shop()).await[0].outcome, Outcome::Quarantined);
+
+    bench.fail("PutItem", CallFault::Failed, 1000);
+    assert_eq!(bench.order(as_text(with_key(Some("text/xml"), body.clone()))).await.0, 503, "200 only when it is kept");
+    bench.heal();
+    let other = Bench::new().await;
+    assert_eq!(other.order(with_key(Some("text/xml"), body)).await.0, 200, "as bytes it is what the shop sent");
+    assert_eq!(other.kept(), REVISION_1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_order_that_lost_letters_is_asked_for() {
+    let bench = Bench::new().await;
+    let body = format!("<Orders>{}{}</Orders>", from_city("Oulu"), from_city("Sein\u{fffd}joki").replace("58", "59"));
+    let (status, text) = bench.order(as_text(with_key(None, body))).await;
+    assert_eq!(status, 200);
+    assert!(text.starts_with("recorded: order/58, revision 1; order 59 lost letters"), "{text}");
+    let unreadable = from_city("Sein\u{fffd}joki").replace("id=\"58\"", "id=\"\u{fffd}\"");
+    let (status, text) = Bench::new().await.order(as_text(with_key(None, unreadable))).await;
+    assert_eq!(status, 400, "an order without an id cannot be asked for: {text}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,7 +11,7 @@ use ledger::{ContentHash, DocumentKey, Evidence, NewRevision, Source};
 use sandbox::functions::Functions;
 use serde_json::{Value, json};
 use tilaussilta_tests::{
-    CONNECTIONS, Captured, MANU_SECRET, PUSH_KEY, SHOP_KEY, ShopBench, TABLE, post, shop_config, signed,
+    CONNECTIONS, Captured, MANU_SECRET, PUSH_KEY, SHOP_KEY, ShopBench, TABLE, as_text, post, shop_config, signed,
 };
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer;
@@ -19,7 +19,8 @@ use tracing_subscriber::layer::SubscriberExt;
 use world::shop::{Breakage, Fault, Via};
 
 /// What must not be seen anywhere. A prefix is enough to find a part of each.
-const PLANTED: [&str; 17] = [
+const PLANTED: [&str; 18] = [
+    "planted-token",
     SHOP_KEY,
     PUSH_KEY,
     "planted+push",
@@ -38,6 +39,14 @@ const PLANTED: [&str; 17] = [
     "Lumivälke-Planted",
     "4935947b79126bc3",
 ];
+
+/// The tests' connections, with a token at the address of dispatches.
+fn connections_with_a_token() -> String {
+    let mut connections: Value = serde_json::from_str(CONNECTIONS).unwrap();
+    connections["manu"]["acme"]["webhook_keys"] = json!({ "sales-dispatch-activate": "planted-token-8812" });
+    connections["manu"]["acme"]["bridge"] = json!({ "shop": "acme", "orders": "$.order" });
+    connections.to_string()
+}
 
 const ORDER: &str = r#"<Order id="58"><OrderedAt timestamp="1772438400">2026-03-02 10:00:00</OrderedAt>
 <Comments>Jätä oven taakse</Comments>
@@ -109,6 +118,13 @@ fn order_requests() -> Vec<Request> {
         post(&format!("/mycashflow/acme/{SHOP_KEY}?key={SHOP_KEY}"), &[], ORDER),
         pushed("text/xml", &" ".repeat(1_100_000)),
     ];
+    let without_document = "key=planted+push%2Bkey%26%C3%A4&name=Maija-Liisa";
+    requests.push(post("/mycashflow/acme/orders", &form_type, without_document));
+    let compressed = [("x-api-key", SHOP_KEY), ("content-encoding", "wrong-planted-key")];
+    requests.push(post("/mycashflow/acme/orders", &compressed, ORDER));
+    let twice = [("x-api-key", "wrong-planted-key"), ("x-api-key", "Maija-Liisa")];
+    requests.push(post("/mycashflow/acme/orders", &twice, ORDER));
+    requests.push(as_text(pushed("text/xml", &ORDER.replace("Jätä", "J\u{fffd}tä"))));
     requests.extend(damaged().iter().map(|body| pushed("text/xml", body)));
     let mut get = pushed("text/xml", ORDER);
     *get.method_mut() = Method::GET;
@@ -126,6 +142,12 @@ fn message_requests() -> Vec<Request> {
         post("/manu/wrong-planted-key/sales-order-activate", &code, MESSAGE),
         post(&format!("/manu/acme/{MANU_SECRET}").replace('ä', "a"), &code, MESSAGE),
     ];
+    for address in ["sales-order-activate?key=wrong-planted-key", "sales-dispatch-activate?key=wrong-planted-key"] {
+        requests.push(post(&format!("/manu/acme/{address}"), &code, MESSAGE));
+        let signed_code = [(manu::HEADER, &*manu::verify_code(MESSAGE.as_bytes(), MANU_SECRET).to_string())];
+        requests.push(post(&format!("/manu/acme/{address}"), &signed_code, MESSAGE));
+    }
+    requests.push(as_text(signed("sales-order-activate", &MESSAGE.replace("älk", "\u{fffd}lk"))));
     for place in ["Lumi", "\"Lumi", "maija", ",\"email", "}"] {
         let (before, after) = MESSAGE.split_at(MESSAGE.find(place).unwrap());
         for piece in ["\u{1}", "\"", "\\u12", "}", "maija.planted"] {
@@ -155,7 +177,7 @@ fn assert_counted_holds_nothing_planted(world: &ShopBench, told: &str) {
 #[tokio::test(start_paused = true)]
 async fn of_pushed_orders_and_signed_messages() {
     let (captured, _guard) = capture_logs();
-    let world = ShopBench::new().await;
+    let world = ShopBench::with(&connections_with_a_token(), shop_config()).await;
     for fault in [None, Some(CallFault::Failed), Some(CallFault::NotSent)] {
         world.bench.heal();
         if let Some(fault) = fault {
@@ -170,9 +192,22 @@ async fn of_pushed_orders_and_signed_messages() {
             assert_holds_nothing_planted("an answer", &text);
         }
     }
+    // The next minute's first request has the counts of strangers written.
+    world.bench.heal();
+    world.wait(60).await;
+    world.bench.order(post("/", &[], "")).await;
+    world.wait(1).await;
     assert_items_hold_nothing_planted(&world);
     let logs = captured.text();
-    for told in ["recorded", "duplicate", "quarantined", "rejected", "the ledger could not be written"] {
+    for told in [
+        "recorded",
+        "duplicate",
+        "quarantined",
+        "rejected",
+        "refused a request",
+        "requests of strangers were refused",
+        "the ledger could not be written",
+    ] {
         assert!(logs.contains(told), "the logs were not captured: {told}");
     }
     assert_holds_nothing_planted("a log", &logs);
