@@ -110,12 +110,15 @@ mod tests {
             ["", "*", "//", "/ ", "@x:y", ":99999999/", "/%", "/\u{1F600}", "/?#", "\\", "/../.."].map(str::to_owned);
         let long = "\"".repeat(70_000);
         for text in bytes.iter().chain(&odd).chain([&long]) {
-            for (path, query, host) in [(text.as_str(), "", "h"), ("/", text, "h"), ("/", "", text), (text, text, text)]
+            // A header cannot hold a control character or what is beyond Latin-1, so no event has such a host.
+            let host = if text.chars().all(|c| matches!(c, ' '..='~')) { text.as_str() } else { "h" };
+            for (path, query, host) in [(text.as_str(), "", "h"), ("/", text, "h"), ("/", "", host), (text, text, host)]
             {
-                request_from_event(&event(path, query, host)).unwrap();
+                request_from_event(&event(path, query, host))
+                    .unwrap_or_else(|error| panic!("{path:?} {query:?} {host:?}: {error}"));
             }
             let path = format!("/mycashflow/{text}");
-            let request = request_from_event(&event(&path, text, text)).unwrap();
+            let request = request_from_event(&event(&path, text, host)).unwrap();
             assert!(crate::path(&request) == path || text.len() > MAX_ADDRESS_BYTES);
         }
     }

@@ -424,8 +424,8 @@ async fn xml_nested_beyond_the_limit_is_quarantined() {
 
 #[tokio::test(start_paused = true)]
 async fn an_order_with_an_unreadable_value_is_quarantined() {
-    let order = ORDER.replace("</Order>", "<ShippingWeight>heavy</ShippingWeight></Order>");
-    assert_quarantined(None, order.as_bytes(), 400, "ShippingWeight").await;
+    let line = "<Products><Product><UnitPrice>cheap</UnitPrice></Product></Products></Order>";
+    assert_quarantined(None, ORDER.replace("</Order>", line).as_bytes(), 400, "UnitPrice").await;
     assert_quarantined(None, ORDER.replace("58", "fifty").as_bytes(), 400, "id").await;
 }
 
@@ -494,7 +494,7 @@ async fn one_unreadable_order_does_not_spoil_the_others() {
     let body = format!(
         "<Orders>{}{}{}</Orders>",
         order(1, ""),
-        order(2, "<ShippingWeight>heavy</ShippingWeight>"),
+        order(2, "<Products><Product><Quantity>many</Quantity></Product></Products>"),
         order(3, "")
     );
     let (status, text) = bench.order(with_key(None, body.clone())).await;
@@ -505,7 +505,7 @@ async fn one_unreadable_order_does_not_spoil_the_others() {
     assert_eq!(String::from_utf8_lossy(&recorded[0].body), order(3, ""), "each order keeps its own part");
     let held = bench.ledger.quarantined(&shop()).await.unwrap();
     assert_eq!((held.len(), held[0].document.as_deref()), (1, Some("order/2")), "so that it can be erased by its name");
-    assert_eq!(String::from_utf8_lossy(&held[0].body), order(2, "<ShippingWeight>heavy</ShippingWeight>"));
+    assert_eq!(String::from_utf8_lossy(&held[0].body), order(2, "<Products><Product><Quantity>many</Quantity></Product></Products>"));
     assert_eq!(bench.ledger.head(&DocumentKey::order("acme", 2)).await.unwrap(), None);
 }
 
