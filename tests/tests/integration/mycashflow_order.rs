@@ -505,7 +505,10 @@ async fn one_unreadable_order_does_not_spoil_the_others() {
     assert_eq!(String::from_utf8_lossy(&recorded[0].body), order(3, ""), "each order keeps its own part");
     let held = bench.ledger.quarantined(&shop()).await.unwrap();
     assert_eq!((held.len(), held[0].document.as_deref()), (1, Some("order/2")), "so that it can be erased by its name");
-    assert_eq!(String::from_utf8_lossy(&held[0].body), order(2, "<Products><Product><Quantity>many</Quantity></Product></Products>"));
+    assert_eq!(
+        String::from_utf8_lossy(&held[0].body),
+        order(2, "<Products><Product><Quantity>many</Quantity></Product></Products>")
+    );
     assert_eq!(bench.ledger.head(&DocumentKey::order("acme", 2)).await.unwrap(), None);
 }
 

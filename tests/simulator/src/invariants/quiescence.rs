@@ -86,7 +86,7 @@ fn the_last_revision_is_the_shops_state(
     // What a poisoned order hides with it is owed as long as it is poisoned.
     let may_be_owed = !model.poisoned.is_empty() || model.hidden.contains(&order) || sim.plan.falsehoods.hide_others();
     drop(model);
-    if !unreadable && !(owed && may_be_owed) {
+    if !(unreadable || owed && may_be_owed) {
         let count = revisions.len();
         let owed = if owed { ", and it is owed without a reason" } else { "" };
         sim.violation(format!("order {order}: the last of its {count} revisions is not the shop's state{owed}"));

@@ -169,5 +169,5 @@ fn an_attribute_of_the_list_that_cannot_be_read_refuses_nothing() {
     Orders/@orders: not a whole number of up to 64 bits, but 5 characters
     ");
     let page = read("<Orders time_to=5 orders='&x;'><Order id='1'/></Orders>");
-    assert_eq!((page.time_to, page.total, page.warnings.len() > 0, page.entries.len()), (None, None, true, 1));
+    assert_eq!((page.time_to, page.total, !page.warnings.is_empty(), page.entries.len()), (None, None, true, 1));
 }
