@@ -2,11 +2,15 @@
 
 - It does not know `AWS::Events::Archive`. Its EventBridge does know archives, so the resource is made there.
 - A `!Ref` of a secret is its name there, and its ARN in AWS. Policies name a secret by its ARN.
+- It takes the bus that `DescribeEventBus` names for a rule, and looks for a permission to that.
 - It has no alarms on metric math. Such an alarm is made there on the first of its metrics: it exists, and never goes off
   as it would in AWS.
 """
 
+import json
+
 from ministack.app import main
+from ministack.core import iam_actions
 from ministack.services import eventbridge, secretsmanager
 from ministack.services.cloudformation import provisioners
 
@@ -70,6 +74,22 @@ def secrets_by_arn(original):
     return original | {"create": create, "update": update, "delete": delete}
 
 
+def buses_by_name(original):
+    """What finds the buses that a request is about: also the one that a request names, and nothing but that."""
+
+    def buses(body, region, account):
+        found = original(body, region, account)
+        try:
+            request = json.loads(body or b"{}")
+        except ValueError:
+            return found
+        if found or not isinstance(request, dict) or list(request) != ["Name"]:
+            return found
+        return [f"arn:aws:events:{region}:{account}:event-bus/{request['Name']}"]
+
+    return buses
+
+
 def alarm_of_first_metric(original):
     """What makes an alarm's record, which takes an alarm on metric math for one on its first metric."""
 
@@ -91,5 +111,6 @@ if __name__ == "__main__":
         raise SystemExit(f"MiniStack knows {ARCHIVE} by now: take it out of tests/deploy/emulator.py")
     HANDLERS[ARCHIVE] = {"create": create_archive, "update": update_archive, "delete": delete_archive}
     HANDLERS[SECRET] = secrets_by_arn(HANDLERS[SECRET])
+    iam_actions.eventbridge_resource_arns = buses_by_name(iam_actions.eventbridge_resource_arns)
     provisioners._cw_metric_alarm_record = alarm_of_first_metric(provisioners._cw_metric_alarm_record)
     main()
