@@ -47,7 +47,7 @@ test: SEEDS := $(if $(filter environment command\ line,$(origin SEEDS)),$(SEEDS)
 test: WORLDS := --assume-all
 test: test-rust simulate ## Run every test, and 500 simulated worlds; needs Rust, a C compiler and make only
 
-check: lint deny validate instructions invoke-test deploy-test ## Check formatting, lints, dependencies, the template, instruction counts, the deployment
+check: lint deny validate invoke-test deploy-test ## Check formatting, lints, dependencies, the template, the deployment
 
 test-rust: ## Run the Rust tests only
 	@if cargo nextest --version > /dev/null 2>&1; then \
