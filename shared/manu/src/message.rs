@@ -48,7 +48,7 @@ pub struct Unverified<'a> {
 /// nor the webhook's type, nor the time.
 ///
 /// ```compile_fail,E0451
-/// fn forge(message: manu::Unverified<'_>) -> tilaussilta_manu::Verified<'_> {
+/// fn forge(message: tilaussilta_manu::Unverified<'_>) -> tilaussilta_manu::Verified<'_> {
 ///     tilaussilta_manu::Verified { message, decoded: None }
 /// }
 /// ```
