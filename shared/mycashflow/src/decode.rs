@@ -88,8 +88,8 @@ pub(crate) fn without_marks(bytes: &[u8]) -> &[u8] {
 }
 
 fn decode_utf8(bytes: &[u8]) -> Decoded<'_> {
-    if let Ok(text) = std::str::from_utf8(bytes) {
-        return Decoded { text: text.to_owned(), bytes, invalid: Vec::new() };
+    if let Some(text) = UTF_8.decode_without_bom_handling_and_without_replacement(bytes) {
+        return Decoded { text: text.into_owned(), bytes, invalid: Vec::new() };
     }
     let mut text = String::with_capacity(bytes.len());
     let mut invalid = Vec::new();

@@ -62,7 +62,7 @@ impl Rest {
 
 impl<'a> Source<'a> {
     /// The next element inside the container of `tag`; none at its end. Text among the elements is kept in `rest`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn child(&mut self, tag: &Tag<'a>, rest: &mut Rest) -> Result<Option<Tag<'a>>, Stopped> {
         if tag.is_empty {
             return Ok(None);
@@ -72,7 +72,8 @@ impl<'a> Source<'a> {
             return match event {
                 Ok(XmlEvent::Start(child)) => self.opened(start, child).map(Some),
                 Ok(XmlEvent::Text(text)) if is_space(&text) => continue,
-                Ok(XmlEvent::End(_)) => {
+                Ok(XmlEvent::End(end)) => {
+                    drop(end);
                     self.closed();
                     Ok(None)
                 }
@@ -82,6 +83,7 @@ impl<'a> Source<'a> {
     }
 
     /// The same where anything but a start tag and white space stands in front of it. This is the event found there.
+    #[inline(never)]
     fn child_after_text(
         &mut self,
         tag: &Tag<'a>,
@@ -146,7 +148,7 @@ impl<'a> Source<'a> {
 
     /// The text of an element that the specification has no attributes for either, under a name that may be another
     /// spelling of its own.
-    #[inline]
+    #[inline(always)]
     pub(super) fn text_as(&mut self, tag: &Tag<'a>, name: &str, rest: &mut Rest) -> Result<Value<'a>, Stopped> {
         if tag.has_attributes() {
             let [] = self.some_attributes(tag, name, [], rest).map_err(|fault| fault.inside(name))?;
@@ -155,7 +157,7 @@ impl<'a> Source<'a> {
     }
 
     /// The text of an element. Mostly it is in one piece, which is not copied.
-    #[inline]
+    #[inline(always)]
     fn text(&mut self, tag: &Tag<'a>, name: &str, rest: &mut Rest) -> Result<Value<'a>, Stopped> {
         if tag.is_empty {
             return Ok(None);
@@ -166,7 +168,8 @@ impl<'a> Source<'a> {
             other => return self.mixed_text((tag, name), Cow::Borrowed(""), (start, other), rest),
         };
         match self.raw() {
-            (_, Ok(XmlEvent::End(_))) => {
+            (_, Ok(XmlEvent::End(end))) => {
+                drop(end);
                 self.closed();
                 Ok(present(text))
             }
@@ -176,6 +179,7 @@ impl<'a> Source<'a> {
 
     /// The text of an element, in however many pieces it comes: behind what was read of it, this is the next event.
     /// Elements inside of it are kept in `rest`.
+    #[inline(never)]
     fn mixed_text(
         &mut self,
         (tag, name): (&Tag<'a>, &str),
@@ -226,7 +230,7 @@ impl<'a> Source<'a> {
             let Ok(attribute) = attribute else { return Err(self.fault(tag.start, Reason::BadAttribute)) };
             let name = attribute.key.into_inner();
             let known = names.iter().position(|known| *known == name);
-            let value = attribute_value(&attribute, name, known.is_some());
+            let value = attribute_value(attribute, name, known.is_some());
             let value = value.map_err(|reason| self.fault(tag.start, reason))?;
             match known {
                 Some(index) if seen[index] => return Err(self.fault(tag.start, Reason::BadAttribute)),
@@ -257,7 +261,7 @@ impl<'a> Source<'a> {
         tag.attributes().map(|attribute| match attribute {
             Ok(attribute) => {
                 let name = attribute.key.into_inner();
-                let value = attribute_value(&attribute, name, false);
+                let value = attribute_value(attribute, name, false);
                 (name, value.map_err(|reason| self.fault(tag.start, reason)))
             }
             Err(_) => ("", Err(self.fault(tag.start, Reason::BadAttribute))),

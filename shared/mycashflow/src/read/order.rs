@@ -369,7 +369,11 @@ fn amount<'a>(
 
 #[inline]
 fn amount_of<'a>(source: &Source<'a>, tag: &Tag<'a>, text: Value<'a>) -> Result<Option<Decimal>, Stopped> {
-    text.map(|text| value::decimal(&text).map_err(|fault| source.value_fault(tag, tag.name(), fault))).transpose()
+    let Some(text) = text else { return Ok(None) };
+    match value::decimal(&text) {
+        Ok(amount) => Ok(Some(amount)),
+        Err(fault) => Err(source.value_fault(tag, tag.name(), fault)),
+    }
 }
 
 /// An element without which the order is still worth reading: what cannot be read of it is kept as text.

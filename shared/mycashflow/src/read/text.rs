@@ -11,11 +11,17 @@ use crate::order::Text;
 /// The value of an attribute, normalised as XML asks for. A known name need not be looked at again.
 #[inline]
 pub(super) fn attribute_value<'a>(
-    attribute: &Attribute<'a>,
+    attribute: Attribute<'a>,
     name: &str,
     is_known: bool,
 ) -> Result<Cow<'a, str>, Reason> {
-    if !(is_known || is_name(name)) || attribute.value.as_bytes().contains(&b'<') {
+    if !(is_known || is_name(name)) {
+        return Err(Reason::BadAttribute);
+    }
+    if attribute.value.bytes().all(|byte| byte >= b' ' && byte != b'&' && byte != b'<') {
+        return Ok(attribute.value);
+    }
+    if attribute.value.contains('<') {
         return Err(Reason::BadAttribute);
     }
     // Depth 1: what a reference stands for is not searched for further references.

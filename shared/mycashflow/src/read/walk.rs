@@ -198,12 +198,12 @@ impl<'a> Walk<'a> {
         };
         // A byte that is no character, between two orders, is of no order; and programs that are put together of several
         // files send a byte order mark in front of each.
-        let nothing = |c: char| text::is_xml_space(c) || c == char::REPLACEMENT_CHARACTER || c == '\u{FEFF}';
+        let nothing_but = |other: char| text.chars().all(|c| text::is_xml_space(c) || c == other);
         let end = self.source.offset();
         match self.document.first_invalid(&(start..end)) {
-            Some(_) if self.root.is_some() && text.chars().all(nothing) => Ok(()),
+            Some(_) if self.root.is_some() && nothing_but(char::REPLACEMENT_CHARACTER) => Ok(()),
             Some(invalid) => Err(ReadError::InvalidUtf8 { at: self.place(invalid) }),
-            None if self.root.is_none() && text.chars().all(nothing) => Ok(()),
+            None if self.root.is_none() && nothing_but('\u{FEFF}') => Ok(()),
             None => {
                 let rest = &self.text[start..];
                 Err(self.malformed(start + rest.len() - rest.trim_ascii_start().len(), reason))
