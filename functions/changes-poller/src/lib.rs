@@ -116,6 +116,7 @@ fn log(report: &ShopReport) {
                 unchanged = report.unchanged,
                 stale = report.stale,
                 quarantined = report.quarantined,
+                reused_ids = report.reused_ids,
                 gaps_open = report.gaps_open,
                 created_cursor = cursor(report.created_cursor),
                 created_lag_seconds = lag(report.created_cursor),

@@ -142,7 +142,12 @@ impl Actor<'_> {
             Err(error) if error.may_have_arrived() => {
                 Attempted::certain(Outcome::Unknown(format!("{error}: {UNKNOWN}")))
             }
-            Err(error) => Attempted::certain(refusal(&error, self.missing)),
+            // The shop says that it did not do it. Nothing shows whether that is true, and a copy of the message would add the
+            // comment a second time.
+            Err(error) => Attempted::certain(match refusal(&error, self.missing) {
+                Outcome::Rejected(reason) => Outcome::Unknown(format!("{reason}: {UNKNOWN}")),
+                other => other,
+            }),
         }
     }
 

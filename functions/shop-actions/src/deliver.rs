@@ -1,9 +1,10 @@
 //! A delivery: sent once, and done when the shop shows it.
 //!
 //! Three records of the ledger keep it to once. The message's own says that it was begun, and in the end what came of it.
-//! The order's lock keeps messages with other ids away while one is at the shop, and says for a while what was sent,
-//! because the shop may show it late. The mark is written just before the request leaves, and never taken back unless the
-//! request certainly did not arrive: a message that finds its own mark looks at the order, and sends nothing.
+//! The order's lock keeps messages with other ids away while one is at the shop, and says for a while what was sent. The
+//! order's mark is written just before the request leaves, and taken back when the shop shows the delivery, or certainly
+//! did not do it: a message that finds a mark, its own or another's, looks at the order and sends nothing. So a delivery
+//! that the shop shows late, or never, is not sent a second time by another message either.
 
 use connections::OrderIs;
 use jiff::SignedDuration;
@@ -43,7 +44,7 @@ enum Delivery {
     Seen(&'static str),
     /// It was sent now, and the shop does not show it, or cannot be asked: why.
     Unseen(String),
-    /// It was sent by an earlier try, and the shop does not show it.
+    /// It was sent by an earlier try or another message, and the shop does not show it.
     SentBefore,
 }
 
@@ -70,6 +71,7 @@ impl Actor<'_> {
             }
             Delivery::Seen(how) => {
                 self.keep(&lock, Settled::Done(wish.sent())).await;
+                self.clear_mark(action, order).await;
                 Attempted::certain(Outcome::Done(how.to_owned()))
             }
             Delivery::Unseen(reason) => {
@@ -78,7 +80,7 @@ impl Actor<'_> {
             }
             Delivery::SentBefore => {
                 self.release(&lock).await;
-                let outcome = Outcome::Later(format!("the delivery was sent by an earlier try: {NOT_SEEN}"));
+                let outcome = Outcome::Later(format!("the delivery was sent before: {NOT_SEEN}"));
                 Attempted { outcome, may_have_happened: true }
             }
         }
@@ -95,6 +97,7 @@ impl Actor<'_> {
                 return Delivery::NotSent(Outcome::Rejected(reason.to_owned()));
             }
             Ok(found) if is_delivered(&found) => {
+                self.clear_mark(action, order).await;
                 let how = match doubt {
                     Doubt::Yes => "delivered, as the shop shows: the answer had been lost",
                     Doubt::No => "it was delivered already: the shop was not called",
@@ -103,9 +106,8 @@ impl Actor<'_> {
             }
             Ok(_) => {}
         }
-        // A message's own key ends in the order, so none can be equal to this one.
-        let key = format!("{}#sent", action.key);
-        let mark = Claim { key: &key, ..action.clone() };
+        let key = mark_of(order);
+        let mark = mark(action, &key);
         match self.begin(&mark).await {
             Ok(Begun::First) => {}
             Ok(_) => return Delivery::SentBefore,
@@ -159,6 +161,15 @@ impl Actor<'_> {
         Attempted::certain(outcome)
     }
 
+    /// Takes the mark of an order back that the shop shows as delivered: a person may open it again later.
+    async fn clear_mark(&self, action: &Claim<'_>, order: u64) {
+        let key = mark_of(order);
+        let mark = mark(action, &key);
+        if let Ok(Begun::First | Begun::Interrupted) = self.begin(&mark).await {
+            self.release(&mark).await;
+        }
+    }
+
     /// Lets an order's lock say for a while what was sent.
     async fn keep(&self, lock: &Claim<'_>, settled: Settled) {
         let now = self.now();
@@ -166,6 +177,15 @@ impl Actor<'_> {
             tracing::warn!(%error, "a delivery could not be noted at its order; others wait until its lock ends");
         }
     }
+}
+
+/// The key of an order's mark. A message's own key ends in a number sign and the order, so none can be equal to it.
+fn mark_of(order: u64) -> String {
+    format!("deliver-sent#order/{order}")
+}
+
+fn mark<'a>(action: &Claim<'a>, key: &'a str) -> Claim<'a> {
+    Claim { key, fingerprint: ContentHash::of(b"deliver-sent"), ..action.clone() }
 }
 
 impl Wish<'_> {

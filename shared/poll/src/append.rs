@@ -1,11 +1,16 @@
 //! An answer into the ledger, by the one way in, and what of it is counted.
 
-use intake::{Asked, Kept, compare_page, record_page};
-use ledger::{Appended as Made, DocumentKey, Ledger, LedgerError, Source};
-use mycashflow::Answer;
+use futures_util::StreamExt;
+use intake::{Asked, Kept, compare_page, record_page, stored_order};
+use jiff::Timestamp;
+use ledger::{Appended as Made, DocumentKey, Ledger, LedgerError, RevisionKey, Source};
+use mycashflow::{Answer, Page};
 
 use crate::Clock;
 use crate::report::{Difference, ShopReport};
+
+/// Earlier revisions read at the same time.
+const READS_AT_ONCE: usize = 8;
 
 /// Where the orders of an answer go.
 pub(crate) struct Appending<'a> {
@@ -45,15 +50,47 @@ impl Appending<'_> {
             return Ok(appended);
         }
         let mut failed = None;
+        let mut revisions = Vec::new();
         for (order, kept) in record_page(self.ledger, copies, &**self.clock).await? {
             match kept {
-                Ok(Kept::Appended { appended: made, .. }) => count(order, made, report, &mut appended),
+                Ok(Kept::Appended { document, appended: made }) => {
+                    count(order, made, report, &mut appended);
+                    if let Made::Recorded { revision: revision @ 2.. } = made {
+                        revisions.push(RevisionKey { document, revision: revision - 1 });
+                    }
+                }
                 Ok(Kept::Quarantined { is_new, .. }) => report.quarantined += u64::from(is_new),
                 Ok(Kept::Nothing { .. }) => {}
                 Err(error) => failed = Some(error),
             }
         }
-        failed.map_or(Ok(appended), Err)
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        report.reused_ids += self.tell_reused(&answer.page, revisions).await;
+        Ok(appended)
+    }
+
+    /// Tells which orders of a page were made at another time than the revision before says, and counts them: an id that came
+    /// back, with which a consumer would take two orders for one.
+    async fn tell_reused(&self, page: &Page, before: Vec<RevisionKey>) -> u64 {
+        let made_at = |document: &DocumentKey| -> Option<Timestamp> {
+            let orders = page.entries.iter().filter_map(|entry| entry.order.as_ref().ok());
+            orders.filter(|order| order.id.to_string() == document.id).find_map(|order| order.created_at)
+        };
+        let reused = before.into_iter().map(async |key| {
+            // What cannot be read is no reason to fail: the order is recorded.
+            let Ok(Some(revision)) = self.ledger.revision(&key).await else { return 0 };
+            let before = stored_order(&key.document, &revision).ok().and_then(|order| order.created_at);
+            let (Some(before), Some(now)) = (before, made_at(&key.document)) else { return 0 };
+            if before == now {
+                return 0;
+            }
+            let (shop, order, revision) = (self.shop, &key.document.id, key.revision + 1);
+            tracing::warn!(shop, order, revision, %before, %now, "an order id came back with another time of making");
+            1
+        });
+        futures_util::stream::iter(reused).buffered(READS_AT_ONCE).fold(0, async |sum, one| sum + one).await
     }
 
     /// Has the next run ask the shop for an order.

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use jiff::Timestamp;
 use ledger::{Cursor, Fenced, Gap, GapKind, Ledger, ShopState, Stream};
 
 use crate::Clock;
@@ -47,12 +48,15 @@ pub(crate) struct Books<'a> {
     pub(crate) expected: HashMap<i64, Expected>,
     /// How much of the stretch that is walked again the shop still says that it does not show.
     pub(crate) still_unshown: u64,
+    /// Whether the orders of a crowded second are searched for anew in the stretch that is walked again.
+    pub(crate) is_search_due: bool,
     /// The listing that is under way.
     pub(crate) listing: Option<UnderWay>,
     ledger: &'a Ledger,
     clock: &'a Clock,
     shop: &'a str,
     run: &'a str,
+    begun: Timestamp,
 }
 
 impl<'a> Books<'a> {
@@ -63,12 +67,19 @@ impl<'a> Books<'a> {
             has_moved: false,
             expected: HashMap::new(),
             still_unshown: 0,
+            is_search_due: false,
             listing: None,
             ledger,
             clock,
             shop,
             run,
+            begun: clock(),
         }
+    }
+
+    /// Whether this run found a gap itself: to look for what the shop has just not shown can wait for the next run.
+    pub(crate) fn is_new(&self, gap: &Gap) -> bool {
+        gap.opened_at >= self.begun
     }
 
     /// Reads what earlier runs left behind.
@@ -235,6 +246,11 @@ impl<'a> Books<'a> {
     pub(crate) fn is_finished(&self, stream: Stream, second: i64, live: bool) -> bool {
         let finished = self.state.cursor(stream).and_then(|cursor| cursor.finished_through);
         live && finished.is_some_and(|finished| second <= finished)
+    }
+
+    /// Whether a stretch is walked again of which the crowded seconds are not searched this time.
+    pub(crate) fn is_walked_without_search(&self) -> bool {
+        matches!(self.retrying, Some(GapKind::Unshown { .. })) && !self.is_search_due
     }
 
     /// Where the walk asks instead of `start`: an open window is not asked for again by the walk itself, since the run's

@@ -13,9 +13,9 @@ use crate::reader::{Asked, Reader};
 use crate::stop::Stop;
 
 /// Answers without an order, in a row, that end a search above the highest number that is known.
-const EMPTY_ANSWERS: u32 = 3;
-/// Answers without an order, in a row, after which a hole in the numbers is measured.
-const HOLE_ANSWERS: u32 = 2;
+const EMPTY_ANSWERS: u64 = 3;
+/// Answers without an order, in a row, after which a hole in the numbers is measured; more where the numbers lie far apart.
+const HOLE_ANSWERS: u64 = 2;
 /// A hole below the highest known number is asked through when it takes no more answers than this, or than have brought
 /// orders so far: then it costs no more than the orders that there are. Otherwise the search leaps to the next order that
 /// is known.
@@ -38,13 +38,21 @@ pub(crate) async fn owe_numbers(
     let Some(lowest) = within.filter_map(|entry| entry.id).min() else {
         return Err(Stop::Protocol("a crowded second has no order with a number"));
     };
-    let kind = GapKind::Numbers { stream: Stream::Created, second, next: lowest, last: None };
-    // What is owed already continues where it stands, but for a stretch that begins at a lower number.
+    let kind = if from == second {
+        GapKind::Numbers { stream: Stream::Created, second, next: lowest, last: None }
+    } else {
+        GapKind::Unsorted { from, until: second + 1, next: lowest }
+    };
+    // What is owed already continues where it stands, but for a page that reaches further.
     let is_owed = books.state.gaps.iter().any(|gap| {
-        let covers = |next: u64| next <= lowest || from == second;
-        gap.kind.is_same_gap(&kind) && matches!(gap.kind, GapKind::Numbers { next, .. } if covers(next))
+        let reaches = match gap.kind {
+            GapKind::Unsorted { until, next, .. } => until > second && next <= lowest,
+            _ => true,
+        };
+        reaches && gap.kind.is_same_gap(&kind)
     });
-    if is_owed || books.is_finished(Stream::Created, second, live) {
+    let is_known = books.is_walked_without_search() || books.is_finished(Stream::Created, second, live);
+    if is_owed || is_known {
         return Ok(());
     }
     // Numbers need not rise with the seconds: first downwards, until an answer holds none of them.
@@ -64,7 +72,9 @@ pub(crate) async fn owe_numbers(
 
 /// Pays what crowded seconds of the created stream owe.
 pub(crate) async fn finish_numbers(reader: &mut Reader<'_>, books: &mut Books<'_>) -> Result<(), Stop> {
-    let of_created = |gap: &&Gap| matches!(gap.kind, GapKind::Numbers { stream: Stream::Created, .. });
+    let of_created = |gap: &&Gap| {
+        matches!(gap.kind, GapKind::Numbers { stream: Stream::Created, .. } | GapKind::Unsorted { .. })
+    };
     let owed: Vec<Gap> = books.state.gaps.iter().filter(of_created).cloned().collect();
     for mut gap in owed {
         match finish(reader, books, gap.clone()).await {
@@ -90,8 +100,10 @@ struct Search {
     /// Below this number a hole ends nothing.
     top: u64,
     expected: Option<Expected>,
+    /// Answers without an order, in a row, that are usual among these numbers.
+    patience: u64,
     /// Answers without an order, in a row.
-    empty: u32,
+    empty: u64,
     /// Answers with orders.
     fruitful: u64,
 }
@@ -99,12 +111,17 @@ struct Search {
 /// Asks upwards from a number to the highest that is known, and on until an order of a later second, or until there are no
 /// more, or until as many were found as the shop counts.
 async fn finish(reader: &mut Reader<'_>, books: &mut Books<'_>, mut gap: Gap) -> Result<(), Stop> {
-    let GapKind::Numbers { second, next, last, .. } = gap.kind else { return Ok(()) };
+    let (second, next, last) = match gap.kind {
+        GapKind::Numbers { second, next, last, .. } => (second, next, last),
+        GapKind::Unsorted { until, next, .. } => (until - 1, next, None),
+        _ => return Ok(()),
+    };
     let settled = is_settled(reader, second);
     let known = [Some(next), last, books.highest_order(), reader.report.highest_order];
     let top = known.into_iter().flatten().max().unwrap_or(next);
     let expected = books.expected.remove(&second);
-    let mut search = Search { second, anchor: next, next, top, expected, empty: 0, fruitful: 0 };
+    let patience = (2 * usual_hole(reader, next) / NUMBERS).clamp(HOLE_ANSWERS, DENSE_ANSWERS);
+    let mut search = Search { second, anchor: next, next, top, expected, patience, empty: 0, fruitful: 0 };
     let mut answers = 0;
     loop {
         match search.step(reader, books).await {
@@ -129,7 +146,18 @@ async fn finish(reader: &mut Reader<'_>, books: &mut Books<'_>, mut gap: Gap) ->
         let stretch = (expected.from, expected.until);
         books.note_unshown(&reader.asking.lease, Stream::Created, stretch, Some(expected.missing)).await?;
     }
-    close_second(reader, books, &gap.kind, Stream::Created, second, settled).await
+    match gap.kind {
+        GapKind::Numbers { .. } => close_second(reader, books, &gap.kind, Stream::Created, second, settled).await,
+        _ => books.close_gap(&reader.asking.lease, &gap.kind).await,
+    }
+}
+
+/// How far the ids that pages showed from `first` on lie apart from one another: half of them lie closer together.
+fn usual_hole(reader: &Reader<'_>, first: u64) -> u64 {
+    let ids: Vec<u64> = reader.seen.range(first..).take(PAGE_ORDERS).copied().collect();
+    let mut holes: Vec<u64> = ids.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    holes.sort_unstable();
+    holes.get(holes.len() / 2).copied().unwrap_or_default().min(DENSE_ANSWERS * NUMBERS)
 }
 
 impl Search {
@@ -139,11 +167,13 @@ impl Search {
             return Ok(true);
         }
         let is_above = self.next > self.top;
-        if is_above && self.empty >= EMPTY_ANSWERS {
+        // While the shop counts more orders than were found, the search goes further before it ends.
+        let enough = if self.expected.is_some() { DENSE_ANSWERS } else { EMPTY_ANSWERS.max(self.patience) };
+        if is_above && self.empty >= enough {
             return Ok(true);
         }
         if !is_above
-            && self.empty >= HOLE_ANSWERS
+            && self.empty >= self.patience
             && (self.top - self.next) / NUMBERS > DENSE_ANSWERS.max(self.fruitful)
         {
             self.leap(reader, books).await?;
@@ -239,7 +269,7 @@ pub(crate) async fn close_second(
 }
 
 fn set_next(gap: &mut Gap, to: u64) {
-    if let GapKind::Numbers { next, .. } = &mut gap.kind {
+    if let GapKind::Numbers { next, .. } | GapKind::Unsorted { next, .. } = &mut gap.kind {
         *next = to;
     }
 }

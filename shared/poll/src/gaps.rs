@@ -22,7 +22,7 @@ pub(crate) async fn work_gaps(reader: &mut Reader<'_>, books: &mut Books<'_>) ->
     let mut unshown = 0;
     for mut gap in gaps {
         match gap.kind {
-            GapKind::Numbers { .. } | GapKind::Listing { .. } => {}
+            GapKind::Numbers { .. } | GapKind::Unsorted { .. } | GapKind::Listing { .. } => {}
             GapKind::Order { order } if fetch(reader, &[order]).await?.found.contains_key(&order) => {
                 books.close_gap(&reader.asking.lease, &gap.kind).await?;
             }
@@ -33,7 +33,7 @@ pub(crate) async fn work_gaps(reader: &mut Reader<'_>, books: &mut Books<'_>) ->
             GapKind::Window { stream, from, until, between } => {
                 retry_window(reader, books, gap, stream, from, until, between).await?;
             }
-            GapKind::Unshown { stream, from, until, missing } if unshown < UNSHOWN_PER_RUN => {
+            GapKind::Unshown { stream, from, until, missing } if unshown < UNSHOWN_PER_RUN && !books.is_new(&gap) => {
                 unshown += 1;
                 retry_unshown(reader, books, gap, stream, (from, until), missing).await?;
             }
@@ -96,7 +96,20 @@ async fn retry_unshown(
 ) -> Result<(), Stop> {
     gap.tries += 1;
     books.still_unshown = 0;
-    match walk_again(reader, books, &gap, stream, (from, until)).await {
+    // To walk the stretch takes two questions, and to search through the numbers of its crowded seconds up to thousands:
+    // that is done at ever longer intervals.
+    books.is_search_due = gap.tries.is_power_of_two();
+    if books.is_search_due {
+        // A search that outlasts the run is not begun anew by the next one.
+        books.put_gap(&reader.asking.lease, gap.clone()).await?;
+    }
+    let mut walked = walk_again(reader, books, &gap, stream, (from, until)).await;
+    if walked.is_ok() && books.is_search_due {
+        books.retrying = Some(gap.kind.clone());
+        walked = finish_numbers(reader, books).await;
+        books.retrying = None;
+    }
+    match walked {
         Ok(()) if books.still_unshown == 0 => return books.close_gap(&reader.asking.lease, &gap.kind).await,
         Ok(()) => {
             let missing = missing.map(|_| books.still_unshown);

@@ -68,10 +68,15 @@ async fn list(reader: &mut Reader<'_>, books: &mut Books<'_>, from: i64, until: 
     };
     let (before, pages) = (unserved(books), reader.report.pages);
     let stretch = Walk { stream: Stream::Created, start: from, until: Some(until), purpose: Purpose::Listing };
-    walk(reader, books, &stretch).await?;
+    // Other pages of the run may have shown orders that the list does not reach.
+    let seen = std::mem::take(&mut reader.seen);
+    let walked = walk(reader, books, &stretch).await;
+    let lowest = reader.seen.first().copied();
+    reader.seen.extend(seen);
+    walked?;
     // Orders that are older than the shop lists are asked for by number, as far as that is possible.
     for gap in unserved(books).into_iter().filter(|gap| !before.contains(gap)) {
-        let Some(lowest) = reader.seen.first().copied() else { continue };
+        let Some(lowest) = lowest else { continue };
         let is_of_this = matches!(gap, GapKind::Unshown { from: first, .. } if first == from);
         if is_of_this && fetch_below(reader, books, lowest, reader.report.pages - pages).await? {
             books.close_gap(&reader.asking.lease, &gap).await?;

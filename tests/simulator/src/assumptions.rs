@@ -158,6 +158,8 @@ impl Assumption {
                 | Self::SortedById
                 | Self::Unsorted
                 | Self::ShortGet
+                | Self::SparseIds
+                | Self::IdsNotByTime
                 | Self::DeletedOrder
                 | Self::BackDated
                 | Self::FutureDated
@@ -171,7 +173,14 @@ impl Assumption {
     fn hides_others(self) -> bool {
         matches!(
             self,
-            Self::WrongCount | Self::SixtyDays | Self::WrongTimeTo | Self::SortedById | Self::Unsorted | Self::ShortGet
+            Self::WrongCount
+                | Self::SixtyDays
+                | Self::WrongTimeTo
+                | Self::SortedById
+                | Self::Unsorted
+                | Self::ShortGet
+                | Self::SparseIds
+                | Self::IdsNotByTime
         )
     }
 }

@@ -102,6 +102,7 @@ fn is_owed(state: &ShopState, stream: Stream, order: u64, second: i64, made: Opt
             GapKind::Window { stream: of, from, until, .. } | GapKind::Unshown { stream: of, from, until, .. } => {
                 of == stream && (from..=until).contains(&second)
             }
+            GapKind::Unsorted { from, until, .. } => stream == Stream::Created && (from..until).contains(&second),
             GapKind::Listing { from, .. } => stream == Stream::Updated && made.is_none_or(|made| from <= made),
             GapKind::Numbers { stream: Stream::Created, second: of, .. } => stream == Stream::Created && of == second,
             GapKind::Numbers { stream: Stream::Updated, next, last, .. } => {

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::config::retry::{RetryPartition, TokenBucket};
 use cloud::embedded::Embedded;
+use cloud::mappings::StreamReader;
 use cloud::messaging::{ACTIONS_DEAD_LETTERS, BUS, EVENT_DEAD_LETTERS, Messaging, queue_url};
 use connections::{ConnectionSource, ConnectionStore, Connections};
 use event_relay::{DeadLetters, EventBus, Limits, RelayDeps};
@@ -116,18 +117,20 @@ pub fn run_outbound(seed: u64, settings: &Settings) -> OutboundResult {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     LocalSet::new().block_on(&runtime.expect("a runtime"), async {
         let sim = Rc::new(Simulation::new(seed, settings).await);
-        let relaying = tokio::task::spawn_local(workload::relay(sim.clone()));
+        workload::delete_the_bus(&sim);
+        let reader = StreamReader::new(sim.embedded.clone(), TABLE, None);
+        let relaying = tokio::task::spawn_local(workload::relay(sim.clone(), reader));
         // As many invocations at once as `template.yaml` allows.
         let acting = [0, 1].map(|_| tokio::task::spawn_local(workload::act(sim.clone())));
         workload::run(&sim).await;
         sim.over.set(true);
-        relaying.await.expect("the relay's mapping");
+        let reader = relaying.await.expect("the relay's mapping");
         for acting in acting {
             acting.await.expect("the actions' mapping");
         }
         let mut violations = Vec::new();
         invariants::published_in_order_or_a_letter(&sim, &mut violations);
-        workload::quiesce(&sim).await;
+        workload::quiesce(&sim, reader).await;
         invariants::everything_is_published(&sim, &mut violations);
         invariants::each_order_is_delivered_once(&sim, &mut violations);
         invariants::each_comment_is_added_once(&sim, &mut violations);

@@ -137,6 +137,8 @@ impl Plan {
                 self.crowd = self.crowd.or(Some(rng.u32(110..180)));
             }
             A::IdJump | A::SparseIds | A::IdsNotByTime => {
+                // Without a count, nothing tells of an order whose number no one can guess.
+                shop.time_to = true;
                 if rng.bool() {
                     self.crowd = self.crowd.or(Some(rng.u32(110..140)));
                 }

@@ -422,3 +422,19 @@ async fn what_an_earlier_version_owes_by_number_is_paid_by_a_listing() {
     let report = if report.stopped == Stopped::LeaseHeld { polls(&world, 1).await } else { report };
     assert_eq!((report.gaps_open, recorded(&world).len()), (0, 150), "{report:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_id_that_comes_back_with_another_time_of_making_is_recorded_and_reported() {
+    let (world, way) = bench(|shop, now| shop.put(1, now - 3600)).await;
+    assert_eq!(world.poll().await.reused_ids, 0);
+    world.wait(300).await;
+    let now = world.bench.now().as_second();
+    way.shop().change(1, now, "Shipped");
+    world.wait(1).await;
+    assert_eq!(world.poll().await.reused_ids, 0, "a change is none");
+    let now = world.bench.now().as_second();
+    way.shop().put(1, now);
+    world.wait(1).await;
+    let report = world.poll().await;
+    assert_eq!((report.reused_ids, revisions(&world)[&1]), (1, 3), "{report:?}");
+}

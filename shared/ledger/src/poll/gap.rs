@@ -64,6 +64,16 @@ pub enum GapKind {
         /// How many orders it counts there and does not show; none when it says that its answer begins only at `until`.
         missing: Option<u64>,
     },
+    /// A page of the created stream was not in the order of time, so that any of the orders made from `from` (inclusive)
+    /// to `until` (exclusive) may be missing. They must be asked for by number.
+    Unsorted {
+        /// The second from which the page was asked for.
+        from: i64,
+        /// The first second after its latest order.
+        until: i64,
+        /// The next number to ask for.
+        next: u64,
+    },
     /// More orders than one answer holds changed in one second of the updated stream. Any order may be one of them, so
     /// every order that was made from second `from` on has yet to be looked at.
     Listing {
@@ -85,7 +95,7 @@ impl GapKind {
         match self {
             Self::Window { from, .. } => Some(*from),
             Self::Numbers { second, .. } => Some(*second - 1),
-            Self::Unshown { from, .. } => Some(*from),
+            Self::Unshown { from, .. } | Self::Unsorted { from, .. } => Some(*from),
             Self::Listing { second, .. } => Some(*second - 1),
             Self::Order { .. } => None,
         }
@@ -97,6 +107,7 @@ impl GapKind {
             Self::Numbers { stream, second, .. } => format!("gap#{}-numbers#{second}", stream.as_str()),
             Self::Order { order } => format!("gap#order#{order}"),
             Self::Unshown { stream, from, .. } => format!("gap#{}-unshown#{from}", stream.as_str()),
+            Self::Unsorted { from, .. } => format!("gap#created-unsorted#{from}"),
             Self::Listing { second, .. } => format!("gap#updated-listing#{second}"),
         }
     }
@@ -137,6 +148,13 @@ impl Ledger {
                 ]);
                 item.extend(missing.map(|missing| ("missing".to_owned(), n(missing))));
             }
+            GapKind::Unsorted { from, until, next } => {
+                item.extend([
+                    ("unsorted_from".to_owned(), n(from)),
+                    ("until".to_owned(), n(until)),
+                    ("next".to_owned(), n(next)),
+                ]);
+            }
             GapKind::Listing { second, from } => {
                 item.extend([("listing_from".to_owned(), n(from)), ("second".to_owned(), n(second))]);
             }
@@ -170,6 +188,8 @@ pub(crate) fn gap_from(attributes: &Attributes<'_>) -> Result<Gap, LedgerError> 
     } else if let Some(from) = attributes.optional_number("unshown_from") {
         let (until, missing) = (attributes.number("until")?, attributes.optional_number("missing"));
         GapKind::Unshown { stream: stream()?, from, until, missing }
+    } else if let Some(from) = attributes.optional_number("unsorted_from") {
+        GapKind::Unsorted { from, until: attributes.number("until")?, next: attributes.number("next")? }
     } else if let Some(from) = attributes.optional_number("listing_from") {
         GapKind::Listing { second: attributes.number("second")?, from }
     } else if let Some(second) = attributes.optional_number("second") {

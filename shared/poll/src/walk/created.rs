@@ -1,6 +1,6 @@
 //! The created stream, whose orders tell their place in it.
 
-use ledger::Stream;
+use ledger::{GapKind, Stream};
 use tokio::time::Instant;
 
 use super::window::ask;
@@ -29,18 +29,10 @@ pub(super) async fn walk(reader: &mut Reader<'_>, books: &mut Books<'_>, walk: &
         if !is_step && times.is_sorted && !asked.may_be_cut() {
             return end(reader, books, walk, &asked, Some(last), begun).await;
         }
-        let owed = if !times.is_sorted {
-            owe_numbers(reader, books, (start.min(last), last), &asked, false).await?;
-            true
-        } else if !is_step {
-            owe_numbers(reader, books, (last, last), &asked, walk.is_live()).await?;
-            true
-        } else {
-            false
-        };
-        // A page that is as long as pages get and in order shows all of its stretch. What another one does not show is known
-        // only when the next page has been asked for, so the cursor waits.
-        let is_whole = asked.is_full() && times.is_sorted && is_step;
+        let owed = owe(reader, books, walk, &asked, &times, last).await?;
+        // A page that is as long as pages get and in order shows all of its stretch. What another one does not show is
+        // known only when the next page has been asked for, so the cursor waits.
+        let is_whole = asked.is_full() && !owed;
         if is_whole {
             keep_up(reader, books, walk, last, begun).await?;
         }
@@ -50,24 +42,16 @@ pub(super) async fn walk(reader: &mut Reader<'_>, books: &mut Books<'_>, walk: &
         }
         // A page that ends in the second it was asked from shows that the bound is inclusive, so the next second can be
         // asked for. Otherwise the bound may be exclusive, and only this one can.
-        let next_start = match last - 1 > start {
+        let next_start = match is_step {
             true => last - 1,
             false if last <= start => start + 1,
             false => last,
         };
-        let next_start =
-            walk.until.filter(|_| is_end && !owed).map_or(next_start, |until| until.clamp(start + 1, next_start));
+        let until = walk.until.filter(|_| is_end && !owed);
+        let next_start = until.map_or(next_start, |until| until.clamp(start + 1, next_start));
         let next = ask(reader, books, STREAM, next_start).await?;
         if next.start == next_start {
-            let missing = asked.shortfall(&next);
-            match missing.filter(|missing| *missing > 0) {
-                Some(missing) if owed => {
-                    expect(books, last, (start, next_start.max(last + 1)), missing, [&asked, &next])
-                }
-                missing => {
-                    books.note_unshown(&reader.asking.lease, STREAM, (start, next_start), missing.or(Some(0))).await?
-                }
-            }
+            account(reader, books, &asked, &next, owed.then_some(last)).await?;
         }
         if !is_whole {
             keep_up(reader, books, walk, last, begun).await?;
@@ -75,16 +59,59 @@ pub(super) async fn walk(reader: &mut Reader<'_>, books: &mut Books<'_>, walk: &
         if is_end {
             return Ok(());
         }
-        if walk.purpose == Purpose::Backfill {
-            // Only this run knows what it owes, so that is paid before the backfill goes past it.
-            finish_numbers(reader, books).await?;
-            reader.backfilled_to = Some(next_start);
-        }
-        if walk.purpose == Purpose::Listing {
+        if matches!(walk.purpose, Purpose::Backfill | Purpose::Listing) {
+            // Only this run knows what it owes, so that is paid before the walk goes past it.
             finish_numbers(reader, books).await?;
             books.listed(&reader.asking.lease, next_start).await?;
         }
+        if walk.purpose == Purpose::Backfill {
+            reader.backfilled_to = Some(next_start);
+        }
         asked = next;
+    }
+}
+
+/// Notes what a page leaves to be asked for by number: what lies behind one that is not in the order of time, or the rest of
+/// a crowded second. Answers whether there is any.
+async fn owe(
+    reader: &mut Reader<'_>,
+    books: &mut Books<'_>,
+    walk: &Walk,
+    asked: &Asked,
+    times: &Times,
+    last: i64,
+) -> Result<bool, Stop> {
+    if !times.is_sorted {
+        owe_numbers(reader, books, (asked.start.min(last), last), asked, false).await?;
+    } else if last - 1 <= asked.start {
+        owe_numbers(reader, books, (last, last), asked, walk.is_live()).await?;
+    } else {
+        return Ok(false);
+    }
+    Ok(true)
+}
+
+/// Notes what the shop's counts say that neither of two pages shows. Where it is owed by number, under the second `owed`,
+/// the search for it is told how much there is to find.
+async fn account(
+    reader: &Reader<'_>,
+    books: &mut Books<'_>,
+    asked: &Asked,
+    next: &Asked,
+    owed: Option<i64>,
+) -> Result<(), Stop> {
+    let Some(missing) = asked.shortfall(next).filter(|missing| *missing > 0) else { return Ok(()) };
+    match (owed, &books.retrying) {
+        // What an earlier search found of them is known as little as where the others are.
+        (Some(_), Some(GapKind::Unshown { missing: known, .. })) if books.is_walked_without_search() => {
+            books.still_unshown += missing.min(known.unwrap_or(missing));
+            Ok(())
+        }
+        (Some(second), _) => {
+            expect(books, second, (asked.start, next.start.max(second + 1)), missing, [asked, next]);
+            Ok(())
+        }
+        (None, _) => books.note_unshown(&reader.asking.lease, STREAM, (asked.start, next.start), Some(missing)).await,
     }
 }
 

@@ -31,7 +31,8 @@ pub(super) async fn ask(
             Ok(asked) => return from_where_it_begins(reader, books, stream, asked).await,
             Err(error) if may_be_poison(&error) => {
                 reader.asking.check_time()?;
-                return isolate(reader, books, stream, start, error).await;
+                let asked = isolate(reader, books, stream, start, error).await?;
+                return from_where_it_begins(reader, books, stream, asked).await;
             }
             Err(error) => return Err(error.into()),
         }
@@ -48,9 +49,9 @@ async fn from_where_it_begins(
 ) -> Result<Asked, Stop> {
     // An exclusive bound may be told as the second after it.
     let Some(begins) = asked.page.time_from.filter(|begins| *begins > asked.start + 1) else { return Ok(asked) };
-    // A shop that names its first order's second, or one behind orders that it shows, names no limit.
-    let names_an_order = asked.page.entries.iter().any(|entry| entry.ordered_at.is_some_and(|at| at <= begins));
-    if (stream == Stream::Created && names_an_order) || begins > future(reader) {
+    // A second behind an order that it shows is no limit.
+    let is_behind = asked.page.entries.iter().any(|entry| entry.ordered_at.is_some_and(|at| at < begins));
+    if (stream == Stream::Created && is_behind) || begins > future(reader) {
         return Ok(asked);
     }
     books.note_unshown(&reader.asking.lease, stream, (asked.start, begins), None).await?;
