@@ -237,10 +237,14 @@ impl Search {
 /// What the shop's counts say of a stretch whose rest is asked for by number. `missing` orders of it were not shown.
 pub(crate) fn expect(books: &mut Books<'_>, second: i64, (from, until): (i64, i64), missing: u64, pages: [&Asked; 2]) {
     let shown: HashSet<u64> = pages.iter().flat_map(|asked| &asked.page.entries).filter_map(|entry| entry.id).collect();
-    // Two questions may show parts of one second.
-    let expected = books.expected.entry(second).or_insert_with(|| Expected { from, until, ..Expected::default() });
-    (expected.from, expected.until) = (expected.from.min(from), expected.until.max(until));
-    expected.missing += missing;
+    // Two questions may show parts of one second. A second walk over the same part counts the same orders.
+    let expected = books.expected.entry(second).or_default();
+    let is_counted = expected.from <= from && until <= expected.until;
+    expected.missing = if is_counted { expected.missing.max(missing) } else { expected.missing + missing };
+    (expected.from, expected.until) = match expected.until {
+        0 => (from, until),
+        _ => (expected.from.min(from), expected.until.max(until)),
+    };
     expected.shown.extend(shown);
 }
 

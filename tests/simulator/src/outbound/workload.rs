@@ -17,7 +17,6 @@ use world::shop::Via;
 use super::{Simulation, messages};
 use crate::assumptions::Assumption;
 use crate::plan::{percent, pick};
-use harness::TABLE;
 
 /// The orders of the shop.
 const ORDERS: u64 = 5;
