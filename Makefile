@@ -20,8 +20,8 @@ help: ## List the targets
 programs:
 	@cargo build --locked --quiet --workspace --bins
 
-demo: programs ## Play a short day against a simulated shop and ERP, and compare the ledger with what was sent
-	@target/debug/sandbox demo
+demo: ## Play a short day against a simulated shop and ERP, and compare the ledger with what was sent
+	@cargo run --locked --quiet --package tilaussilta-sandbox -- demo
 
 SEEDS ?= 2000
 # What else `simulate` is told. Without anything, each assumption about the vendors is false in some worlds: some of these
@@ -33,7 +33,7 @@ simulate: programs ## Play SEEDS simulated worlds (2,000) full of faults, and ch
 mutations: ## Break each rule of the poll in turn, and find the world that notices: docs/mutations.md
 	@tests/mutations/run
 
-backfill-test: ## Read 100,000 orders of a make-believe shop, killed twice on the way
+backfill-test: ## Read 100,000 orders of a simulated shop, killed twice on the way
 	@tests/backfill-100k.sh
 
 bench: ## Measure against other ways of doing the same, and write bench/RESULTS.md

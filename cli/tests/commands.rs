@@ -40,11 +40,11 @@ fn a_served_sandbox_takes_orders_and_messages_and_shows_them() {
     let folder = tempfile::tempdir().unwrap();
     let serving = serve(folder.path(), &["--seed-orders", "3"]);
     let order = r#"<Order id="58"><OrderStatus>Open</OrderStatus></Order>"#;
-    let (status, text) = serving.post("/mycashflow/acme/orders?key=make-believe-push-key", &[], order);
+    let (status, text) = serving.post("/mycashflow/acme/orders?key=example-push-key", &[], order);
     assert_eq!((status, text.as_str()), (200, "recorded: order/58, revision 1\n"));
 
     let mut sign = program(&sandbox_binary(), folder.path())
-        .args(["sign", "--secret", "make-believe-client-secret"])
+        .args(["sign", "--secret", "example-client-secret"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -62,7 +62,7 @@ fn a_served_sandbox_takes_orders_and_messages_and_shows_them() {
     assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["posted"], serde_json::json!([[4, 200], [5, 200]]));
     let (_, text) = serving.post("/erp/acme/sales-order-activate?id=4711", &[], "");
     assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["status"], 200);
-    serving.post("/mycashflow/acme/orders?key=make-believe-push-key", &[], "<Order");
+    serving.post("/mycashflow/acme/orders?key=example-push-key", &[], "<Order");
     serving.post("/mycashflow/acme/orders?key=wrong", &[], order);
 
     let shown: Value = serde_json::from_str(&run(&serving, &["show", "mycashflow/acme", "58", "--json"])).unwrap();
@@ -112,7 +112,7 @@ fn an_order_is_erased_only_when_that_is_confirmed() {
     let serving = serve(folder.path(), &[]);
     for status in ["Open", "Shipped"] {
         let order = format!(r#"<Order id="58"><OrderStatus>{status}</OrderStatus></Order>"#);
-        serving.post("/mycashflow/acme/orders?key=make-believe-push-key", &[], &order);
+        serving.post("/mycashflow/acme/orders?key=example-push-key", &[], &order);
     }
     let told = run(&serving, &["erase", "mycashflow/acme", "58"]);
     assert!(told.contains("2 revisions and 0 bodies in quarantine would be erased"), "{told}");
@@ -133,7 +133,7 @@ fn the_quarantine_is_shown_with_its_reasons() {
     let serving = serve(folder.path(), &[]);
     assert!(run(&serving, &["quarantine", "mycashflow/acme"]).contains("is in quarantine"));
     let order = r#"<Order id="58"><OrderNumber>58</Order>"#;
-    serving.post("/mycashflow/acme/orders?key=make-believe-push-key", &[], order);
+    serving.post("/mycashflow/acme/orders?key=example-push-key", &[], order);
     let told = run(&serving, &["quarantine", "mycashflow/acme"]);
     assert!(told.contains("order/58") && told.contains(&order.len().to_string()), "{told}");
     let told: Value = serde_json::from_str(&run(&serving, &["quarantine", "mycashflow/acme", "--json"])).unwrap();

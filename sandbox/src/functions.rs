@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use changes_poller::{Event, PollerDeps};
+use changes_poller::{PollRequest, PollerDeps};
 use cloud::mappings::Invoke;
 use event_relay::{DeadLetters, EventBus, Limits, RelayDeps, Request as RelayRequest};
 use lambda_http::{Body, Request, Response};
@@ -104,7 +104,7 @@ impl Functions {
     }
 
     async fn poll(&self, event: &str) -> Result<Value, InvokeError> {
-        let event = Event::read(&json_event(event)?).map_err(|error| InvokeError::Event(error.to_string()))?;
+        let event = PollRequest::read(&json_event(event)?).map_err(|error| InvokeError::Event(error.to_string()))?;
         let run = format!("sandbox-{:016x}", fastrand::u64(..));
         let report = changes_poller::handle(&self.deps, &event, &run, Instant::now() + POLLER_TIMEOUT)
             .await
@@ -148,7 +148,7 @@ impl FunctionsThread {
             local.block_on(&runtime, async move {
                 while let Some(job) = next.recv().await {
                     let functions = functions.clone();
-                    // Who asked may be gone by the time of the answer; then nobody misses it.
+                    // Who asked may be gone by the time of the answer, which is then not needed.
                     tokio::task::spawn_local(async move {
                         match job {
                             Job::Http(request, answer) => drop(answer.send(functions.http(*request).await)),

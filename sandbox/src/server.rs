@@ -20,7 +20,7 @@ use crate::functions::{FunctionsThread, InvokeError};
 use cloud::{Call, Cloud};
 use world::Vendors;
 use world::erp::{SignedMessage, made_up_document};
-use world::shop::{Breakage, Fault, Hidden, Mail, MailKind, Shop, ShopResponse, Via};
+use world::shop::{Breakage, Hidden, Mail, MailKind, Shop, ShopFault, ShopResponse, Via};
 
 /// No request here is larger; the functions' own limits are lower.
 const MAX_REQUEST_BYTES: usize = 16 * 1024 * 1024;
@@ -244,15 +244,15 @@ fn change_order(shop: &mut Shop, now: Timestamp, id: u64, parameter: &dyn Fn(&st
     }
 }
 
-fn fault(kind: &str) -> Option<Fault> {
+fn fault(kind: &str) -> Option<ShopFault> {
     match kind {
-        "html" => Some(Fault::Html),
-        "timeout" => Some(Fault::Timeout),
-        "cut" => Some(Fault::Cut),
-        "empty" => Some(Fault::Empty),
-        "error" => Some(Fault::ErrorDocument),
-        "empty-page" => Some(Fault::EmptyPage),
-        status => status.parse().ok().filter(|status| (400..600).contains(status)).map(Fault::Status),
+        "html" => Some(ShopFault::Html),
+        "timeout" => Some(ShopFault::Timeout),
+        "cut" => Some(ShopFault::Cut),
+        "empty" => Some(ShopFault::Empty),
+        "error" => Some(ShopFault::ErrorDocument),
+        "empty-page" => Some(ShopFault::EmptyPage),
+        status => status.parse().ok().filter(|status| (400..600).contains(status)).map(ShopFault::Status),
     }
 }
 
@@ -310,7 +310,7 @@ async fn invocation(functions: &FunctionsThread, rest: &str, body: &Bytes) -> Re
 
 /// Sends a shop's answer, and the faults that only a wire can have.
 async fn act_out(answer: ShopResponse) -> Response {
-    if answer.fault == Some(Fault::Timeout) {
+    if answer.fault == Some(ShopFault::Timeout) {
         std::future::pending::<()>().await;
     }
     let mut headers = HeaderMap::new();
@@ -327,7 +327,7 @@ async fn act_out(answer: ShopResponse) -> Response {
         }
     }
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let body = if answer.fault == Some(Fault::Cut) {
+    let body = if answer.fault == Some(ShopFault::Cut) {
         let cut = std::io::Error::new(std::io::ErrorKind::ConnectionReset, "cut");
         AxumBody::from_stream(futures_util::stream::iter([Ok(Bytes::from(answer.body)), Err(cut)]))
     } else {

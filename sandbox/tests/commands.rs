@@ -81,7 +81,7 @@ fn a_world_of_its_own_sends_to_functions_that_run_elsewhere() {
     assert_eq!(sent["shown_to_the_user"], "recorded: item-save/7, revision 1\n");
 
     assert_eq!(asked("/shops/acme/mails", ""), serde_json::json!([]));
-    let delivery = "/shops/acme/webhooks/process?key=make-believe-api-key&action=deliver&order=1&send_email=1";
+    let delivery = "/shops/acme/webhooks/process?key=example-api-key&action=deliver&order=1&send_email=1";
     assert_eq!(world.post(delivery, &[], "").0, 200);
     let mails = asked("/shops/acme/mails", "");
     assert_eq!((&mails[0]["order"], &mails[0]["kind"]), (&1.into(), &"delivery_confirmation".into()));

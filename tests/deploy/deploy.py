@@ -37,7 +37,7 @@ class Clients(dict):
 
 
 class Deployment:
-    """The deployed stack, and the make-believe shop and ERP that use it."""
+    """The deployed stack, and the simulated shop and ERP that use it."""
 
     def __init__(self, machine):
         self.machine = machine
@@ -159,7 +159,7 @@ def takes_in_the_connections(on):
     on.connections = json.loads(file.read_text())
     on.aws["secretsmanager"].put_secret_value(SecretId=on.outputs["ConnectionsSecret"], SecretString=file.read_text())
     gap("a function URL has no name in the DNS here: called at the emulator's address, with its id in the path")
-    return "the make-believe shop and ERP know the function URLs, and the secret knows them"
+    return "the simulated shop and ERP know the function URLs, and the secret knows them"
 
 
 def a_rule_listens(on):

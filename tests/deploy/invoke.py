@@ -1,6 +1,6 @@
 """Every event fixture through the built functions, under the runtime interface emulator of AWS or `sam local invoke`.
 
-Each case gets a table, a secret, queues, a bus and a make-believe shop of its own.
+Each case gets a table, a secret, queues, a bus and a simulated shop of its own.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""What the tests of the deployed functions run on this machine: an AWS emulator, and a make-believe shop and ERP.
+"""What the tests of the deployed functions run on this machine: an AWS emulator, and a simulated shop and ERP.
 
 Everything listens on 127.0.0.1 (or within a network of its own), on ports that are free, and ends with the test.
 """
@@ -178,7 +178,7 @@ class Emulator:
 
 
 class World:
-    """The sandbox's make-believe shop and ERP, both named `acme`, with the connections that lead to them."""
+    """The sandbox's simulated shop and ERP, both named `acme`, with the connections that lead to them."""
 
     def __init__(self, machine, connections, host="127.0.0.1", port=0, orders_to=None, messages_to=None):
         command = [SANDBOX, "world", "--json", "--with-parent"]
@@ -188,11 +188,11 @@ class World:
         process = machine.start("shop", command, {}, stdin=subprocess.PIPE)
 
         def address():
-            expect(process.poll() is None, "the make-believe shop ended at once")
+            expect(process.poll() is None, "the simulated shop ended at once")
             line, end, _ = machine.logs["shop"].read_text().partition("\n")
             return json.loads(line)["url"] if end else None
 
-        self.url = wait_for("the make-believe shop to answer", address)
+        self.url = wait_for("the simulated shop to answer", address)
 
     def does(self, path, document=None):
         """What somebody does in the shop or the ERP; gives what the sandbox says of it."""

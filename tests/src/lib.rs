@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use lambda_http::{Body, Request, Response};
 use ledger::{
-    Connection, ContentHash, Delivery, DocumentKey, Evidence, Ledger, NewRevision, Outcome, Retention, Source,
+    Connection, ContentHash, Delivery, DeliveryOutcome, DocumentKey, Evidence, Ledger, NewRevision, Retention, Source,
 };
 use platform::{Clock, Deps, Metrics, Refusals};
 
@@ -175,7 +175,7 @@ impl Bench {
     pub async fn assert_rejected(&self, connection: &Connection, status: u16) {
         assert_eq!(self.kept(), [""; 0], "nothing but the log line may be kept");
         let lines: Vec<_> = self.log(connection).await.iter().map(|line| (line.outcome, line.status)).collect();
-        assert_eq!(lines, [(Outcome::Rejected, status)]);
+        assert_eq!(lines, [(DeliveryOutcome::Rejected, status)]);
         assert_eq!(self.items().len(), 1, "the one line stands in the log of {connection}");
     }
 

@@ -1,10 +1,10 @@
-//! A make-believe shop for the poller, on a [`Bench`].
+//! A simulated shop for the poller, on a [`Bench`].
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
-use changes_poller::{Event, PollerDeps, Report, handle};
+use changes_poller::{PollRequest, PollerDeps, Report, handle};
 use connections::Connections;
 use ledger::{DocumentKey, ShopState, Source};
 use mycashflow::RetryPolicy;
@@ -89,18 +89,18 @@ impl ShopBench {
     }
 
     /// Runs the poller with an event.
-    pub async fn run(&self, event: &Event) -> Report {
+    pub async fn run(&self, event: &PollRequest) -> Report {
         let name = format!("run-{}", self.bench.now());
         handle(&self.deps, event, &name, Instant::now() + RUN_TIME).await.expect("an event for a known shop")
     }
 
     /// Polls the only shop; gives its report.
     pub async fn poll(&self) -> ShopReport {
-        self.only(&Event::Poll { shop: None }).await
+        self.only(&PollRequest::Poll { shop: None }).await
     }
 
     /// Runs the poller with an event that concerns one shop; gives its report.
-    pub async fn only(&self, event: &Event) -> ShopReport {
+    pub async fn only(&self, event: &PollRequest) -> ShopReport {
         let mut shops = self.run(event).await.shops;
         assert_eq!(shops.len(), 1, "{shops:?}");
         shops.remove(0)

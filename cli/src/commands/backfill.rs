@@ -126,7 +126,7 @@ pub(crate) async fn run(options: Options) -> Result<(), Problem> {
     }
 }
 
-/// Where the backfill is. How many orders there are nobody tells, so the end is estimated from the time covered.
+/// Where the backfill is. The shop does not tell how many orders there are, so the end is estimated from the time covered.
 fn progress(report: &ShopReport, first: &OnceLock<i64>, begun: Instant) -> String {
     let elapsed = begun.elapsed();
     let rate = report.orders as f64 / elapsed.as_secs_f64().max(0.001);

@@ -81,7 +81,7 @@ impl Stage {
         let folder = tempfile::tempdir().unwrap();
         let serving = serve(folder.path(), &["--seed-orders", "3"]);
         let order = r#"<Order id="58"><OrderStatus>Open</OrderStatus></Order>"#;
-        assert_eq!(serving.post("/mycashflow/acme/orders?key=make-believe-push-key", &[], order).0, 200);
+        assert_eq!(serving.post("/mycashflow/acme/orders?key=example-push-key", &[], order).0, 200);
         // What works on a cursor needs one.
         assert_eq!(serving.post("/2015-03-31/functions/changes-poller/invocations", &[], "{}").0, 200);
         std::fs::copy(folder.path().join("sandbox-connections.json"), folder.path().join("connections.json")).unwrap();

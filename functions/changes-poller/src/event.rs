@@ -5,7 +5,7 @@ use serde_json::Value;
 
 /// What a run is asked to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum PollRequest {
     /// Poll every shop, or one.
     Poll {
         /// The shop's name; without it every shop.
@@ -37,7 +37,7 @@ pub enum Event {
 )]
 pub struct EventError(&'static str);
 
-impl Event {
+impl PollRequest {
     /// Reads the Lambda event. A date means its first moment in Europe/Helsinki; a time stamp such as
     /// `2024-01-01T10:00:00Z` is taken as it is. An event as EventBridge sends one when no input is configured polls
     /// every shop.
@@ -91,27 +91,27 @@ mod tests {
     #[test]
     fn reads_the_documented_events() {
         let acme = || "acme".to_owned();
-        assert_eq!(Event::read(&json!({})), Ok(Event::Poll { shop: None }));
-        assert_eq!(Event::read(&json!({ "shop": "acme" })), Ok(Event::Poll { shop: Some(acme()) }));
+        assert_eq!(PollRequest::read(&json!({})), Ok(PollRequest::Poll { shop: None }));
+        assert_eq!(PollRequest::read(&json!({ "shop": "acme" })), Ok(PollRequest::Poll { shop: Some(acme()) }));
         let midnight = 1_704_060_000; // 2023-12-31T22:00:00Z
         assert_eq!(
-            Event::read(&json!({ "shop": "acme", "created_after": "2024-01-01" })),
-            Ok(Event::Backfill { shop: acme(), created_after: midnight, dry_run: false })
+            PollRequest::read(&json!({ "shop": "acme", "created_after": "2024-01-01" })),
+            Ok(PollRequest::Backfill { shop: acme(), created_after: midnight, dry_run: false })
         );
         assert_eq!(
-            Event::read(&json!({ "shop": "acme", "created_after": "2024-01-01T00:00:00+02:00" })),
-            Ok(Event::Backfill { shop: acme(), created_after: midnight, dry_run: false })
+            PollRequest::read(&json!({ "shop": "acme", "created_after": "2024-01-01T00:00:00+02:00" })),
+            Ok(PollRequest::Backfill { shop: acme(), created_after: midnight, dry_run: false })
         );
         assert_eq!(
-            Event::read(&json!({ "shop": "acme", "orders": [23, 43] })),
-            Ok(Event::Refresh { shop: acme(), orders: vec![23, 43] })
+            PollRequest::read(&json!({ "shop": "acme", "orders": [23, 43] })),
+            Ok(PollRequest::Refresh { shop: acme(), orders: vec![23, 43] })
         );
     }
 
     #[test]
     fn reads_the_event_of_a_schedule_without_input() {
         let event = json!({ "version": "0", "detail-type": "Scheduled Event", "source": "aws.scheduler" });
-        assert_eq!(Event::read(&event), Ok(Event::Poll { shop: None }));
+        assert_eq!(PollRequest::read(&event), Ok(PollRequest::Poll { shop: None }));
     }
 
     #[test]
@@ -124,7 +124,7 @@ mod tests {
             json!({ "shop": "acme", "orders": ["23"] }),
             json!({ "shop": "acme", "since": "2024-01-01" }),
         ] {
-            assert!(Event::read(&event).is_err(), "{event}");
+            assert!(PollRequest::read(&event).is_err(), "{event}");
         }
     }
 }

@@ -15,7 +15,7 @@ use platform::{Deps, Function};
 use poll::{PollDeps, Run, Shop, ShopReport};
 use tokio::time::Instant;
 
-pub use event::{Event, EventError};
+pub use event::{EventError, PollRequest};
 pub use report::Report;
 
 use crate::report::metrics;
@@ -52,15 +52,15 @@ pub enum PollError {
 ///
 /// # Errors
 /// [`PollError`] when the event names no shop that there is.
-pub async fn handle(deps: &PollerDeps, event: &Event, run: &str, deadline: Instant) -> Result<Report, PollError> {
+pub async fn handle(deps: &PollerDeps, event: &PollRequest, run: &str, deadline: Instant) -> Result<Report, PollError> {
     // A shop may have been added, or a key changed, since the last run.
     deps.base.connections.read_again().await;
     // The poller is the function that runs often and regularly, so its count is what the alarm watches.
     deps.base.count_warnings(Function::ChangesPoller);
     let connections = deps.base.connections.current();
     let named = match event {
-        Event::Poll { shop } => shop.as_ref(),
-        Event::Backfill { shop, .. } | Event::Refresh { shop, .. } => Some(shop),
+        PollRequest::Poll { shop } => shop.as_ref(),
+        PollRequest::Backfill { shop, .. } | PollRequest::Refresh { shop, .. } => Some(shop),
     };
     if let Some(unknown) = named.filter(|shop| !connections.shops.contains_key(*shop)) {
         return Err(PollError::UnknownShop(unknown.clone()));
@@ -83,14 +83,14 @@ pub async fn handle(deps: &PollerDeps, event: &Event, run: &str, deadline: Insta
     let runs = polled.into_iter().map(async |(shop, connection)| {
         let asked = Shop { name: shop, url: &connection.url, key: connection.key.reveal() };
         let report = match event {
-            Event::Poll { .. } => poll::poll(&poll_deps, &asked, connection.start, &run).await,
-            Event::Backfill { created_after, dry_run, .. } => {
+            PollRequest::Poll { .. } => poll::poll(&poll_deps, &asked, connection.start, &run).await,
+            PollRequest::Backfill { created_after, dry_run, .. } => {
                 poll::backfill(&poll_deps, &asked, *created_after, *dry_run, &run).await
             }
-            Event::Refresh { orders, .. } => poll::refresh(&poll_deps, &asked, orders, &run).await,
+            PollRequest::Refresh { orders, .. } => poll::refresh(&poll_deps, &asked, orders, &run).await,
         };
         log(&report);
-        let is_live = matches!(event, Event::Poll { .. });
+        let is_live = matches!(event, PollRequest::Poll { .. });
         deps.base.metrics.record(Function::ChangesPoller, Some(&Connection::shop(shop)), &metrics(&report, is_live));
         report
     });

@@ -6,7 +6,7 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use mycashflow::{HttpTransport, RetryPolicy};
 use platform::Starter;
 use serde_json::Value;
-use tilaussilta_changes_poller::{Event, PollerDeps, Report, handle};
+use tilaussilta_changes_poller::{PollRequest, PollerDeps, Report, handle};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -22,7 +22,7 @@ async fn main() -> Result<(), Error> {
 /// A run in which a shop failed is a failed invocation, so that Lambda's error metric counts it; what the run did for
 /// the others stays done.
 async fn poll(deps: &PollerDeps, event: LambdaEvent<Value>) -> Result<Report, Error> {
-    let asked = Event::read(&event.payload)?;
+    let asked = PollRequest::read(&event.payload)?;
     let deadline = platform::deadline(&event.context);
     let report = handle(deps, &asked, &event.context.request_id, deadline).await?;
     match report.failures() {

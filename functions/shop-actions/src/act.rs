@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use crate::ActionsDeps;
 use crate::deliver::Wish;
 use crate::message::{Action, Message};
-use crate::report::Outcome;
+use crate::report::ActionOutcome;
 
 /// How long after the deadline of its requests a claim lasts: what was sent may still be on its way then.
 const CLAIM_MARGIN: SignedDuration = SignedDuration::from_secs(90);
@@ -57,7 +57,7 @@ pub(crate) enum Doubt {
 
 impl Actor<'_> {
     /// Does a message's action on one order, unless it was done before.
-    pub(crate) async fn act(&self, message: &Message, order: u64) -> Outcome {
+    pub(crate) async fn act(&self, message: &Message, order: u64) -> ActionOutcome {
         let Some((key, fingerprint)) = message.key(order) else {
             return match message.action {
                 Action::Refresh => self.refresh(order).await,
@@ -71,11 +71,11 @@ impl Actor<'_> {
             Ok(Begun::First) => Doubt::No,
             Ok(Begun::Interrupted) => Doubt::Yes,
             Ok(Begun::Running { .. }) => {
-                return Outcome::Later("somebody works on it, or its answer may still be on its way".to_owned());
+                return ActionOutcome::Later("somebody works on it, or its answer may still be on its way".to_owned());
             }
-            Ok(Begun::Settled(Settled::Done(how))) => return Outcome::DoneBefore(how),
-            Ok(Begun::Settled(Settled::Unknown(reason))) => return Outcome::Unknown(reason),
-            Ok(Begun::Mismatch) => return Outcome::Rejected("its id was used for another action".to_owned()),
+            Ok(Begun::Settled(Settled::Done(how))) => return ActionOutcome::DoneBefore(how),
+            Ok(Begun::Settled(Settled::Unknown(reason))) => return ActionOutcome::Unknown(reason),
+            Ok(Begun::Mismatch) => return ActionOutcome::Rejected("its id was used for another action".to_owned()),
             Err(error) => return ledger_fails(&error),
         };
         let outcome = match &message.action {
@@ -107,13 +107,13 @@ impl Actor<'_> {
     }
 
     /// Writes down what came of an action, as far as that is certain.
-    async fn write_down(&self, claim: &Claim<'_>, attempted: Attempted, doubt: Doubt) -> Outcome {
+    async fn write_down(&self, claim: &Claim<'_>, attempted: Attempted, doubt: Doubt) -> ActionOutcome {
         let ledger = &self.deps.base.ledger;
         let Attempted { outcome, may_have_happened } = attempted;
         let settled = match &outcome {
-            Outcome::Done(how) => Settled::Done(how.clone()),
-            Outcome::Unknown(reason) => Settled::Unknown(reason.clone()),
-            // What is in doubt stays in doubt: the record goes on saying that it was begun.
+            ActionOutcome::Done(how) => Settled::Done(how.clone()),
+            ActionOutcome::Unknown(reason) => Settled::Unknown(reason.clone()),
+            // What is in doubt stays in doubt: the record still says that it was begun.
             _ if may_have_happened || doubt == Doubt::Yes => return outcome,
             _ => {
                 self.release(claim).await;
@@ -132,39 +132,41 @@ impl Actor<'_> {
     async fn comment(&self, order: u64, text: &str, public: bool, doubt: Doubt) -> Attempted {
         const UNKNOWN: &str = "it is unknown whether the comment was added, and it is not added again by itself";
         if doubt == Doubt::Yes {
-            return Attempted::certain(Outcome::Unknown(format!("an earlier try ended without an answer: {UNKNOWN}")));
+            return Attempted::certain(ActionOutcome::Unknown(format!(
+                "an earlier try ended without an answer: {UNKNOWN}"
+            )));
         }
         if let Err(outcome) = self.look(order).await {
             return Attempted::certain(outcome);
         }
         match self.patiently(|| self.client.add_comment(order, text, public)).await {
-            Ok(()) => Attempted::certain(Outcome::Done("comment added".to_owned())),
+            Ok(()) => Attempted::certain(ActionOutcome::Done("comment added".to_owned())),
             Err(error) if error.may_have_arrived() => {
-                Attempted::certain(Outcome::Unknown(format!("{error}: {UNKNOWN}")))
+                Attempted::certain(ActionOutcome::Unknown(format!("{error}: {UNKNOWN}")))
             }
             // The shop says that it did not do it. Nothing shows whether that is true, and a copy of the message would add the
             // comment a second time.
             Err(error) => Attempted::certain(match refusal(&error, self.missing) {
-                Outcome::Rejected(reason) => Outcome::Unknown(format!("{reason}: {UNKNOWN}")),
+                ActionOutcome::Rejected(reason) => ActionOutcome::Unknown(format!("{reason}: {UNKNOWN}")),
                 other => other,
             }),
         }
     }
 
     /// Sent twice, it does no harm: the ledger takes the second copy for a duplicate.
-    async fn resend(&self, order: u64) -> Outcome {
+    async fn resend(&self, order: u64) -> ActionOutcome {
         if let Err(outcome) = self.look(order).await {
             return outcome;
         }
         match self.patiently(|| self.client.send_again(order)).await {
-            Ok(()) => Outcome::Done("the shop was asked to send it again".to_owned()),
-            Err(error @ ClientError::Unclear) => Outcome::Unknown(error.to_string()),
-            Err(error) if error.may_have_arrived() => Outcome::Later(error.to_string()),
+            Ok(()) => ActionOutcome::Done("the shop was asked to send it again".to_owned()),
+            Err(error @ ClientError::Unclear) => ActionOutcome::Unknown(error.to_string()),
+            Err(error) if error.may_have_arrived() => ActionOutcome::Later(error.to_string()),
             Err(error) => refusal(&error, self.missing),
         }
     }
 
-    async fn refresh(&self, order: u64) -> Outcome {
+    async fn refresh(&self, order: u64) -> ActionOutcome {
         let answer = match self.ask(order).await {
             Ok(answer) => answer,
             Err(error) => return refusal(&error, self.missing),
@@ -173,21 +175,21 @@ impl Actor<'_> {
         let Some(entry) = entry_of(&answer.page, order) else { return no_such_order(self.missing) };
         match record_order(&self.deps.base.ledger, &asked.copy(&answer.page, entry), self.now()).await {
             Ok(Kept::Appended { appended, .. }) => {
-                Outcome::Done(format!("the ledger has it as revision {}", appended.revision()))
+                ActionOutcome::Done(format!("the ledger has it as revision {}", appended.revision()))
             }
             Ok(Kept::Quarantined { reason, .. } | Kept::Nothing { reason }) => {
-                Outcome::Done(format!("it is in quarantine: {reason}"))
+                ActionOutcome::Done(format!("it is in quarantine: {reason}"))
             }
             Err(error) => ledger_fails(&error),
         }
     }
 
     /// Asks the shop for an order.
-    pub(crate) async fn look(&self, order: u64) -> Result<Order, Outcome> {
+    pub(crate) async fn look(&self, order: u64) -> Result<Order, ActionOutcome> {
         let answer = self.ask(order).await.map_err(|error| refusal(&error, self.missing))?;
         match entry_of(&answer.page, order).map(|entry| entry.order.clone()) {
             Some(Ok(order)) => Ok(order),
-            Some(Err(error)) => Err(Outcome::Rejected(format!("the order cannot be read: {error}"))),
+            Some(Err(error)) => Err(ActionOutcome::Rejected(format!("the order cannot be read: {error}"))),
             None => Err(no_such_order(self.missing)),
         }
     }
@@ -230,12 +232,12 @@ impl Actor<'_> {
 
 /// What came of an action, and whether the shop may have done it nonetheless.
 pub(crate) struct Attempted {
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: ActionOutcome,
     pub(crate) may_have_happened: bool,
 }
 
 impl Attempted {
-    pub(crate) fn certain(outcome: Outcome) -> Self {
+    pub(crate) fn certain(outcome: ActionOutcome) -> Self {
         Self { outcome, may_have_happened: false }
     }
 }
@@ -244,25 +246,25 @@ fn entry_of(page: &Page, order: u64) -> Option<&Entry> {
     page.entries.iter().find(|entry| entry.id == Some(order))
 }
 
-fn no_such_order(missing: Missing) -> Outcome {
+fn no_such_order(missing: Missing) -> ActionOutcome {
     match missing {
-        Missing::IsWrong => Outcome::Rejected("the shop has no such order".to_owned()),
-        Missing::MayAppear => Outcome::Later("the shop does not have the order yet".to_owned()),
+        Missing::IsWrong => ActionOutcome::Rejected("the shop has no such order".to_owned()),
+        Missing::MayAppear => ActionOutcome::Later("the shop does not have the order yet".to_owned()),
     }
 }
 
-pub(crate) fn ledger_fails(error: &LedgerError) -> Outcome {
-    Outcome::Later(error.to_string())
+pub(crate) fn ledger_fails(error: &LedgerError) -> ActionOutcome {
+    ActionOutcome::Later(error.to_string())
 }
 
 /// What a request means that failed without effect.
-pub(crate) fn refusal(error: &ClientError, missing: Missing) -> Outcome {
+pub(crate) fn refusal(error: &ClientError, missing: Missing) -> ActionOutcome {
     match error {
         ClientError::Status { status: 404 } => no_such_order(missing),
         // A wrong key or address is not the message's fault: somebody has to store the right one, and then it continues.
-        ClientError::Denied { .. } | ClientError::Moved { .. } => Outcome::Later(error.to_string()),
-        error if error.is_transient() => Outcome::Later(error.to_string()),
-        error => Outcome::Rejected(error.to_string()),
+        ClientError::Denied { .. } | ClientError::Moved { .. } => ActionOutcome::Later(error.to_string()),
+        error if error.is_transient() => ActionOutcome::Later(error.to_string()),
+        error => ActionOutcome::Rejected(error.to_string()),
     }
 }
 

@@ -13,7 +13,7 @@ use mycashflow::{ClientError, Decimal, Line, LineKind, Order};
 use serde::{Deserialize, Serialize};
 
 use crate::act::{Actor, Attempted, Doubt, ledger_fails, refusal};
-use crate::report::Outcome;
+use crate::report::ActionOutcome;
 
 /// How long after a delivery its order counts as delivered, whatever the shop shows. After that the shop's word holds: a
 /// person may have opened the order again.
@@ -39,7 +39,7 @@ struct Sent {
 /// What came of a delivery under the order's lock.
 enum Delivery {
     /// Nothing was sent.
-    NotSent(Outcome),
+    NotSent(ActionOutcome),
     /// It was sent now, and the shop shows it.
     Seen(&'static str),
     /// It was sent now, and the shop does not show it, or cannot be asked: why.
@@ -61,7 +61,9 @@ impl Actor<'_> {
             Ok(Begun::Settled(Settled::Done(sent))) => return Attempted::certain(wish.after(&sent)),
             Ok(Begun::Settled(Settled::Unknown(sent))) => return self.look_for(order, wish, &sent).await,
             // It is never written with another fingerprint.
-            Ok(Begun::Running { .. } | Begun::Mismatch) => return Attempted::certain(Outcome::Later(TAKEN.to_owned())),
+            Ok(Begun::Running { .. } | Begun::Mismatch) => {
+                return Attempted::certain(ActionOutcome::Later(TAKEN.to_owned()));
+            }
             Err(error) => return Attempted::certain(ledger_fails(&error)),
         }
         match self.deliver_locked(action, order, wish, doubt).await {
@@ -72,15 +74,15 @@ impl Actor<'_> {
             Delivery::Seen(how) => {
                 self.keep(&lock, Settled::Done(wish.sent())).await;
                 self.clear_mark(action, order).await;
-                Attempted::certain(Outcome::Done(how.to_owned()))
+                Attempted::certain(ActionOutcome::Done(how.to_owned()))
             }
             Delivery::Unseen(reason) => {
                 self.keep(&lock, Settled::Unknown(wish.sent())).await;
-                Attempted { outcome: Outcome::Later(reason), may_have_happened: true }
+                Attempted { outcome: ActionOutcome::Later(reason), may_have_happened: true }
             }
             Delivery::SentBefore => {
                 self.release(&lock).await;
-                let outcome = Outcome::Later(format!("the delivery was sent before: {NOT_SEEN}"));
+                let outcome = ActionOutcome::Later(format!("the delivery was sent before: {NOT_SEEN}"));
                 Attempted { outcome, may_have_happened: true }
             }
         }
@@ -94,7 +96,7 @@ impl Actor<'_> {
             Ok(found) if self.order_is == OrderIs::Number && has_another_number(&found, order) => {
                 let reason =
                     "the shop's order of this id has another order number, so it may not be the one that is meant";
-                return Delivery::NotSent(Outcome::Rejected(reason.to_owned()));
+                return Delivery::NotSent(ActionOutcome::Rejected(reason.to_owned()));
             }
             Ok(found) if is_delivered(&found) => {
                 self.clear_mark(action, order).await;
@@ -102,7 +104,7 @@ impl Actor<'_> {
                     Doubt::Yes => "delivered, as the shop shows: the answer had been lost",
                     Doubt::No => "it was delivered already: the shop was not called",
                 };
-                return Delivery::NotSent(Outcome::Done(how.to_owned()));
+                return Delivery::NotSent(ActionOutcome::Done(how.to_owned()));
             }
             Ok(_) => {}
         }
@@ -155,7 +157,7 @@ impl Actor<'_> {
     async fn look_for(&self, order: u64, wish: Wish<'_>, sent: &str) -> Attempted {
         let outcome = match self.look(order).await {
             Ok(found) if is_delivered(&found) => wish.after(sent),
-            Ok(_) => Outcome::Later(format!("the delivery was sent: {NOT_SEEN}")),
+            Ok(_) => ActionOutcome::Later(format!("the delivery was sent: {NOT_SEEN}")),
             Err(outcome) => outcome,
         };
         Attempted::certain(outcome)
@@ -196,19 +198,19 @@ impl Wish<'_> {
 
     /// What becomes of this wish when the order was delivered a moment ago with what `sent` says: it is fulfilled only if the
     /// customer got all that it asks for.
-    fn after(&self, sent: &str) -> Outcome {
+    fn after(&self, sent: &str) -> ActionOutcome {
         // An earlier version wrote no such thing.
-        let Ok(sent) = serde_json::from_str::<Sent>(sent) else { return Outcome::Later(TAKEN.to_owned()) };
+        let Ok(sent) = serde_json::from_str::<Sent>(sent) else { return ActionOutcome::Later(TAKEN.to_owned()) };
         let code = self.tracking_code.map(|code| ContentHash::of(code.as_bytes()).to_string());
         let missing = match (self.send_email && !sent.email, code.is_some() && code != sent.code) {
             (false, false) => {
-                return Outcome::Done("it was delivered a moment ago: the shop was not called".to_owned());
+                return ActionOutcome::Done("it was delivered a moment ago: the shop was not called".to_owned());
             }
             (true, false) => "mail to the customer",
             (false, true) => "tracking code",
             (true, true) => "mail to the customer and tracking code",
         };
-        Outcome::Rejected(format!(
+        ActionOutcome::Rejected(format!(
             "the order was delivered a moment ago without the {missing} that this message asks for, and is not delivered twice"
         ))
     }
@@ -294,9 +296,12 @@ mod tests {
         let wish = Wish { send_email: true, tracking_code: Some("JJFI1") };
         let sent = wish.sent();
         assert!(!sent.contains("JJFI1"), "{sent}");
-        assert!(matches!(wish.after(&sent), Outcome::Done(_)));
-        assert!(matches!(Wish { send_email: false, tracking_code: None }.after(&sent), Outcome::Done(_)));
-        assert!(matches!(Wish { send_email: true, tracking_code: Some("JJFI2") }.after(&sent), Outcome::Rejected(_)));
-        assert!(matches!(wish.after("delivered"), Outcome::Later(_)), "as an earlier version wrote it");
+        assert!(matches!(wish.after(&sent), ActionOutcome::Done(_)));
+        assert!(matches!(Wish { send_email: false, tracking_code: None }.after(&sent), ActionOutcome::Done(_)));
+        assert!(matches!(
+            Wish { send_email: true, tracking_code: Some("JJFI2") }.after(&sent),
+            ActionOutcome::Rejected(_)
+        ));
+        assert!(matches!(wish.after("delivered"), ActionOutcome::Later(_)), "as an earlier version wrote it");
     }
 }

@@ -1,8 +1,8 @@
 //! Carries deliveries, comments and requests back to the shop, each once.
 //!
 //! Messages come from an SQS queue, or by direct invocation, which is answered with what became of each order. A message
-//! of the queue that is not finished is reported back and comes again; one that is at fault, or whose outcome nobody
-//! knows, goes to the dead-letter queue with the reason. See `docs/actions.md`.
+//! of the queue that is not finished is reported back and comes again; one that is at fault, or whose outcome is
+//! unknown, goes to the dead-letter queue with the reason. See `docs/actions.md`.
 
 mod act;
 mod bridge;
@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 pub use message::{Action, MAX_ORDERS, Message, MessageError};
-pub use report::{OrderResult, Outcome, Report};
+pub use report::{ActionOutcome, OrderResult, Report};
 
 use crate::act::{Actor, Missing, ORDER_TIME};
 use crate::bridge::{Crossing, Mode};
@@ -77,7 +77,7 @@ async fn batch(deps: &ActionsDeps, event: &SqsEvent, invocation: &str, deadline:
         let last = receives(record) >= MAX_RECEIVES;
         let report = match serde_json::from_str::<Value>(body) {
             Ok(message) => one(deps, &message, &format!("{invocation}#{index}"), deadline, last).await,
-            Err(_) => Report::of(Outcome::Rejected("the message is not JSON".to_owned())),
+            Err(_) => Report::of(ActionOutcome::Rejected("the message is not JSON".to_owned())),
         };
         let comes_again = report.is_unfinished() && !last;
         let over = match report.complaint(comes_again) {
@@ -101,8 +101,8 @@ fn receives(record: &SqsMessage) -> u32 {
 async fn one(deps: &ActionsDeps, message: &Value, owner: &str, deadline: Instant, last: bool) -> Report {
     let report = if bridge::is_event(message) {
         match bridge::cross(&deps.base, message).await {
-            Err(error) => Report::of(Outcome::Later(error.to_string())),
-            Ok(Crossing::Rejected(reason)) => Report::of(Outcome::Rejected(reason.to_owned())),
+            Err(error) => Report::of(ActionOutcome::Later(error.to_string())),
+            Ok(Crossing::Rejected(reason)) => Report::of(ActionOutcome::Rejected(reason.to_owned())),
             Ok(Crossing::Nothing(reason)) => {
                 tracing::info!(reason, "a dispatch delivers nothing");
                 Report::default()
@@ -117,7 +117,7 @@ async fn one(deps: &ActionsDeps, message: &Value, owner: &str, deadline: Instant
                     Mode::TooOld => look_up(deps, &message).await,
                 };
                 if let Some(complaint) = complaint {
-                    report.add(None, Outcome::Rejected(complaint));
+                    report.add(None, ActionOutcome::Rejected(complaint));
                 }
                 report
             }
@@ -128,7 +128,7 @@ async fn one(deps: &ActionsDeps, message: &Value, owner: &str, deadline: Instant
                 let naming = Naming { order_is: OrderIs::Id, missing: Missing::IsWrong };
                 act_all(deps, &message, naming, owner, deadline).await
             }
-            Err(error) => Report::of(Outcome::Rejected(error.to_string())),
+            Err(error) => Report::of(ActionOutcome::Rejected(error.to_string())),
         }
     };
     log(&report);
@@ -147,7 +147,7 @@ struct Naming {
 async fn act_all(deps: &ActionsDeps, message: &Message, naming: Naming, owner: &str, deadline: Instant) -> Report {
     let connections = deps.base.connections.current();
     let Some(shop) = connections.shops.get(&message.shop) else {
-        return Report::of(Outcome::Rejected("there is no such shop among the connections".to_owned()));
+        return Report::of(ActionOutcome::Rejected("there is no such shop among the connections".to_owned()));
     };
     let deadline = deadline.checked_sub(RESERVE).unwrap_or(deadline);
     let key = shop.key.reveal().to_owned();
@@ -164,7 +164,7 @@ async fn act_all(deps: &ActionsDeps, message: &Message, naming: Naming, owner: &
     let mut report = Report::default();
     for order in &message.orders {
         let outcome = if Instant::now() + ORDER_TIME > deadline {
-            Outcome::Later("no time was left".to_owned())
+            ActionOutcome::Later("no time was left".to_owned())
         } else {
             actor.act(message, *order).await
         };
@@ -183,10 +183,10 @@ async fn look_up(deps: &ActionsDeps, message: &Message) -> Report {
     for order in &message.orders {
         let Some((key, _)) = message.key(*order) else { continue };
         let outcome = match deps.base.ledger.settled_action(&connection, &key).await {
-            Ok(Some(Settled::Done(how))) => Outcome::DoneBefore(how),
-            Ok(Some(Settled::Unknown(reason))) => Outcome::Unknown(reason),
-            Ok(None) => Outcome::Rejected(TOO_OLD.to_owned()),
-            Err(error) => Outcome::Later(error.to_string()),
+            Ok(Some(Settled::Done(how))) => ActionOutcome::DoneBefore(how),
+            Ok(Some(Settled::Unknown(reason))) => ActionOutcome::Unknown(reason),
+            Ok(None) => ActionOutcome::Rejected(TOO_OLD.to_owned()),
+            Err(error) => ActionOutcome::Later(error.to_string()),
         };
         report.add(Some(*order), outcome);
     }
@@ -200,7 +200,7 @@ async fn rehearse(deps: &ActionsDeps, message: &Message) -> Report {
     let keys: Vec<_> = message.orders.iter().map(|order| DocumentKey::order(&*message.shop, *order)).collect();
     let heads = match deps.base.ledger.heads(&keys).await {
         Ok(heads) => heads,
-        Err(error) => return Report::of(Outcome::Later(error.to_string())),
+        Err(error) => return Report::of(ActionOutcome::Later(error.to_string())),
     };
     for (order, document) in message.orders.iter().zip(&keys) {
         let with_code = matches!(message.action, Action::Deliver { tracking_code: Some(_), .. });
@@ -215,7 +215,7 @@ async fn rehearse(deps: &ActionsDeps, message: &Message) -> Report {
         );
         let code = if with_code { "with" } else { "without" };
         let doubt = if known { "" } else { ", if the shop has it: the ledger does not" };
-        report.add(Some(*order), Outcome::DryRun(format!("would be delivered, {code} a tracking code{doubt}")));
+        report.add(Some(*order), ActionOutcome::DryRun(format!("would be delivered, {code} a tracking code{doubt}")));
     }
     report
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 /// What became of one order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "outcome", content = "reason", rename_all = "snake_case")]
-pub enum Outcome {
+pub enum ActionOutcome {
     /// It was done now: how.
     Done(String),
     /// It had been done before, by the same key: how.
@@ -21,7 +21,7 @@ pub enum Outcome {
     Later(String),
 }
 
-impl Outcome {
+impl ActionOutcome {
     /// The name and the reason, for logs.
     pub(crate) fn parts(&self) -> (&'static str, &str) {
         match self {
@@ -50,29 +50,29 @@ pub struct OrderResult {
     pub order: Option<u64>,
     /// What became of it.
     #[serde(flatten)]
-    pub outcome: Outcome,
+    pub outcome: ActionOutcome,
 }
 
 impl Report {
-    pub(crate) fn of(outcome: Outcome) -> Self {
+    pub(crate) fn of(outcome: ActionOutcome) -> Self {
         Self { results: vec![OrderResult { order: None, outcome }] }
     }
 
-    pub(crate) fn add(&mut self, order: Option<u64>, outcome: Outcome) {
+    pub(crate) fn add(&mut self, order: Option<u64>, outcome: ActionOutcome) {
         self.results.push(OrderResult { order, outcome });
     }
 
     /// How many orders, or messages that name none, came to what. What was done before, or only rehearsed, is not counted.
     /// What is unfinished of a message that will not come again counts as refused.
     pub(crate) fn counts(&self, comes_again: bool) -> [(Metric, u64); 3] {
-        let count = |counted: fn(&Outcome) -> bool| {
+        let count = |counted: fn(&ActionOutcome) -> bool| {
             self.results.iter().filter(|result| counted(&result.outcome)).count() as u64
         };
-        let refused = count(|outcome| matches!(outcome, Outcome::Rejected(_) | Outcome::Unknown(_)));
-        let unfinished = count(|outcome| matches!(outcome, Outcome::Later(_)));
+        let refused = count(|outcome| matches!(outcome, ActionOutcome::Rejected(_) | ActionOutcome::Unknown(_)));
+        let unfinished = count(|outcome| matches!(outcome, ActionOutcome::Later(_)));
         let (given_up, delayed) = if comes_again { (0, unfinished) } else { (unfinished, 0) };
         [
-            (Metric::ActionsDone, count(|outcome| matches!(outcome, Outcome::Done(_)))),
+            (Metric::ActionsDone, count(|outcome| matches!(outcome, ActionOutcome::Done(_)))),
             (Metric::ActionsRefused, refused + given_up),
             (Metric::ActionsDelayed, delayed),
         ]
@@ -80,7 +80,7 @@ impl Report {
 
     /// Whether the message must come again.
     pub fn is_unfinished(&self) -> bool {
-        self.results.iter().any(|result| matches!(result.outcome, Outcome::Later(_)))
+        self.results.iter().any(|result| matches!(result.outcome, ActionOutcome::Later(_)))
     }
 
     /// Why a person should look at the message; none when all is well. For a message that will not come again, what is
@@ -88,9 +88,12 @@ impl Report {
     pub fn complaint(&self, comes_again: bool) -> Option<String> {
         let complaints = self.results.iter().filter_map(|result| {
             let reason = match &result.outcome {
-                Outcome::Rejected(reason) | Outcome::Unknown(reason) => reason.clone(),
-                Outcome::Later(reason) if !comes_again => format!("not finished in time: {reason}"),
-                Outcome::Later(_) | Outcome::Done(_) | Outcome::DoneBefore(_) | Outcome::DryRun(_) => return None,
+                ActionOutcome::Rejected(reason) | ActionOutcome::Unknown(reason) => reason.clone(),
+                ActionOutcome::Later(reason) if !comes_again => format!("not finished in time: {reason}"),
+                ActionOutcome::Later(_)
+                | ActionOutcome::Done(_)
+                | ActionOutcome::DoneBefore(_)
+                | ActionOutcome::DryRun(_) => return None,
             };
             Some(match result.order {
                 Some(order) => format!("order {order}: {reason}"),

@@ -130,7 +130,7 @@ impl Cloud {
     }
 
     /// The embedded engine keeps every transaction's token for ten minutes and becomes slower with their number. AWS
-    /// does not, so the token of a counted call is left out: nobody who counts repeats a transaction.
+    /// does not, so the token of a counted call is left out: no transaction is repeated while calls are counted.
     fn dynamodb(&self, operation: &str, body: &str) -> (u16, String) {
         let change = self.metering.units || self.metering.counted && operation == "TransactWriteItems";
         let Some(mut request) = change.then(|| serde_json::from_str::<Value>(body).ok()).flatten() else {

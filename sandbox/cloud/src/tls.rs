@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-/// Connections whose handshake is over and that nobody has taken yet.
+/// Connections whose handshake is over and that are not taken yet.
 const WAITING: usize = 64;
 
 /// Why no identity could be made.

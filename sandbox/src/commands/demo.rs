@@ -36,7 +36,7 @@ const DAY_BEFORE: SignedDuration = SignedDuration::from_secs(300);
 /// `sandbox demo`.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Where the database and the notes of what is done are kept; a demo that was interrupted there goes on. Without it,
+    /// Where the database and the notes of what is done are kept; a demo that was interrupted there is continued. Without it,
     /// a new folder that is removed at the end.
     #[arg(long, value_name = "DIR")]
     folder: Option<PathBuf>,

@@ -204,12 +204,12 @@ pub(crate) fn made_up_connections(base: &Url) -> Result<serde_json::Value, Probl
     Ok(json!({
         "shops": { "acme": {
             "url": shop_url(base, "acme")?.as_str(),
-            "key": "make-believe-api-key",
-            "push_keys": ["make-believe-push-key"],
+            "key": "example-api-key",
+            "push_keys": ["example-push-key"],
             "start": Timestamp::now().to_zoned(TimeZone::UTC).date().checked_sub(400.days())?,
         } },
         "manu": { "acme": {
-            "secrets": ["make-believe-client-secret"],
+            "secrets": ["example-client-secret"],
             "bridge": {
                 "shop": "acme",
                 "orders": "$.shop_orders[*].number",

@@ -181,7 +181,7 @@ mod tests {
     use super::*;
     use manu::is_authentic;
 
-    const SECRET: &str = "make-believe sécret";
+    const SECRET: &str = "made-up sécret";
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()

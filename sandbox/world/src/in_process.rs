@@ -7,7 +7,7 @@ use bytes::Bytes;
 use mycashflow::{BoxFuture, HttpRequest, HttpResponse, Transport, TransportError};
 
 use crate::Clock;
-use crate::shop::{Fault, Shop, ShopRequest, ShopResponse};
+use crate::shop::{Shop, ShopFault, ShopRequest, ShopResponse};
 
 /// A shop that several may use at once.
 pub type SharedShop = Arc<Mutex<Shop>>;
@@ -50,8 +50,8 @@ impl Transport for InProcess {
                 let answer = answer(&shop, &request, (self.clock)());
                 tokio::time::sleep(back).await;
                 match answer.fault {
-                    Some(Fault::Timeout) => std::future::pending().await,
-                    Some(Fault::Cut) => Err(TransportError::Cut),
+                    Some(ShopFault::Timeout) => std::future::pending().await,
+                    Some(ShopFault::Cut) => Err(TransportError::Cut),
                     _ => Ok(HttpResponse {
                         status: answer.status,
                         date: answer.date,

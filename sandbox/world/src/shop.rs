@@ -24,7 +24,7 @@ use crate::orders;
 use timeline::Timeline;
 
 pub use model::{
-    Breakage, ChangeStream, Comment, Fault, Hidden, Mail, MailKind, OutgoingPost, RequestLog, ShopRequest,
+    Breakage, ChangeStream, Comment, Hidden, Mail, MailKind, OutgoingPost, RequestLog, ShopFault, ShopRequest,
     ShopResponse, Via,
 };
 pub use switches::{Bound, Charset, Count, Lead, Process, ShopConfig, Sort};
@@ -63,7 +63,7 @@ pub struct Shop {
     commits: u64,
     visible_after: SignedDuration,
     outbox: Vec<(u64, Content)>,
-    faults: VecDeque<(Fault, u32)>,
+    faults: VecDeque<(ShopFault, u32)>,
     poisoned: BTreeSet<u64>,
     unreadable: BTreeMap<u64, Breakage>,
     hidden: BTreeMap<u64, Hidden>,
@@ -105,7 +105,7 @@ impl Shop {
     pub fn new(config: ShopConfig) -> Self {
         Self {
             config,
-            helsinki: TimeZone::get("Europe/Helsinki").ok(),
+            helsinki: Some(mycashflow::time_zone().clone()),
             next_id: 1,
             orders: BTreeMap::new(),
             created: Timeline::default(),
@@ -264,7 +264,7 @@ impl Shop {
     }
 
     /// Plays `fault` on the next `times` requests, after those already planned.
-    pub fn fail_next(&mut self, fault: Fault, times: u32) {
+    pub fn fail_next(&mut self, fault: ShopFault, times: u32) {
         if times > 0 {
             self.faults.push_back((fault, times));
         }

@@ -8,8 +8,8 @@ use std::fmt;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use manu::{WebhookType, verify_code};
+use mycashflow::time_zone;
 use serde_json::{Map, Value};
 use serde_json_path::JsonPath;
 use subtle::{Choice, ConstantTimeEq};
@@ -17,8 +17,6 @@ use url::Url;
 
 /// The most characters a connection's name may have.
 const NAME_LIMIT: usize = 40;
-/// Where the shop's local time is.
-const SHOP_TIME_ZONE: &str = "Europe/Helsinki";
 
 /// Every connection of a deployment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -297,7 +295,7 @@ fn shop(field: &Field<'_>) -> Result<ShopConnection, ConnectionsError> {
         .ok_or_else(|| url.problem("must be the shop's address, for example https://acme.mycashflow.fi"))?;
     let start = field.child(shop, "start").map(|start| {
         let date = start.string()?.parse::<Date>().ok();
-        date.and_then(|date| date.to_zoned(TimeZone::get(SHOP_TIME_ZONE).ok()?).ok())
+        date.and_then(|date| date.to_zoned(time_zone().clone()).ok())
             .map(|midnight| midnight.timestamp())
             .ok_or_else(|| start.problem("must be a date such as 2026-01-01"))
     });

@@ -1,4 +1,4 @@
-//! The delivery log and the quarantine: what came, what became of it, and the bytes nobody could read.
+//! The delivery log and the quarantine: what came, what became of it, and the bytes that could not be read.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::{Connection, ContentHash, Ledger, LedgerError};
 
 /// What became of one delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Outcome {
+pub enum DeliveryOutcome {
     /// A new revision.
     Recorded,
     /// The last revision said the same.
@@ -25,7 +25,7 @@ pub enum Outcome {
     Rejected,
 }
 
-impl Outcome {
+impl DeliveryOutcome {
     /// The name in items, answers and logs.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -52,7 +52,7 @@ pub struct Delivery {
     /// The request's id, unique among those of the same millisecond.
     pub request_id: String,
     /// What became of it.
-    pub outcome: Outcome,
+    pub outcome: DeliveryOutcome,
     /// The HTTP status answered.
     pub status: u16,
     /// Why, when it was not simply recorded; the text the sender got.
@@ -65,7 +65,7 @@ pub struct Delivery {
     pub duration: Duration,
 }
 
-/// Bytes to be kept although nobody could read them.
+/// Bytes to be kept although they could not be read.
 #[derive(Clone, Copy, Debug)]
 pub struct NewQuarantined<'a> {
     /// The bytes, whole.
@@ -209,7 +209,7 @@ fn delivery_from(item: &Item) -> Result<Delivery, LedgerError> {
     Ok(Delivery {
         at: attributes.instant("at")?,
         request_id: attributes.string("request_id")?.to_owned(),
-        outcome: Outcome::parse(attributes.string("outcome")?).ok_or_else(|| attributes.corrupt("outcome"))?,
+        outcome: DeliveryOutcome::parse(attributes.string("outcome")?).ok_or_else(|| attributes.corrupt("outcome"))?,
         status: attributes.number("status")?,
         reason: attributes.optional_string("reason").map(str::to_owned),
         document: document.zip(attributes.optional_number("revision")),

@@ -17,7 +17,7 @@ pub struct Erased {
     pub revisions: usize,
     /// Bodies in the quarantine that belong to the document, and the unassigned ones if they were asked for.
     pub quarantined: usize,
-    /// Bodies in the connection's quarantine of which nobody knows to which document they belong, and which were not
+    /// Bodies in the connection's quarantine that cannot be assigned to a document, and which were not
     /// asked for.
     pub unassigned: usize,
 }
@@ -25,7 +25,7 @@ pub struct Erased {
 /// How far an erasure goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Erasure {
-    /// Whether the bodies in quarantine of which nobody knows to which document they belong go too.
+    /// Whether the bodies in quarantine that cannot be assigned to a document go too.
     pub unassigned: bool,
     /// Only count.
     pub dry_run: bool,
@@ -35,8 +35,8 @@ impl Ledger {
     /// Erases the contents of a document: its revisions, and the bodies of its connection's quarantine that belong to it.
     ///
     /// What remains holds no personal data and keeps the last state from coming back. The head stays, so whoever brings
-    /// that state again brings a duplicate, and the number of a later revision goes on from the last. A body in quarantine
-    /// leaves its hash, for good, so a shop that still shows those bytes does not fill the quarantine again. It may be
+    /// that state again brings a duplicate, and the number of a later revision follows the last. A body in quarantine
+    /// leaves its hash permanently, so a shop that still shows those bytes does not fill the quarantine again. It may be
     /// broken off and repeated.
     ///
     /// A state that the shop changes later is a new revision, with whatever the shop says then: erase there first. So is an

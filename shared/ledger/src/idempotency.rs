@@ -1,7 +1,7 @@
 //! What was asked to be done once: a record for each action, written before it is done and again after.
 //!
-//! A record that says *started* and is past its time belongs to someone who was killed, or who lost the answer: nobody
-//! knows whether the action was done. So it is handed to the next one together with that doubt ([`Begun::Interrupted`]),
+//! A record that says *started* and is past its time belongs to someone who was killed, or who lost the answer: it is
+//! not known whether the action was done. So it is handed to the next one together with that doubt ([`Begun::Interrupted`]),
 //! never as if it were new.
 
 use std::collections::HashMap;
@@ -156,7 +156,7 @@ impl Ledger {
     /// Writes down how an action ended; answers whether it was still the caller's.
     ///
     /// # Errors
-    /// [`LedgerError::Unavailable`]: the record goes on saying *started*, and the next one to begin it gets the doubt.
+    /// [`LedgerError::Unavailable`]: the record still says *started*, and the next one to begin it gets the doubt.
     pub async fn settle_action(
         &self,
         claim: &Claim<'_>,

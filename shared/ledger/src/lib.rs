@@ -29,7 +29,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 
 pub use append::{Appended, Evidence, NewRevision, Rehash};
-pub use delivery::{Delivery, NewQuarantined, Outcome, Quarantined};
+pub use delivery::{Delivery, DeliveryOutcome, NewQuarantined, Quarantined};
 pub use document::{Head, Revision, Source};
 pub use erase::{Erased, Erasure};
 pub use error::{LedgerError, sdk_reason, with_sources};

@@ -131,7 +131,7 @@ pub enum DocumentError {
 /// Reads JSON of any shape that the ERP's API may return, in UTF-8: what the ledger holds. A message that came is read by
 /// [`Verified::read`](crate::Verified::read).
 ///
-/// The id is the top-level member `id` (`spec/manu-online.md`), as a whole number or as a string: `4711` and `"4711"`
+/// The id is the top-level member `id` (`docs/vendors/manu-online.md`), as a whole number or as a string: `4711` and `"4711"`
 /// are the same id. A string is taken as it is, not trimmed: better one document under two names than two under one. If
 /// the name stands there twice, the last one counts, as for most JSON readers. A document without a usable id (none, an
 /// empty or blank one, one with control characters or over [`MAX_ID_BYTES`], a fraction, an array at the top) is named

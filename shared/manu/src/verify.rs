@@ -19,7 +19,7 @@ use std::fmt;
 use md5::{Digest, Md5};
 use subtle::{Choice, ConstantTimeEq};
 
-/// The name of the header that carries the verify code (`spec/manu-online.md`). Header names have no case.
+/// The name of the header that carries the verify code (`docs/vendors/manu-online.md`). Header names have no case.
 pub const HEADER: &str = "Manu-MD5-VerifyCode";
 
 /// A verify code: 16 bytes of MD5. It shows as 32 lower-case hexadecimal digits, as the vendor's sample prints it.
@@ -53,7 +53,7 @@ impl fmt::Display for VerifyCode {
     }
 }
 
-/// The code that the ERP sends with `body` when the app's first client secret is `secret` (`spec/manu-online.md`).
+/// The code that the ERP sends with `body` when the app's first client secret is `secret` (`docs/vendors/manu-online.md`).
 ///
 /// The vendor's C# sample hashes `ASCIIEncoding.GetBytes(payload + secret)`, where every UTF-16 code unit above 0x7F
 /// becomes `?`: one for `ä` or `€`, two for a character outside the basic plane. The body is the payload as UTF-8, so

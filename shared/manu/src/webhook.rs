@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// What happened in the ERP: one of the types that can be chosen when a webhook is registered (`spec/manu-online.md`).
+/// What happened in the ERP: one of the types that can be chosen when a webhook is registered (`docs/vendors/manu-online.md`).
 ///
 /// No header tells the type, so every type is registered with an address of its own that ends in its
 /// [`slug`](WebhookType::slug). In JSON a type is its slug.

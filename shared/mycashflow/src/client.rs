@@ -54,7 +54,7 @@ impl RetryPolicy {
     }
 }
 
-/// A client of one shop's Webhooks extension (`spec/mycashflow.md`, section 1).
+/// A client of one shop's Webhooks extension (`docs/vendors/mycashflow.md`).
 ///
 /// Questions (`get`, `changes`) are asked again on 408, 429, 5xx, a time-out, a broken connection, and on an answer that is
 /// not one: an error page, an empty body or XML cut short, all of which a shop can send with status 200. Requests with

@@ -121,7 +121,7 @@ fn encoding(bytes: &[u8], content_type: Option<&str>) -> Result<&'static Encodin
     Encoding::for_label(label).ok_or_else(|| String::from_utf8_lossy(label).into_owned())
 }
 
-/// The encoding that a header's charset means. One that nobody knows tells nothing, and neither does US-ASCII, the
+/// The encoding that a header's charset means. An unknown one tells nothing, and neither does US-ASCII, the
 /// default of many servers: of every other letter, the document itself tells more.
 fn told_by_header(charset: &str) -> Option<&'static Encoding> {
     let is_ascii = ["us-ascii", "ascii"].iter().any(|name| charset.eq_ignore_ascii_case(name));

@@ -2,7 +2,7 @@
 //!
 //! Serialised, an [`Order`] is the document that is hashed, stored and published. Money and quantities are decimal
 //! strings exactly as the shop wrote them, instants are UTC, and whatever the specification does not name is kept in
-//! `extra`. Sources: `spec/mycashflow.md` section 1 (XML) and section 3 (field names).
+//! `extra`. Sources: `docs/vendors/mycashflow.md`.
 
 use std::collections::BTreeMap;
 

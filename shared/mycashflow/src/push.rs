@@ -1,5 +1,5 @@
 //! What a POST of the shop brings. Whether the vendor sends the XML as the body or as a form field is not published
-//! (`spec/mycashflow.md`, section 1, "Order push"), so every way is read.
+//! (`docs/vendors/mycashflow.md`, "Order push"), so every way is read.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -5,7 +5,7 @@ use std::fmt;
 use http::Method;
 use url::Url;
 
-/// Which of the two time lines of a shop to follow (`spec/mycashflow.md`, section 1).
+/// Which of the two time lines of a shop to follow (`docs/vendors/mycashflow.md`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Stream {
     /// Orders by the time they were made.
@@ -24,7 +24,7 @@ impl Stream {
     }
 }
 
-/// One call to a shop's Webhooks extension (`spec/mycashflow.md`, section 1).
+/// One call to a shop's Webhooks extension (`docs/vendors/mycashflow.md`).
 ///
 /// Its `Debug` form names the action and leaves out what it carries, which can be a customer's message.
 #[derive(Clone, PartialEq, Eq)]

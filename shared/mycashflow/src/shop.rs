@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use jiff::tz::TimeZone;
 
-/// The most orders that a shop puts into one answer to `changes` (`spec/mycashflow.md`, section 1).
+/// The most orders that a shop puts into one answer to `changes` (`docs/vendors/mycashflow.md`).
 pub const PAGE_ORDERS: usize = 100;
 
 /// The content type of [`Page::slice`](crate::Page::slice): the decoded text of an order. Where an order could not be
@@ -14,7 +14,7 @@ pub const SLICE_CONTENT_TYPE: &str = "application/xml; charset=utf-8";
 /// The name of the shops' time zone in the time zone data base.
 pub const TIME_ZONE: &str = "Europe/Helsinki";
 
-/// The time zone of the shops' local times (`spec/mycashflow.md`, section 1, `OrderedAt`).
+/// The time zone of the shops' local times (`docs/vendors/mycashflow.md`, `OrderedAt`).
 #[must_use]
 pub fn time_zone() -> &'static TimeZone {
     // The data base is compiled in, so the zone is there; a test sees to that.

@@ -217,7 +217,7 @@ fn http_date(value: &str) -> Option<SystemTime> {
 }
 
 /// Reads `Retry-After`: seconds, perhaps with decimals, or a time of the server's clock, which `date` tells (ours does when
-/// it is missing). What is left of a second counts as a whole one: nobody is asked earlier than they said.
+/// it is missing). What is left of a second counts as a whole one: no shop is asked earlier than it said.
 fn retry_after(value: &str, date: Option<SystemTime>) -> Option<Duration> {
     let value = value.trim();
     let asked = match value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {

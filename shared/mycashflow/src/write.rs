@@ -2,7 +2,7 @@
 
 use crate::order::{Contact, Extra, Line, Order, Payment, Shipment};
 
-/// The attributes of `<Orders>`: the span that a page covers (`spec/mycashflow.md`, section 1).
+/// The attributes of `<Orders>`: the span that a page covers (`docs/vendors/mycashflow.md`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SpanAttributes {
     /// `time_from`, in Unix seconds.
@@ -91,8 +91,8 @@ impl Writer {
             });
             let (customer, shipping) = (order.customer_information.as_ref(), order.shipping_address.as_ref());
             if customer.is_some() || order.customer_id.is_some() {
-                let nobody = Contact::default();
-                w.contact("CustomerInformation", order.customer_id.as_deref(), customer.unwrap_or(&nobody));
+                let unknown = Contact::default();
+                w.contact("CustomerInformation", order.customer_id.as_deref(), customer.unwrap_or(&unknown));
             }
             if let Some(contact) = shipping {
                 w.contact("ShippingAddress", None, contact);

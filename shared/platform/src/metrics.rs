@@ -176,7 +176,7 @@ impl fmt::Debug for Metrics {
 }
 
 impl Metrics {
-    /// Counts nothing: for a program whose standard output nobody reads for metrics.
+    /// Counts nothing: for a program whose standard output is not read for metrics.
     pub fn off() -> Self {
         Self(None)
     }

@@ -6,7 +6,7 @@ use http::StatusCode;
 use intake::{Kept, QuarantineReason};
 use jiff::Timestamp;
 use lambda_http::{Body, Request, Response};
-use ledger::{Appended, Connection, Delivery, DocumentKey, LedgerError, Outcome, System};
+use ledger::{Appended, Connection, Delivery, DeliveryOutcome, DocumentKey, LedgerError, System};
 use mycashflow::{PushError, ReadError};
 
 use crate::http::{Answer, request_id, respond};
@@ -29,7 +29,7 @@ pub struct Receipt<'a> {
 /// What a request came to.
 #[derive(Debug)]
 pub struct Closing {
-    outcome: Outcome,
+    outcome: DeliveryOutcome,
     document: Option<(String, u32)>,
     answer: Answer,
 }
@@ -37,7 +37,7 @@ pub struct Closing {
 impl Closing {
     /// Of a genuine sender, and turned away: nothing of the body was kept.
     pub fn rejected(status: StatusCode, text: impl Into<String>) -> Self {
-        Self { outcome: Outcome::Rejected, document: None, answer: Answer::new(status, text) }
+        Self { outcome: DeliveryOutcome::Rejected, document: None, answer: Answer::new(status, text) }
     }
 
     /// Authentic, and kept; or not kept, so that the sender must try again.
@@ -45,7 +45,7 @@ impl Closing {
         match kept {
             Ok(Kept::Appended { document, appended }) => Self::appended(&document, appended),
             Ok(Kept::Quarantined { reason, .. }) => Self {
-                outcome: Outcome::Quarantined,
+                outcome: DeliveryOutcome::Quarantined,
                 document: None,
                 answer: Answer::new(status(&reason), format!("{reason} (the message is kept in quarantine)")),
             },
@@ -61,12 +61,14 @@ impl Closing {
     fn appended(document: &DocumentKey, appended: Appended) -> Self {
         let name = document.name();
         let (outcome, text) = match appended {
-            Appended::Recorded { revision } => (Outcome::Recorded, format!("recorded: {name}, revision {revision}")),
+            Appended::Recorded { revision } => {
+                (DeliveryOutcome::Recorded, format!("recorded: {name}, revision {revision}"))
+            }
             Appended::Duplicate { revision } => {
-                (Outcome::Duplicate, format!("duplicate: {name} is known as revision {revision}"))
+                (DeliveryOutcome::Duplicate, format!("duplicate: {name} is known as revision {revision}"))
             }
             Appended::Stale { revision } => {
-                (Outcome::Stale, format!("stale: a newer state of {name} is known as revision {revision}"))
+                (DeliveryOutcome::Stale, format!("stale: a newer state of {name} is known as revision {revision}"))
             }
         };
         Self { outcome, document: Some((name, appended.revision())), answer: Answer::new(StatusCode::OK, text) }
@@ -99,7 +101,7 @@ impl<'a> Receipt<'a> {
         }
     }
 
-    /// Refuses a request that is not known to be genuine, and counts it. That waits for nothing and nobody.
+    /// Refuses a request that is not known to be genuine, and counts it. It waits for nothing.
     pub fn refuse(self, refusal: Refusal, text: impl Into<String>) -> Response<Body> {
         let Self { deps, connection, received_at, .. } = self;
         tracing::debug!(%connection, reason = refusal.as_str(), "refused a request");
@@ -119,7 +121,7 @@ impl<'a> Receipt<'a> {
             request_id: self.request_id,
             outcome,
             status: answer.status.as_u16(),
-            reason: (outcome != Outcome::Recorded).then(|| answer.text.clone()),
+            reason: (outcome != DeliveryOutcome::Recorded).then(|| answer.text.clone()),
             document,
             size_bytes: self.size_bytes as u64,
             duration: crate::http::received_duration(self.received_at, (self.deps.clock)()),
@@ -177,13 +179,13 @@ fn function(connection: &Connection) -> Function {
     }
 }
 
-fn counted(outcome: Outcome) -> [(Metric, u64); 2] {
+fn counted(outcome: DeliveryOutcome) -> [(Metric, u64); 2] {
     let counted = match outcome {
-        Outcome::Recorded => Metric::Recorded,
-        Outcome::Duplicate => Metric::Duplicate,
-        Outcome::Stale => Metric::Stale,
-        Outcome::Quarantined => Metric::Quarantined,
-        Outcome::Rejected => Metric::Rejected,
+        DeliveryOutcome::Recorded => Metric::Recorded,
+        DeliveryOutcome::Duplicate => Metric::Duplicate,
+        DeliveryOutcome::Stale => Metric::Stale,
+        DeliveryOutcome::Quarantined => Metric::Quarantined,
+        DeliveryOutcome::Rejected => Metric::Rejected,
     };
     [(Metric::Received, 1), (counted, 1)]
 }

@@ -241,7 +241,7 @@ impl<'a> Books<'a> {
         Ok(())
     }
 
-    /// Whether a second was finished for good. A window that was passed over hides crowded seconds from the walk that
+    /// Whether a second was finished permanently. A window that was passed over hides crowded seconds from the walk that
     /// finished the ones behind it, so what a window's own walk meets is never finished.
     pub(crate) fn is_finished(&self, stream: Stream, second: i64, live: bool) -> bool {
         let finished = self.state.cursor(stream).and_then(|cursor| cursor.finished_through);

@@ -72,9 +72,8 @@ pub(crate) async fn owe_numbers(
 
 /// Pays what crowded seconds of the created stream owe.
 pub(crate) async fn finish_numbers(reader: &mut Reader<'_>, books: &mut Books<'_>) -> Result<(), Stop> {
-    let of_created = |gap: &&Gap| {
-        matches!(gap.kind, GapKind::Numbers { stream: Stream::Created, .. } | GapKind::Unsorted { .. })
-    };
+    let of_created =
+        |gap: &&Gap| matches!(gap.kind, GapKind::Numbers { stream: Stream::Created, .. } | GapKind::Unsorted { .. });
     let owed: Vec<Gap> = books.state.gaps.iter().filter(of_created).cloned().collect();
     for mut gap in owed {
         match finish(reader, books, gap.clone()).await {
@@ -249,7 +248,7 @@ pub(crate) fn expect(books: &mut Books<'_>, second: i64, (from, until): (i64, i6
 }
 
 /// Whether everything in a second is visible by now, even if the shop's clock is ahead. Only then can what was asked
-/// for count for good: of an earlier search no progress is kept, and the runs whose overlap reaches the second
+/// for count permanently: of an earlier search no progress is kept, and the runs whose overlap reaches the second
 /// search it again.
 pub(crate) fn is_settled(reader: &Reader<'_>, second: i64) -> bool {
     reader.asking.shop_time().is_some_and(|now| second + 2 * OVERLAP_SECONDS <= now)

@@ -43,7 +43,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use ledger::Ledger;
-use mycashflow::{RetryPolicy, Transport};
+use mycashflow::{PAGE_ORDERS, RetryPolicy, Transport};
 use tokio::time::Instant;
 use url::Url;
 
@@ -52,9 +52,6 @@ pub use overlap::OVERLAP_SECONDS;
 pub use report::{CursorReport, Difference, MAX_DIFFERENCES, ShopReport, Stopped};
 pub use run::{backfill, poll, refresh};
 pub use start::start_second;
-
-/// A shop answers with at most this many orders (`docs/vendors/mycashflow.md`).
-pub(crate) const PAGE_ORDERS: usize = 100;
 
 /// Tells the time. A function passed in, so that a simulation can have its own.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;

@@ -11,7 +11,7 @@ pub enum Stopped {
     /// It read everything there was.
     #[default]
     CaughtUp,
-    /// Its time was nearly over; the next run goes on.
+    /// Its time was nearly over; the next run continues.
     Deadline,
     /// Another run polls this shop.
     LeaseHeld,

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
+use mycashflow::time_zone;
 
 /// The second (Unix) that a date, such as `2024-01-01`, or a time stamp, such as `2024-01-01T10:00:00Z`, means. A date
 /// means its first moment in Europe/Helsinki, where the shops are.
@@ -11,7 +11,7 @@ pub fn start_second(text: &str) -> Option<i64> {
         return Some(at.as_second());
     }
     let date: Date = text.parse().ok()?;
-    Some(date.to_zoned(TimeZone::get("Europe/Helsinki").ok()?).ok()?.timestamp().as_second())
+    Some(date.to_zoned(time_zone().clone()).ok()?.timestamp().as_second())
 }
 
 #[cfg(test)]

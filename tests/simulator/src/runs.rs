@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
-use changes_poller::{Event, PollerDeps};
+use changes_poller::{PollRequest, PollerDeps};
 use mycashflow::RetryPolicy;
 use poll::{CursorReport, OVERLAP_SECONDS, ShopReport, Stopped};
 use tokio::time::Instant;
@@ -117,7 +117,7 @@ async fn backfill(sim: &Rc<Simulation>) {
         return;
     }
     let created_after = (sim.plan.begin - START_BEFORE).as_second();
-    let event = Event::Backfill { shop: SHOP.to_owned(), created_after, dry_run: false };
+    let event = PollRequest::Backfill { shop: SHOP.to_owned(), created_after, dry_run: false };
     let report = invoke(sim, &event, RunFault::none()).await;
     if report.is_some_and(|report| report.failure.is_none() && report.gaps_open == 0) {
         sim.violation("a backfill from before the shop's history ends as if it were whole".to_owned());
@@ -126,11 +126,11 @@ async fn backfill(sim: &Rc<Simulation>) {
 
 /// One scheduled run of the poller; its report, unless it was killed.
 async fn poll(sim: &Rc<Simulation>, fault: RunFault) -> Option<ShopReport> {
-    invoke(sim, &Event::Poll { shop: None }, fault).await
+    invoke(sim, &PollRequest::Poll { shop: None }, fault).await
 }
 
 /// One invocation of the poller; its report, unless it was killed.
-async fn invoke(sim: &Rc<Simulation>, event: &Event, fault: RunFault) -> Option<ShopReport> {
+async fn invoke(sim: &Rc<Simulation>, event: &PollRequest, fault: RunFault) -> Option<ShopReport> {
     let name = sim.name("run");
     sim.trace.note(|| format!("{name}: begins, {fault:?}"));
     let pages: Arc<Mutex<Pages>> = Arc::default();
@@ -152,7 +152,7 @@ async fn invoke(sim: &Rc<Simulation>, event: &Event, fault: RunFault) -> Option<
     });
     let pages = pages.lock().unwrap_or_else(PoisonError::into_inner);
     remember(sim, &pages, report.as_ref());
-    let polled = report.as_ref().filter(|_| matches!(event, Event::Poll { .. }));
+    let polled = report.as_ref().filter(|_| matches!(event, PollRequest::Poll { .. }));
     invariants::after_a_run(sim, &name, &pages, polled);
     report
 }

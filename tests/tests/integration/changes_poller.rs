@@ -1,20 +1,20 @@
-//! The poller, against the make-believe shop.
+//! The poller, against the simulated shop.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use changes_poller::{Event, PollError, handle};
+use changes_poller::{PollError, PollRequest, handle};
 use cloud::embedded::CallFault;
 use ledger::{Connection, Cursor, Fenced, Gap, GapKind, Source, Stream};
 use poll::Stopped;
 use tilaussilta_tests::{CONNECTIONS, SHOP_KEY, ShopBench, shop_config};
 use tokio::time::Instant;
-use world::shop::{Breakage, Fault, ShopConfig, ShopRequest, Via};
+use world::shop::{Breakage, ShopConfig, ShopFault, ShopRequest, Via};
 
-const POLL: Event = Event::Poll { shop: None };
+const POLL: PollRequest = PollRequest::Poll { shop: None };
 
-fn backfill(shop: &str, created_after: i64) -> Event {
-    Event::Backfill { shop: shop.to_owned(), created_after, dry_run: false }
+fn backfill(shop: &str, created_after: i64) -> PollRequest {
+    PollRequest::Backfill { shop: shop.to_owned(), created_after, dry_run: false }
 }
 
 /// What the ledger holds when it knows one revision of each of these orders, and no others.
@@ -168,13 +168,13 @@ async fn a_wrong_key_is_a_failure_that_names_no_secret() {
 #[tokio::test(start_paused = true)]
 async fn a_failing_shop_leaves_the_cursors_and_the_next_run_finds_everything() {
     let faults = [
-        Fault::Html,
-        Fault::Cut,
-        Fault::Empty,
-        Fault::ErrorDocument,
-        Fault::Status(500),
-        Fault::Status(429),
-        Fault::Timeout,
+        ShopFault::Html,
+        ShopFault::Cut,
+        ShopFault::Empty,
+        ShopFault::ErrorDocument,
+        ShopFault::Status(500),
+        ShopFault::Status(429),
+        ShopFault::Timeout,
     ];
     for fault in faults {
         let world = ShopBench::new().await;
@@ -197,7 +197,14 @@ async fn a_failing_shop_leaves_the_cursors_and_the_next_run_finds_everything() {
 
 #[tokio::test(start_paused = true)]
 async fn a_fault_that_passes_is_overcome_within_the_run() {
-    for fault in [Fault::Html, Fault::Cut, Fault::Empty, Fault::Status(500), Fault::Status(429), Fault::Timeout] {
+    for fault in [
+        ShopFault::Html,
+        ShopFault::Cut,
+        ShopFault::Empty,
+        ShopFault::Status(500),
+        ShopFault::Status(429),
+        ShopFault::Timeout,
+    ] {
         let world = ShopBench::new().await;
         world.orders(1);
         world.shop().fail_next(fault, 2);
@@ -286,7 +293,7 @@ async fn a_backfill_leaves_the_live_cursors_and_a_second_one_writes_nothing() {
 async fn a_dry_run_lists_what_is_missing_and_writes_nothing() {
     let world = ShopBench::new().await;
     let orders = world.orders(2);
-    let event = Event::Backfill { shop: "acme".to_owned(), created_after: 1_735_689_600, dry_run: true };
+    let event = PollRequest::Backfill { shop: "acme".to_owned(), created_after: 1_735_689_600, dry_run: true };
     let report = world.only(&event).await;
     let missing: Vec<_> = report.differences.iter().map(|difference| (difference.order, difference.known)).collect();
     assert_eq!(missing, [(orders[0], false), (orders[1], false)]);
@@ -297,7 +304,7 @@ async fn a_dry_run_lists_what_is_missing_and_writes_nothing() {
 async fn named_orders_are_asked_for_and_the_cursors_stay() {
     let world = ShopBench::new().await;
     let orders = world.orders(4);
-    let event = Event::Refresh { shop: "acme".to_owned(), orders: vec![orders[0], orders[2], 9999] };
+    let event = PollRequest::Refresh { shop: "acme".to_owned(), orders: vec![orders[0], orders[2], 9999] };
     let report = world.only(&event).await;
     assert_eq!((report.stopped, report.new), (Stopped::CaughtUp, 2), "an order that there is not is no failure");
     assert_eq!(world.sources(orders[0]).await, [Source::Refresh]);
@@ -330,7 +337,7 @@ async fn an_order_whose_posts_differ_is_asked_for_by_the_next_run() {
 async fn an_unknown_shop_is_an_error() {
     let world = ShopBench::new().await;
     let stranger = "stranger".to_owned();
-    for event in [Event::Poll { shop: Some(stranger.clone()) }, backfill("stranger", 0)] {
+    for event in [PollRequest::Poll { shop: Some(stranger.clone()) }, backfill("stranger", 0)] {
         let refused = handle(&world.deps, &event, "run", Instant::now() + Duration::from_secs(300)).await;
         assert_eq!(refused, Err(PollError::UnknownShop(stranger.clone())));
     }
@@ -350,7 +357,7 @@ async fn a_shop_that_fails_does_not_stop_another() {
     let failures = report.failures().unwrap();
     assert!(failures.starts_with("aamu: ") && !failures.contains("planted"), "{failures}");
 
-    let one = world.run(&Event::Poll { shop: Some("acme".to_owned()) }).await;
+    let one = world.run(&PollRequest::Poll { shop: Some("acme".to_owned()) }).await;
     assert_eq!((one.shops.len(), one.failures()), (1, None));
 }
 
@@ -434,7 +441,7 @@ async fn a_window_is_narrowed_to_what_the_shop_cannot_serve() {
 async fn a_run_that_uses_its_time_up_for_nothing_is_a_failure() {
     let world = ShopBench::new().await;
     world.poll().await;
-    world.shop().fail_next(Fault::Timeout, 100);
+    world.shop().fail_next(ShopFault::Timeout, 100);
     let report = world.poll().await;
     assert_eq!(report.stopped, Stopped::Failed, "{report:?}");
 }
@@ -446,7 +453,7 @@ async fn a_shop_that_wants_to_be_left_alone_is_not_searched_for_poison() {
     world.poll().await;
     let asked = || world.shop().log().changes;
     let before = asked();
-    world.shop().fail_next(Fault::Status(429), 100);
+    world.shop().fail_next(ShopFault::Status(429), 100);
     let report = world.poll().await;
     assert_eq!(report.failure.as_deref(), Some("the shop answered with status 429"));
     assert_eq!(asked() - before, 4, "one question, asked four times");

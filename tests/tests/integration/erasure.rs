@@ -1,6 +1,6 @@
 //! A customer's order that was erased: nothing of it is left, and nothing brings it back.
 
-use changes_poller::Event;
+use changes_poller::PollRequest;
 use cloud::messaging::Messaging;
 use event_relay::Request;
 use ledger::{DocumentKey, Erasure};
@@ -24,7 +24,7 @@ async fn an_erased_order_comes_back_by_no_poll_no_backfill_no_post_and_no_publis
     assert_eq!((polled.new, polled.updated, polled.failure), (0, 0, None), "{:?}", polled.stopped);
     assert!(polled.unchanged > 0, "the poll has seen it again");
     let past = "2026-01-01T00:00:00Z".parse::<jiff::Timestamp>().unwrap().as_second();
-    let backfill = Event::Backfill { shop: "acme".to_owned(), created_after: past, dry_run: false };
+    let backfill = PollRequest::Backfill { shop: "acme".to_owned(), created_after: past, dry_run: false };
     assert_eq!(world.only(&backfill).await.new, 0);
     let posted = post(&format!("/mycashflow/acme/orders?key={SHOP_KEY}"), &[], body);
     assert_eq!(world.bench.order(posted).await.1, format!("duplicate: order/{order} is known as revision 1"));

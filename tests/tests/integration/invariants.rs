@@ -3,7 +3,7 @@
 use cloud::embedded::CallFault;
 use cloud::mappings::StreamReader;
 use cloud::messaging::Messaging;
-use ledger::{Connection, ContentHash, DocumentKey, Evidence, NewRevision, Outcome, Source};
+use ledger::{Connection, ContentHash, DeliveryOutcome, DocumentKey, Evidence, NewRevision, Source};
 use sandbox::functions::Functions;
 use serde_json::{Value, json};
 use tilaussilta_tests::{Bench, PUSH_KEY, SHOP_KEY, ShopBench, TABLE, post, text};
@@ -132,7 +132,7 @@ async fn invariant_6_bad_input_is_answered_kept_and_counted() {
     assert_eq!(bench.ledger.quarantined(&shop).await.unwrap().len(), 1, "nothing of it is kept");
     let today = bench.now().to_zoned(jiff::tz::TimeZone::UTC).date();
     let log = bench.ledger.deliveries(&shop, today).await.unwrap();
-    assert_eq!(log.iter().map(|line| line.outcome).collect::<Vec<_>>(), [Outcome::Quarantined]);
+    assert_eq!(log.iter().map(|line| line.outcome).collect::<Vec<_>>(), [DeliveryOutcome::Quarantined]);
     for counted in ["\"Quarantined\":1", "\"Rejected\":1"] {
         assert_eq!(bench.counted().matches(counted).count(), 1, "{counted} in {}", bench.counted());
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use cloud::embedded::CallFault;
 use jiff::{SignedDuration, Timestamp};
 use ledger::{
-    Appended, Connection, ContentHash, Cursor, Delivery, DocumentKey, Evidence, Fenced, LedgerError, NewQuarantined,
-    NewRevision, Outcome, Source, Stream,
+    Appended, Connection, ContentHash, Cursor, Delivery, DeliveryOutcome, DocumentKey, Evidence, Fenced, LedgerError,
+    NewQuarantined, NewRevision, Source, Stream,
 };
 use tilaussilta_tests::Bench;
 use tokio::time::Instant;
@@ -167,7 +167,7 @@ async fn what_holds_personal_data_expires_and_the_head_holds_none() {
     let line = Delivery {
         at: now,
         request_id: "r".to_owned(),
-        outcome: Outcome::Recorded,
+        outcome: DeliveryOutcome::Recorded,
         status: 200,
         reason: None,
         document: None,

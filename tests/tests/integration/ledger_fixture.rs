@@ -10,8 +10,8 @@ use connections::Connections;
 use jiff::Timestamp;
 use jiff::civil::date;
 use ledger::{
-    Appended, Connection, ContentHash, DocumentKey, Erasure, Evidence, GapKind, NewRevision, Outcome, Rehash, Revision,
-    Settled, Source, Stream,
+    Appended, Connection, ContentHash, DeliveryOutcome, DocumentKey, Erasure, Evidence, GapKind, NewRevision, Rehash,
+    Revision, Settled, Source, Stream,
 };
 use manu::WebhookType;
 use mycashflow::{Limits, Order, read_page};
@@ -178,10 +178,10 @@ async fn the_records_of_dae193d_are_read() {
     let (ledger, day) = (&bench.ledger, date(2026, 3, 2));
     let (shop, account) = (Connection::shop("acme"), Connection::manu("acme"));
     let unknown = Connection::unknown(ledger::System::Mycashflow);
-    let outcomes = async |of: &Connection| -> Vec<Outcome> {
+    let outcomes = async |of: &Connection| -> Vec<DeliveryOutcome> {
         ledger.deliveries(of, day).await.unwrap().iter().map(|line| line.outcome).collect()
     };
-    use Outcome::{Duplicate, Quarantined, Recorded, Rejected, Stale};
+    use DeliveryOutcome::{Duplicate, Quarantined, Recorded, Rejected, Stale};
     let shops = [Recorded, Duplicate, Recorded, Stale, Recorded, Quarantined, Quarantined, Rejected];
     assert_eq!(outcomes(&shop).await, shops);
     assert_eq!(outcomes(&unknown).await, [Rejected, Rejected]);
@@ -235,7 +235,7 @@ async fn a_backfill_over_the_ledger_of_dae193d_records_nothing() {
     world.poll().await;
     let before = world.recorded();
     let past = "2026-01-01T00:00:00Z".parse::<Timestamp>().unwrap().as_second();
-    let event = changes_poller::Event::Backfill { shop: "acme".to_owned(), created_after: past, dry_run: false };
+    let event = changes_poller::PollRequest::Backfill { shop: "acme".to_owned(), created_after: past, dry_run: false };
     assert_eq!(world.only(&event).await.failure, None);
     assert_eq!(world.recorded(), before);
 }

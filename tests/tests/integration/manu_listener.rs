@@ -4,7 +4,7 @@ use cloud::embedded::CallFault;
 use futures_util::future::join_all;
 use intake::stored_document;
 use lambda_http::Request;
-use ledger::{Connection, DocumentKey, Outcome, System};
+use ledger::{Connection, DeliveryOutcome, DocumentKey, System};
 use manu::WebhookType;
 use platform::MAX_BODY_BYTES;
 use serde_json::{Value, json};
@@ -324,7 +324,7 @@ async fn a_signed_message_that_is_not_json_is_quarantined_byte_for_byte() {
         let kept = bench.ledger.quarantined(&account()).await.unwrap();
         assert_eq!((kept.len(), &*kept[0].body), (1, body.as_bytes()));
         assert_eq!(bench.kept().len(), 1);
-        assert_eq!(bench.log(&account()).await[0].outcome, Outcome::Quarantined);
+        assert_eq!(bench.log(&account()).await[0].outcome, DeliveryOutcome::Quarantined);
     }
 }
 

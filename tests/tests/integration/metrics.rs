@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use changes_poller::Event;
+use changes_poller::PollRequest;
 use cloud::embedded::CallFault;
 use cloud::messaging::{ACTIONS, Messaging};
 use ledger::{ContentHash, DocumentKey, Evidence, NewRevision, Source};
@@ -11,7 +11,7 @@ use platform::{Function, Metric};
 use sandbox::functions::Functions;
 use serde_json::{Value, json};
 use tilaussilta_tests::{CONNECTIONS, METRICS_NAMESPACE, SHOP_KEY, ShopBench, post, shop_config, signed};
-use world::shop::{Breakage, Fault};
+use world::shop::{Breakage, ShopFault};
 
 /// Function and metric, each with the sum of its values.
 type Sums = BTreeMap<(String, String), u64>;
@@ -96,9 +96,9 @@ async fn a_poll_counts_its_run_its_lag_and_its_gaps() {
     assert_eq!(of(Metric::Recorded), Some(2));
     assert!(of(Metric::Polled) >= Some(2));
 
-    world.shop().fail_next(Fault::Html, 1000);
+    world.shop().fail_next(ShopFault::Html, 1000);
     world.poll().await;
-    world.only(&Event::Refresh { shop: "acme".to_owned(), orders }).await;
+    world.only(&PollRequest::Refresh { shop: "acme".to_owned(), orders }).await;
     let of = |metric| sum(&sums(&world.bench.counted()), Function::ChangesPoller, metric);
     assert_eq!((of(Metric::PollRuns), of(Metric::PollFailures)), (Some(2), Some(1)), "a refresh is no run of the poll");
     assert!(of(Metric::LagSeconds) > Some(0), "a failed run tells how far behind it is");
@@ -162,7 +162,7 @@ async fn each_documented_metric_is_counted_by_the_functions_documented_and_by_no
     };
     act(json!({ "shop": "acme", "action": "deliver", "order": orders[1] })).await;
     act(json!({ "shop": "acme", "action": "deliver", "order": 999_999 })).await;
-    world.shop().fail_next(Fault::Status(503), 1000);
+    world.shop().fail_next(ShopFault::Status(503), 1000);
     act(json!({ "shop": "acme", "action": "deliver", "order": orders[2] })).await;
     assert!(messaging.messages(ACTIONS).is_empty(), "they were invoked directly");
     // The last order's first revision cannot be read.

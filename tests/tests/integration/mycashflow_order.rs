@@ -6,7 +6,7 @@ use cloud::embedded::CallFault;
 use connections::{ConnectionSource, ConnectionStore};
 use intake::stored_order;
 use lambda_http::Request;
-use ledger::{Connection, DocumentKey, Evidence, NewRevision, Outcome, Source, System};
+use ledger::{Connection, DeliveryOutcome, DocumentKey, Evidence, NewRevision, Source, System};
 use platform::MAX_BODY_BYTES;
 use tilaussilta_tests::{Bench, PUSH_KEY, SHOP_KEY, as_text, post};
 
@@ -45,7 +45,7 @@ async fn assert_recorded(request: Request) {
     assert_eq!(bench.order(request).await, (200, RECORDED.to_owned()));
     assert_eq!(bench.kept(), REVISION_1);
     let lines = bench.log(&shop()).await;
-    assert_eq!((lines.len(), lines[0].outcome, lines[0].status), (1, Outcome::Recorded, 200));
+    assert_eq!((lines.len(), lines[0].outcome, lines[0].status), (1, DeliveryOutcome::Recorded, 200));
     assert_eq!(lines[0].document, Some(("order/58".to_owned(), 1)));
 }
 
@@ -61,7 +61,7 @@ async fn assert_quarantined(content_type: Option<&str>, body: &[u8], status: u16
     assert_eq!(kept[0].content_type, content_type.unwrap_or("application/xml"));
     assert_eq!(bench.kept().len(), 1, "nothing but the quarantine: {:?}", bench.kept());
     let lines = bench.log(&shop()).await;
-    assert_eq!((lines.len(), lines[0].outcome, lines[0].status), (1, Outcome::Quarantined, status));
+    assert_eq!((lines.len(), lines[0].outcome, lines[0].status), (1, DeliveryOutcome::Quarantined, status));
 }
 
 #[tokio::test(start_paused = true)]
@@ -72,7 +72,7 @@ async fn an_order_is_recorded_once() {
     assert_eq!(again, (200, "duplicate: order/58 is known as revision 1".to_owned()));
     assert_eq!(bench.kept(), REVISION_1);
     let outcomes: Vec<_> = bench.log(&shop()).await.iter().map(|line| line.outcome).collect();
-    assert_eq!(outcomes, [Outcome::Recorded, Outcome::Duplicate]);
+    assert_eq!(outcomes, [DeliveryOutcome::Recorded, DeliveryOutcome::Duplicate]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -107,7 +107,7 @@ async fn a_late_post_of_a_state_that_the_poll_has_overtaken_is_stale() {
     assert_eq!(bench.order(with_key(None, ORDER)).await, (200, stale.to_owned()));
     assert_eq!(bench.ledger.revisions(&document).await.unwrap().len(), 1);
     assert_eq!(bench.ledger.shop_state("acme").await.unwrap().refreshes.len(), 1, "the poll is to ask again");
-    assert_eq!(bench.log(&shop()).await[0].outcome, Outcome::Stale);
+    assert_eq!(bench.log(&shop()).await[0].outcome, DeliveryOutcome::Stale);
 }
 
 #[tokio::test(start_paused = true)]
@@ -220,7 +220,7 @@ async fn an_order_that_lost_letters_on_its_way_is_quarantined_and_asked_for() {
     let marked = bench.ledger.shop_state("acme").await.unwrap().refreshes;
     assert_eq!(marked.iter().map(|(order, _)| *order).collect::<Vec<_>>(), [58]);
     assert_eq!(bench.ledger.head(&DocumentKey::order("acme", 58)).await.unwrap(), None);
-    assert_eq!(bench.log(&shop()).await[0].outcome, Outcome::Quarantined);
+    assert_eq!(bench.log(&shop()).await[0].outcome, DeliveryOutcome::Quarantined);
 
     bench.fail("PutItem", CallFault::Failed, 1000);
     assert_eq!(bench.order(as_text(with_key(Some("text/xml"), body.clone()))).await.0, 503, "200 only when it is kept");

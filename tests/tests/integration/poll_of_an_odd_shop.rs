@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use changes_poller::Event;
+use changes_poller::PollRequest;
 use ledger::{DocumentKey, GapKind, Stream};
 use poll::{OVERLAP_SECONDS, SetBack, ShopReport, Stopped, set_cursor_back};
 use tilaussilta_tests::ShopBench;
@@ -31,8 +31,8 @@ fn recorded(world: &ShopBench) -> BTreeSet<u64> {
     world.recorded().into_keys().collect()
 }
 
-fn backfill(created_after: i64) -> Event {
-    Event::Backfill { shop: "acme".to_owned(), created_after, dry_run: false }
+fn backfill(created_after: i64) -> PollRequest {
+    PollRequest::Backfill { shop: "acme".to_owned(), created_after, dry_run: false }
 }
 
 async fn polls(world: &ShopBench, times: u32) -> ShopReport {

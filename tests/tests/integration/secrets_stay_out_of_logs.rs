@@ -1,7 +1,7 @@
 //! Secrets and personal data stay out of the logs at every level, out of the metrics, the
 //! answers and the delivery log.
 
-use changes_poller::Event;
+use changes_poller::PollRequest;
 use cloud::embedded::CallFault;
 use cloud::mappings::StreamReader;
 use cloud::messaging::{ACTIONS_DEAD_LETTERS, EVENT_DEAD_LETTERS, Messaging};
@@ -16,7 +16,7 @@ use tilaussilta_tests::{
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::SubscriberExt;
-use world::shop::{Breakage, Fault, Via};
+use world::shop::{Breakage, ShopFault, Via};
 
 /// What must not be seen anywhere. A prefix is enough to find a part of each.
 const PLANTED: [&str; 18] = [
@@ -229,7 +229,8 @@ async fn of_polled_orders() {
     world.shop().poison(orders[2]);
     reports.push(world.poll().await);
     world.shop().heal(orders[2]);
-    for fault in [Fault::Html, Fault::Cut, Fault::Status(500), Fault::Timeout, Fault::ErrorDocument] {
+    for fault in [ShopFault::Html, ShopFault::Cut, ShopFault::Status(500), ShopFault::Timeout, ShopFault::ErrorDocument]
+    {
         world.shop().fail_next(fault, 1000);
         reports.push(world.poll().await);
         world.heal();
@@ -242,7 +243,7 @@ async fn of_polled_orders() {
         world.bench.heal();
         world.wait(600).await;
     }
-    reports.push(world.only(&Event::Refresh { shop: "acme".to_owned(), orders: orders.to_vec() }).await);
+    reports.push(world.only(&PollRequest::Refresh { shop: "acme".to_owned(), orders: orders.to_vec() }).await);
 
     let wrong_key = CONNECTIONS.replace(SHOP_KEY, "wrong-planted-key");
     let denied = ShopBench::with(&wrong_key, shop_config()).await;
@@ -357,7 +358,13 @@ async fn of_actions() {
         json!("Maija-Liisa Meikäläinen-Planted"),
     ];
     let mut answers = Vec::new();
-    for fault in [None, Some(Fault::Html), Some(Fault::Timeout), Some(Fault::Status(500)), Some(Fault::Status(401))] {
+    for fault in [
+        None,
+        Some(ShopFault::Html),
+        Some(ShopFault::Timeout),
+        Some(ShopFault::Status(500)),
+        Some(ShopFault::Status(401)),
+    ] {
         if let Some(fault) = fault {
             world.shop().fail_next(fault, 1000);
         }

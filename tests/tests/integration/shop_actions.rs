@@ -19,7 +19,7 @@ use shop_actions::ActionsDeps;
 use tilaussilta_tests::{Bench, TABLE, Trouble, Wire, message};
 use tokio::time::Instant;
 use world::in_process::{InProcess, SharedShop, lock};
-use world::shop::{Fault, MailKind, Shop, ShopConfig, Via};
+use world::shop::{MailKind, Shop, ShopConfig, ShopFault, Via};
 
 const CONNECTIONS: &str = r#"{
   "shops": { "acme": { "url": "http://acme.invalid", "key": "planted-shop-key-7731" } },
@@ -628,7 +628,7 @@ async fn an_event_that_is_not_of_a_dispatch_is_rejected() {
 #[tokio::test(start_paused = true)]
 async fn an_error_document_with_status_200_is_not_taken_for_success() {
     let actions = Actions::new().await;
-    lock(&actions.shop).fail_next(Fault::ErrorDocument, 2);
+    lock(&actions.shop).fail_next(ShopFault::ErrorDocument, 2);
     actions.work_off(&deliver(2)).await;
     assert_eq!((actions.status(2).as_str(), actions.mails(MailKind::DeliveryConfirmation)), ("Shipped", 1));
 }

@@ -148,7 +148,7 @@ fn actions(demo: &Demo) -> Vec<Row> {
     ]
 }
 
-/// What had to be refused, and what had to be kept although nobody could read it. Each kind is counted once, as a demo
+/// What had to be refused, and what had to be kept although it could not be read. Each kind is counted once, as a demo
 /// that was interrupted may have sent it twice.
 async fn refusals(demo: &Demo) -> std::result::Result<Vec<Row>, Problem> {
     let shop = Connection::shop(NAME);

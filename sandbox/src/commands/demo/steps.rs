@@ -9,7 +9,7 @@ use manu::WebhookType;
 use serde_json::{Value, json};
 use tilaussilta_sandbox::server::{encoded, send};
 use world::erp::made_up_document;
-use world::shop::{Breakage, Fault, Shop, ShopRequest, Via};
+use world::shop::{Breakage, Shop, ShopFault, ShopRequest, Via};
 
 use super::{Demo, NAME, time_of};
 use crate::commands::Problem;
@@ -99,7 +99,7 @@ pub(super) fn change_world(demo: &Demo, step: usize) {
     }
 }
 
-/// Lets the make-believe shop remember what the functions did in it before the demo was interrupted: it was in the
+/// Lets the simulated shop remember what the functions did in it before the demo was interrupted: it was in the
 /// process that ended.
 pub(super) async fn remember_actions(demo: &Demo, step: usize) -> Result<(), Problem> {
     let shop = Connection::shop(NAME);
@@ -126,7 +126,7 @@ pub(super) async fn remember_actions(demo: &Demo, step: usize) -> Result<(), Pro
         if let (Some(Settled::Done(_)), Some(mut world)) =
             (demo.ledger.settled_action(&shop, &key).await?, demo.world.shop(NAME))
         {
-            let body = format!("{form}&key=make-believe-api-key");
+            let body = format!("{form}&key=example-api-key");
             let content_type = Some("application/x-www-form-urlencoded");
             let request = ShopRequest {
                 method: "POST",
@@ -187,7 +187,7 @@ async fn poll(demo: &Demo) -> Result<String, Problem> {
 async fn post_again(demo: &Demo) -> Result<String, Problem> {
     if let Some(mut shop) = demo.world.shop(NAME) {
         for order in [1, 3, 3] {
-            let query = format!("order={order}&key=make-believe-api-key");
+            let query = format!("order={order}&key=example-api-key");
             let request =
                 ShopRequest { method: "GET", path: "/webhooks/send", query: &query, content_type: None, body: b"" };
             shop.handle((demo.world.clock)(), &request);
@@ -253,8 +253,8 @@ async fn recover(demo: &Demo) -> Result<String, Problem> {
 
 async fn trouble(demo: &Demo) -> Result<String, Problem> {
     if let Some(mut shop) = demo.world.shop(NAME) {
-        shop.fail_next(Fault::Html, 1);
-        shop.fail_next(Fault::Cut, 1);
+        shop.fail_next(ShopFault::Html, 1);
+        shop.fail_next(ShopFault::Cut, 1);
     }
     poll(demo).await
 }

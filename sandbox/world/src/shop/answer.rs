@@ -9,7 +9,8 @@ use mycashflow::{LineKind, Order, SpanAttributes};
 use super::parameters::Parameters;
 use super::timeline::Timeline;
 use super::{
-    Bound, ChangeStream, Comment, Count, Fault, Hidden, Mail, MailKind, Process, Shop, ShopRequest, ShopResponse, Sort,
+    Bound, ChangeStream, Comment, Count, Hidden, Mail, MailKind, Process, Shop, ShopFault, ShopRequest, ShopResponse,
+    Sort,
 };
 
 const XML: &str = "application/xml; charset=UTF-8";
@@ -51,27 +52,27 @@ impl Shop {
         self.count(action.as_ref().ok());
         let fault = self.next_fault();
         let mut answer = match fault {
-            Some(Fault::Status(status) | Fault::RetryAfter(status, _)) => {
+            Some(ShopFault::Status(status) | ShopFault::RetryAfter(status, _)) => {
                 Answer::text(status, "the shop cannot answer now")
             }
-            Some(Fault::EmptyPage) => {
+            Some(ShopFault::EmptyPage) => {
                 Answer::new(200, XML, "<Orders time_from=\"0\" time_to=\"0\" orders=\"7\"></Orders>")
             }
-            Some(Fault::Html) => Answer::new(200, HTML, "<!doctype html>\n<title>Huoltokatko</title>\n"),
-            Some(Fault::Empty) => Answer::new(200, XML, ""),
-            Some(Fault::ErrorDocument) => Answer::error(200, "the shop cannot answer now"),
-            Some(Fault::Timeout | Fault::Cut) | None => match action {
+            Some(ShopFault::Html) => Answer::new(200, HTML, "<!doctype html>\n<title>Huoltokatko</title>\n"),
+            Some(ShopFault::Empty) => Answer::new(200, XML, ""),
+            Some(ShopFault::ErrorDocument) => Answer::error(200, "the shop cannot answer now"),
+            Some(ShopFault::Timeout | ShopFault::Cut) | None => match action {
                 Ok(action) => self.act(now, action, &parameters),
                 Err(refusal) => refusal,
             },
         };
         match fault {
-            Some(Fault::Timeout) => answer = Answer::new(504, TEXT, ""),
-            Some(Fault::Cut) => answer.body.truncate(answer.body.len() / 2),
+            Some(ShopFault::Timeout) => answer = Answer::new(504, TEXT, ""),
+            Some(ShopFault::Cut) => answer.body.truncate(answer.body.len() / 2),
             _ => {}
         }
         let retry_after = match fault {
-            Some(Fault::RetryAfter(_, seconds)) => Some(Duration::from_secs(seconds.into())),
+            Some(ShopFault::RetryAfter(_, seconds)) => Some(Duration::from_secs(seconds.into())),
             _ => None,
         };
         let Answer { status, content_type, body, orders } = answer;
@@ -117,7 +118,7 @@ impl Shop {
         *counter += 1;
     }
 
-    fn next_fault(&mut self) -> Option<Fault> {
+    fn next_fault(&mut self) -> Option<ShopFault> {
         let (fault, times) = self.faults.front_mut()?;
         let fault = *fault;
         *times -= 1;

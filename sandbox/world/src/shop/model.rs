@@ -25,7 +25,7 @@ pub enum Via {
 
 /// What goes wrong with a request, as clients have seen it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum ShopFault {
     /// This status (500, 429, …) with a line of text. The request has no effect.
     Status(u16),
     /// This status with a header `Retry-After` of so many seconds. The request has no effect.
@@ -96,14 +96,14 @@ pub struct ShopResponse {
     pub date: Option<Timestamp>,
     /// The header `Retry-After`.
     pub retry_after: Option<Duration>,
-    /// What arrives of the body: all of it, its first half for [`Fault::Cut`], nothing for [`Fault::Timeout`].
+    /// What arrives of the body: all of it, its first half for [`ShopFault::Cut`], nothing for [`ShopFault::Timeout`].
     pub body: Vec<u8>,
     /// The orders that the shop wrote into `body`, in their order and as they are at the shop: what a simulator needs
     /// to know without reading the body.
     pub orders: Vec<Order>,
     /// The fault that was played. The transport acts out a time-out (never answer) and a cut (break the connection
     /// after `body`); the others already show in the answer.
-    pub fault: Option<Fault>,
+    pub fault: Option<ShopFault>,
 }
 
 /// A POST that the shop makes to the configured address.

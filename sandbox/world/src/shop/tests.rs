@@ -371,9 +371,9 @@ fn a_comment_mails_the_customer_only_when_it_is_public() {
 fn faults_come_in_their_order_and_then_end() {
     let mut shop = shop();
     add_every_second(&mut shop, 100, 3);
-    shop.fail_next(Fault::Status(429), 2);
-    shop.fail_next(Fault::Empty, 0);
-    shop.fail_next(Fault::Status(500), 1);
+    shop.fail_next(ShopFault::Status(429), 2);
+    shop.fail_next(ShopFault::Empty, 0);
+    shop.fail_next(ShopFault::Status(500), 1);
     let statuses = [(); 4].map(|()| get(&mut shop, 200, "changes?ts=0").status);
     assert_eq!(statuses, [429, 429, 500, 200]);
     assert_eq!(shop.log(), &RequestLog { changes: 4, faults: 3, ..RequestLog::default() });
@@ -381,7 +381,14 @@ fn faults_come_in_their_order_and_then_end() {
 
 #[test]
 fn no_fault_can_be_read_as_a_page() {
-    for fault in [Fault::Status(500), Fault::Timeout, Fault::Cut, Fault::Html, Fault::Empty, Fault::ErrorDocument] {
+    for fault in [
+        ShopFault::Status(500),
+        ShopFault::Timeout,
+        ShopFault::Cut,
+        ShopFault::Html,
+        ShopFault::Empty,
+        ShopFault::ErrorDocument,
+    ] {
         let mut shop = shop();
         add_every_second(&mut shop, 100, 3);
         shop.fail_next(fault, 1);
@@ -389,11 +396,11 @@ fn no_fault_can_be_read_as_a_page() {
         assert_eq!(answer.fault, Some(fault));
         let read = read_page(&answer.body, Some(answer.content_type), &Limits::default());
         match fault {
-            Fault::Status(500) => assert_eq!(answer.status, 500),
-            Fault::Timeout => assert_eq!((answer.status, answer.body.len()), (504, 0)),
-            Fault::Cut => assert!(matches!(read, Err(ReadError::Truncated { .. }))),
-            Fault::Html => assert!(matches!(read, Err(ReadError::Html))),
-            Fault::Empty => assert!(matches!(read, Err(ReadError::Empty))),
+            ShopFault::Status(500) => assert_eq!(answer.status, 500),
+            ShopFault::Timeout => assert_eq!((answer.status, answer.body.len()), (504, 0)),
+            ShopFault::Cut => assert!(matches!(read, Err(ReadError::Truncated { .. }))),
+            ShopFault::Html => assert!(matches!(read, Err(ReadError::Html))),
+            ShopFault::Empty => assert!(matches!(read, Err(ReadError::Empty))),
             _ => assert!(matches!(read, Err(ReadError::ErrorDocument))),
         }
         assert!(read.is_err());
@@ -404,12 +411,12 @@ fn no_fault_can_be_read_as_a_page() {
 #[test]
 fn a_request_whose_answer_is_lost_still_takes_effect_and_others_do_not() {
     for (fault, mails) in [
-        (Fault::Timeout, 1),
-        (Fault::Cut, 1),
-        (Fault::Status(500), 0),
-        (Fault::Html, 0),
-        (Fault::Empty, 0),
-        (Fault::ErrorDocument, 0),
+        (ShopFault::Timeout, 1),
+        (ShopFault::Cut, 1),
+        (ShopFault::Status(500), 0),
+        (ShopFault::Html, 0),
+        (ShopFault::Empty, 0),
+        (ShopFault::ErrorDocument, 0),
     ] {
         let mut shop = shop();
         shop.add_made_up(at(100), 1, Via::Api);

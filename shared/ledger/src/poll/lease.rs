@@ -34,7 +34,7 @@ pub enum Fenced {
 }
 
 impl Ledger {
-    /// Takes the lease of a shop for a run, if nobody holds it or its time is over.
+    /// Takes the lease of a shop for a run, if no run holds it, or its time is over.
     ///
     /// # Errors
     /// [`LedgerError::Unavailable`].

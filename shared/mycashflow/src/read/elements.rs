@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use quick_xml::events::Event as XmlEvent;
 
 use super::fault::{Reason, Stopped};
-use super::source::{Event, Raw, Source, Tag};
+use super::source::{Markup, Raw, Source, Tag};
 use super::text::{attribute_value, is_name, is_space, join, non_empty, trim};
 use super::value::ValueFault;
 use crate::order::Extra;
@@ -122,13 +122,13 @@ impl<'a> Source<'a> {
     }
 
     /// What an event is inside of an element. That an end tag is its own, quick-xml has seen.
-    fn inside_of(&self, event: Event<'a>) -> Result<Option<Inside<'a>>, Stopped> {
+    fn inside_of(&self, event: Markup<'a>) -> Result<Option<Inside<'a>>, Stopped> {
         match event {
-            Event::Open(child) => Ok(Some(Inside::Element(child))),
-            Event::Text(text) => Ok(Some(Inside::Text(text))),
-            Event::Close(_) => Ok(None),
-            Event::Declaration => Err(self.fault(self.offset(), Reason::StrayDeclaration)),
-            Event::End => Err(self.fault(self.offset(), Reason::Unended)),
+            Markup::Open(child) => Ok(Some(Inside::Element(child))),
+            Markup::Text(text) => Ok(Some(Inside::Text(text))),
+            Markup::Close(_) => Ok(None),
+            Markup::Declaration => Err(self.fault(self.offset(), Reason::StrayDeclaration)),
+            Markup::End => Err(self.fault(self.offset(), Reason::Unended)),
         }
     }
 

@@ -36,7 +36,7 @@ impl fmt::Display for Place {
 
 /// Why a whole document cannot be read.
 ///
-/// The first four are the failures that a shop answers with status 200 (`spec/mycashflow.md`, section 1): they must
+/// The first four are the failures that a shop answers with status 200 (`docs/vendors/mycashflow.md`): they must
 /// never be taken for a page without orders.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ReadError {

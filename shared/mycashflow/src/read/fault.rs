@@ -34,7 +34,7 @@ pub enum Reason {
     /// Anything else that is not XML.
     #[error("not well-formed")]
     NotWellFormed,
-    /// Most likely the end tag of the order before it is missing: the page goes on with the inner one.
+    /// Most likely the end tag of the order before it is missing: the page continues with the inner one.
     #[error("an order inside of an order")]
     NestedOrder,
     /// A name that XML does not allow.

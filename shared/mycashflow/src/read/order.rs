@@ -1,4 +1,4 @@
-//! From the elements of an order to an [`Order`]: `spec/mycashflow.md`, section 1, element by element.
+//! From the elements of an order to an [`Order`]: `docs/vendors/mycashflow.md`, element by element.
 
 use std::borrow::Cow;
 

@@ -47,7 +47,7 @@ impl<'a> Tag<'a> {
 }
 
 /// One event of the document. Comments and processing instructions are not reported.
-pub(super) enum Event<'a> {
+pub(super) enum Markup<'a> {
     Open(Tag<'a>),
     Close(&'a str),
     /// Character data, a CDATA section or a resolved reference.
@@ -115,7 +115,7 @@ impl<'a> Source<'a> {
     }
 
     /// The next event.
-    pub(super) fn next(&mut self) -> Result<Event<'a>, Stopped> {
+    pub(super) fn next(&mut self) -> Result<Markup<'a>, Stopped> {
         loop {
             let (start, event) = self.raw();
             if let Some(event) = self.told(start, event)? {
@@ -134,24 +134,24 @@ impl<'a> Source<'a> {
     }
 
     /// What an event of quick-xml is to the reader of elements: nothing if it is a comment or an instruction.
-    pub(super) fn told(&mut self, start: usize, event: Raw<'a>) -> Result<Option<Event<'a>>, Stopped> {
+    pub(super) fn told(&mut self, start: usize, event: Raw<'a>) -> Result<Option<Markup<'a>>, Stopped> {
         Ok(Some(match event {
-            Ok(XmlEvent::Start(tag)) => Event::Open(self.opened(start, tag)?),
-            Ok(XmlEvent::Empty(tag)) => Event::Open(self.tag(start, tag, true)?),
-            Ok(XmlEvent::Text(text)) => Event::Text(text.xml10_content()),
-            Ok(XmlEvent::CData(text)) => Event::Text(text.xml10_content()),
+            Ok(XmlEvent::Start(tag)) => Markup::Open(self.opened(start, tag)?),
+            Ok(XmlEvent::Empty(tag)) => Markup::Open(self.tag(start, tag, true)?),
+            Ok(XmlEvent::Text(text)) => Markup::Text(text.xml10_content()),
+            Ok(XmlEvent::CData(text)) => Markup::Text(text.xml10_content()),
             Ok(XmlEvent::GeneralRef(name)) => match resolve(&name) {
-                Some(text) => Event::Text(text),
+                Some(text) => Markup::Text(text),
                 None => return Err(self.fault(start, Reason::UndeclaredEntity)),
             },
             Ok(XmlEvent::End(tag)) => {
                 self.closed();
-                Event::Close(self.slice(start + "</".len(), tag.name().as_ref().len()))
+                Markup::Close(self.slice(start + "</".len(), tag.name().as_ref().len()))
             }
             Ok(XmlEvent::Comment(_) | XmlEvent::PI(_)) => return Ok(None),
-            Ok(XmlEvent::Decl(_)) => Event::Declaration,
+            Ok(XmlEvent::Decl(_)) => Markup::Declaration,
             Ok(XmlEvent::DocType(_)) => return Err(refused(start, Refusal::Dtd)),
-            Ok(XmlEvent::Eof) => Event::End,
+            Ok(XmlEvent::Eof) => Markup::End,
             Err(error) => return Err(self.markup_fault(start, &error)),
         }))
     }

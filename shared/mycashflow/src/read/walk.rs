@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::error::{OrderError, Place, ReadError, shown};
 use super::fault::{Fault, Reason, Refusal};
-use super::source::{Event, Source, Tag};
+use super::source::{Markup, Source, Tag};
 use super::{Entry, Page, order, text, value};
 use crate::decode::Decoded;
 use crate::recover::{self, OrderEnd, OrderEnds};
@@ -85,13 +85,13 @@ impl<'a> Walk<'a> {
                 },
             };
             match event {
-                Event::Open(tag) => self.open(&tag, page)?,
-                Event::Close(name) if self.open.pop().as_deref() == Some(name) => {}
-                Event::Close(_) => return Err(self.malformed(start, Reason::Mismatch)),
-                Event::Text(text) => self.text(start, &text)?,
-                Event::Declaration if self.root.is_none() => {}
-                Event::Declaration => return Err(self.malformed(start, Reason::StrayDeclaration)),
-                Event::End => break,
+                Markup::Open(tag) => self.open(&tag, page)?,
+                Markup::Close(name) if self.open.pop().as_deref() == Some(name) => {}
+                Markup::Close(_) => return Err(self.malformed(start, Reason::Mismatch)),
+                Markup::Text(text) => self.text(start, &text)?,
+                Markup::Declaration if self.root.is_none() => {}
+                Markup::Declaration => return Err(self.malformed(start, Reason::StrayDeclaration)),
+                Markup::End => break,
             }
         }
         match &self.root {
@@ -188,7 +188,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Text is fine in an element nobody knows, but not around the root element, nor between the orders of a list.
+    /// Text is fine in an unknown element, but not around the root element, nor between the orders of a list.
     fn text(&self, start: usize, text: &str) -> Result<(), ReadError> {
         let reason = match self.open.last().map(String::as_str) {
             _ if text::is_space(text) => return Ok(()),

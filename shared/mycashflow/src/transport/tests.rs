@@ -106,7 +106,7 @@ async fn an_answer_cut_short_is_an_error() {
 
 #[tokio::test]
 async fn an_answer_that_takes_too_long_is_a_timeout() {
-    // The system accepts the connection; nobody ever answers.
+    // The system accepts the connection; no answer ever comes.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
     let request = Request::Get { order: 43 }.to_http(&base, "hunter2");

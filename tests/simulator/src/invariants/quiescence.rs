@@ -152,10 +152,7 @@ fn is_justified(model: &Model, gap: &Gap) -> bool {
     let poisoned = || model.poisoned.iter().filter_map(|order| model.orders.get(order));
     match gap.kind {
         GapKind::Order { order } => model.poisoned.contains(&order),
-        GapKind::Numbers { .. }
-        | GapKind::Unsorted { .. }
-        | GapKind::Listing { .. }
-        | GapKind::Unshown { .. } => false,
+        GapKind::Numbers { .. } | GapKind::Unsorted { .. } | GapKind::Listing { .. } | GapKind::Unshown { .. } => false,
         // Every question from before a poisoned order fails that holds it, however much lies between.
         GapKind::Window { stream: Stream::Created, from, .. } => {
             poisoned().any(|known| known.created.is_some_and(|second| second >= from))

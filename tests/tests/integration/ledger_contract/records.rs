@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use ledger::{Connection, Delivery, Ledger, NewQuarantined, Outcome};
+use ledger::{Connection, Delivery, DeliveryOutcome, Ledger, NewQuarantined};
 
 use super::at;
 
@@ -23,7 +23,7 @@ fn delivery(at: Timestamp, request_id: &str) -> Delivery {
     Delivery {
         at,
         request_id: request_id.to_owned(),
-        outcome: Outcome::Recorded,
+        outcome: DeliveryOutcome::Recorded,
         status: 200,
         reason: None,
         document: Some(("order/58".to_owned(), 1)),
@@ -37,7 +37,13 @@ fn unreadable(body: &[u8], now: Timestamp) -> NewQuarantined<'_> {
 }
 
 async fn every_outcome_is_read_as_it_was_written(ledger: &Ledger) {
-    let outcomes = [Outcome::Recorded, Outcome::Duplicate, Outcome::Stale, Outcome::Quarantined, Outcome::Rejected];
+    let outcomes = [
+        DeliveryOutcome::Recorded,
+        DeliveryOutcome::Duplicate,
+        DeliveryOutcome::Stale,
+        DeliveryOutcome::Quarantined,
+        DeliveryOutcome::Rejected,
+    ];
     let lines: Vec<_> = outcomes
         .into_iter()
         .zip(0..)

@@ -213,10 +213,10 @@ fn what_process_answers_says_nothing_of_what_it_did() {
 fn an_answer_may_have_no_date_and_ask_to_be_left_alone() {
     let mut shop = with(|config| config.dated = false);
     assert_eq!(get(&mut shop, 200, "changes?ts=0").date, None);
-    shop.fail_next(Fault::RetryAfter(503, 3_600), 1);
+    shop.fail_next(ShopFault::RetryAfter(503, 3_600), 1);
     let answer = get(&mut shop, 200, "changes?ts=0");
     assert_eq!((answer.status, answer.retry_after), (503, Some(std::time::Duration::from_secs(3_600))));
-    shop.fail_next(Fault::EmptyPage, 1);
+    shop.fail_next(ShopFault::EmptyPage, 1);
     let empty = page(&get(&mut shop, 200, "changes?ts=0"));
     assert_eq!((empty.entries.len(), empty.total), (0, Some(7)));
 }

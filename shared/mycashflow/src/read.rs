@@ -97,7 +97,7 @@ impl Page {
 /// An order that cannot be read is an [`Entry`] with an error and leaves the others as they are, whether one of its
 /// values is wrong, its XML is broken or its bytes are no text. An order is unreadable only when its id, its XML, or its
 /// money and quantities are: what cannot be read of its weight, its parcels, its times, its VAT rates and its flags is
-/// kept as text in `extra`, with a warning. The elements and attributes are those of `spec/mycashflow.md`, section 1; what
+/// kept as text in `extra`, with a warning. The elements and attributes are those of `docs/vendors/mycashflow.md`; what
 /// is not named there is kept in the order's `extra`.
 ///
 /// ```
