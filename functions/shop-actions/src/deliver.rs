@@ -59,7 +59,7 @@ impl Actor<'_> {
             // Whether somebody else was interrupted makes no difference: the order is looked at in any case.
             Ok(Begun::First | Begun::Interrupted) => {}
             Ok(Begun::Settled(Settled::Done(sent))) => return Attempted::certain(wish.after(&sent)),
-            Ok(Begun::Settled(Settled::Unknown(sent))) => return self.look_for(order, wish, &sent).await,
+            Ok(Begun::Settled(Settled::Unknown(sent))) => return self.look_for(action, order, wish, &sent).await,
             // It is never written with another fingerprint.
             Ok(Begun::Running { .. } | Begun::Mismatch) => {
                 return Attempted::certain(ActionOutcome::Later(TAKEN.to_owned()));
@@ -154,9 +154,12 @@ impl Actor<'_> {
     }
 
     /// Looks for a delivery that was sent a while ago, by this message or another one, and was not seen then.
-    async fn look_for(&self, order: u64, wish: Wish<'_>, sent: &str) -> Attempted {
+    async fn look_for(&self, action: &Claim<'_>, order: u64, wish: Wish<'_>, sent: &str) -> Attempted {
         let outcome = match self.look(order).await {
-            Ok(found) if is_delivered(&found) => wish.after(sent),
+            Ok(found) if is_delivered(&found) => {
+                self.clear_mark(action, order).await;
+                wish.after(sent)
+            }
             Ok(_) => ActionOutcome::Later(format!("the delivery was sent: {NOT_SEEN}")),
             Err(outcome) => outcome,
         };

@@ -60,7 +60,8 @@ async fn a_page_with_fewer_orders_than_the_shop_counts_is_not_the_last() {
         let now = world.bench.now().as_second();
         (1..=250).for_each(|id| way.shop().change(id, now - 300 + id as i64, "Shipped"));
         polls(&world, 2).await;
-        assert!(visible.iter().all(|id| revisions(&world)[id] == 2), "{page} in a page: {:?}", revisions(&world));
+        let made = revisions(&world);
+        assert!(visible.iter().all(|id| made[id] == 2), "{page} in a page: {:?}", revisions(&world));
         assert!(polls(&world, 1).await.gaps_open > 0, "it is still not shown");
         way.shop().hidden.clear();
         let report = polls(&world, 1).await;
