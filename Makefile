@@ -24,11 +24,8 @@ demo: ## Play a short day against a simulated shop and ERP, and compare the ledg
 	@cargo run --locked --quiet --package tilaussilta-sandbox -- demo
 
 SEEDS ?= 2000
-# What else `simulate` is told. Without anything, each assumption about the vendors is false in some worlds: some of these
-# still show violations (docs/vendors/assumptions.md), so `make test` keeps to worlds in which all are true.
-WORLDS ?=
-simulate: programs ## Play SEEDS simulated worlds (2,000) full of faults, and check that nothing is lost; WORLDS=--assume-all for true assumptions
-	@target/debug/simulate --seeds $(SEEDS) $(WORLDS)
+simulate: programs ## Play SEEDS simulated worlds (2,000) full of faults, and check that nothing is lost
+	@target/debug/simulate --seeds $(SEEDS)
 
 mutations: ## Break each rule of the poll in turn, and find the world that notices: docs/mutations.md
 	@tests/mutations/run
@@ -44,7 +41,6 @@ instructions: ## Count the instructions of the hot paths, and compare; UPDATE=1 
 	@bench/instructions $(if $(UPDATE),--update)
 
 test: SEEDS := $(if $(filter environment command\ line,$(origin SEEDS)),$(SEEDS),500)
-test: WORLDS := --assume-all
 test: test-rust simulate ## Run every test, and 500 simulated worlds; needs Rust, a C compiler and make only
 
 check: lint deny validate invoke-test deploy-test ## Check formatting, lints, dependencies, the template, the deployment

@@ -84,19 +84,21 @@ pub(super) async fn schedule(sim: &Rc<Simulation>) {
     sim.join_all().await;
 }
 
-/// Quiescence: no faults, nothing new, and runs until two in a row find nothing.
+/// Quiescence: no faults, nothing new, and runs until some in a row find nothing.
 pub(super) async fn quiesce(sim: Rc<Simulation>) {
     sim.faults.stop();
     deviations::stop(&sim);
     sim.trace.note(|| "quiescence begins".to_owned());
     tokio::time::sleep(Duration::from_secs(OVERLAP_SECONDS.unsigned_abs())).await;
     let mut quiet = 0;
+    // That the shop no longer has an order is believed after several runs.
+    let enough = if sim.model.borrow().deleted.is_empty() { 2 } else { 4 };
     for _ in 0..LAST_RUNS {
         match poll(&sim, RunFault::none()).await {
             Some(report) if found_nothing(&sim, &report) => quiet += 1,
             _ => quiet = 0,
         }
-        if quiet == 2 {
+        if quiet == enough {
             return backfill(&sim).await;
         }
         tokio::time::sleep(Duration::from_secs(300)).await;
