@@ -21,9 +21,9 @@ struct Arguments {
 enum Command {
     /// Print a document's revisions.
     Show(commands::show::Options),
-    /// Print a connection's delivery log: what was refused, or all of it.
+    /// Print a connection's delivery log: what was rejected or quarantined or, with --all, every line.
     Log(commands::log::Options),
-    /// Print what of a connection could not be read, and why.
+    /// List what could not be read on a connection, and why.
     Quarantine(commands::quarantine::Options),
     /// Permanently erase a document from the ledger. Without --yes, only report what would be erased.
     Erase(commands::erase::Options),

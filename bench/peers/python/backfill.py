@@ -3,7 +3,7 @@
     backfill.py SHOP_URL KEY FROM_SECONDS ROOTS_PEM
 
 It does what the poller's backfill does where nothing fails: asks for page after page of 100 orders, checks each page's heads with one
-call, writes what is new as a head and a revision in one conditional transaction, and goes on from the last order's time. It knows no
+call, writes what is new as a head and a revision in one conditional transaction, and continues from the last order's time. It knows no
 crowded second, no quarantine, no gap and no lease.
 """
 

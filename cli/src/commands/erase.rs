@@ -18,7 +18,7 @@ pub(crate) struct Options {
     /// Erase. Only the table's point-in-time recovery can bring it back.
     #[arg(long)]
     yes: bool,
-    /// Also everything in the connection's quarantine of which it is not known to which document it belongs.
+    /// Also erase the bodies in the connection's quarantine that belong to no known document.
     #[arg(long)]
     unassigned: bool,
     /// Print JSON.

@@ -15,7 +15,7 @@ use crate::output::{connection, local, table};
 pub(crate) struct Options {
     /// The connection: mycashflow/NAME or manu/NAME. NAME is ? for requests that name none of the connections.
     connection: String,
-    /// Print what was recorded too, not only what was not.
+    /// Also print what was recorded, a duplicate or stale.
     #[arg(long)]
     all: bool,
     /// How many days back, today included (UTC).

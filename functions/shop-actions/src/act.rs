@@ -71,7 +71,9 @@ impl Actor<'_> {
             Ok(Begun::First) => Doubt::No,
             Ok(Begun::Interrupted) => Doubt::Yes,
             Ok(Begun::Running { .. }) => {
-                return ActionOutcome::Later("somebody works on it, or its answer may still be on its way".to_owned());
+                return ActionOutcome::Later(
+                    "another attempt is in progress, or its response may still arrive".to_owned(),
+                );
             }
             Ok(Begun::Settled(Settled::Done(how))) => return ActionOutcome::DoneBefore(how),
             Ok(Begun::Settled(Settled::Unknown(reason))) => return ActionOutcome::Unknown(reason),
@@ -102,7 +104,7 @@ impl Actor<'_> {
     /// Takes back a claim on what was certainly not done, or is certainly over.
     pub(crate) async fn release(&self, claim: &Claim<'_>) {
         if let Err(error) = self.deps.base.ledger.release_action(claim).await {
-            tracing::warn!(%error, "a claim could not be released; it ends by its time");
+            tracing::warn!(%error, "a claim could not be released; it expires by itself");
         }
     }
 
@@ -122,7 +124,7 @@ impl Actor<'_> {
         };
         match ledger.settle_action(claim, &settled, self.now()).await {
             Ok(true) => {}
-            Ok(false) => tracing::warn!(connection = %self.connection, "another took the action over meanwhile"),
+            Ok(false) => tracing::warn!(connection = %self.connection, "another attempt has taken over the action"),
             // The record still says that it was begun, so a repeat of the message is met with doubt, not done again.
             Err(error) => tracing::warn!(%error, "the outcome of an action could not be written down"),
         }

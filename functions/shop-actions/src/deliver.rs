@@ -179,7 +179,7 @@ impl Actor<'_> {
     async fn keep(&self, lock: &Claim<'_>, settled: Settled) {
         let now = self.now();
         if let Err(error) = self.deps.base.ledger.settle_action_until(lock, &settled, now, now + DELIVERED_FOR).await {
-            tracing::warn!(%error, "a delivery could not be noted at its order; others wait until its lock ends");
+            tracing::warn!(%error, "what a delivery sent could not be recorded; other messages wait until the claim expires");
         }
     }
 }

@@ -169,7 +169,14 @@ async fn act_all(deps: &ActionsDeps, message: &Message, naming: Naming, owner: &
             actor.act(message, *order).await
         };
         let (name, reason) = outcome.parts();
-        tracing::info!(shop = message.shop, order, action = message.action.name(), outcome = name, reason, "action");
+        tracing::info!(
+            shop = message.shop,
+            order,
+            action = message.action.name(),
+            outcome = name,
+            reason,
+            "processed an action on an order"
+        );
         report.add(Some(*order), outcome);
     }
     report
@@ -211,7 +218,7 @@ async fn rehearse(deps: &ActionsDeps, message: &Message) -> Report {
             action = message.action.name(),
             with_code,
             known,
-            "dry run: would be done"
+            "dry run: the order would be delivered"
         );
         let code = if with_code { "with" } else { "without" };
         let doubt = if known { "" } else { ", if the shop has it: the ledger does not" };

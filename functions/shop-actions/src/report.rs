@@ -15,7 +15,7 @@ pub enum ActionOutcome {
     DryRun(String),
     /// It was not done, and trying again would change nothing: why.
     Rejected(String),
-    /// Nobody knows whether it was done, and it is not tried again by itself: why.
+    /// It is unknown whether it was done, and it is not retried automatically: why.
     Unknown(String),
     /// It was not finished, and may be later: why.
     Later(String),

@@ -17,7 +17,7 @@ use super::shop_switches::ShopSwitches;
 /// `sandbox world`.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// The address to listen on, of this machine: another one than 127.0.0.1 only in a network of its own.
+    /// The local address to listen on. Use another one than 127.0.0.1 only in an isolated network.
     #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
     host: IpAddr,
     /// The port; 0 takes any that is free.

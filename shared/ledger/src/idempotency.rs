@@ -29,7 +29,7 @@ pub struct Claim<'a> {
 /// What is known of an action when it is begun.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Begun {
-    /// Nobody has begun it before. It is the caller's now.
+    /// It has not been started before. The caller owns it now.
     First,
     /// Somebody began it and left no outcome, and their time is over. It is the caller's now, who must find out whether
     /// it was done.
@@ -50,7 +50,7 @@ pub enum Begun {
 pub enum Settled {
     /// It was done, with this outcome.
     Done(String),
-    /// Nobody knows whether it was done, for this reason, and it is not to be tried again by itself.
+    /// It is unknown whether it was done, for this reason; it must not be retried automatically.
     Unknown(String),
 }
 

@@ -144,7 +144,7 @@ fn minute(at: Timestamp) -> Timestamp {
 async fn write(ledger: Ledger, entries: Vec<(Connection, RefusedRequests)>) {
     for (connection, refused) in entries {
         let RefusedRequests { minute, reason, count, .. } = &refused;
-        tracing::info!(%connection, reason, count, %minute, "requests of strangers were refused");
+        tracing::info!(%connection, reason, count, %minute, "refused unauthenticated requests");
         if let Err(error) = ledger.log_refused(&connection, &refused).await {
             tracing::warn!(%error, %connection, "the number of refused requests could not be written");
         }

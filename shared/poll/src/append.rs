@@ -87,7 +87,7 @@ impl Appending<'_> {
                 return 0;
             }
             let (shop, order, revision) = (self.shop, &key.document.id, key.revision + 1);
-            tracing::warn!(shop, order, revision, %before, %now, "an order id came back with another time of making");
+            tracing::warn!(shop, order, revision, %before, %now, "an order id was reused with a different creation time");
             1
         });
         futures_util::stream::iter(reused).buffered(READS_AT_ONCE).fold(0, async |sum, one| sum + one).await

@@ -44,7 +44,7 @@ impl<'a> HeldLease<'a> {
     pub(crate) async fn release(&self) {
         let Some(lease) = &self.lease else { return };
         if let Err(error) = self.ledger.release_lease(lease).await {
-            tracing::warn!(%error, shop = lease.shop, "the lease could not be released; it ends by its time");
+            tracing::warn!(%error, shop = lease.shop, "the lease could not be released; it expires by itself");
         }
     }
 

@@ -70,7 +70,7 @@ pub struct ShopReport {
     /// Which orders those are, the first [`MAX_DIFFERENCES`] of them.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub differences: BTreeSet<Difference>,
-    /// Orders whose id came back with another time of making.
+    /// Orders whose id was reused with another creation time.
     #[serde(skip_serializing_if = "is_zero")]
     pub reused_ids: u64,
     /// By how many seconds the shop's clock is ahead of ours, or behind (negative), where that is too much for it to count.

@@ -40,7 +40,7 @@ struct Arguments {
     /// Take every assumption for true in every world.
     #[arg(long, conflicts_with_all = ["only", "assume"])]
     assume_all: bool,
-    /// Go on after a world that fails, and list all that do.
+    /// Continue after a world that fails, and list all that do.
     #[arg(long)]
     keep_going: bool,
 }

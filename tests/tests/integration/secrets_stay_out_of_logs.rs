@@ -205,7 +205,7 @@ async fn of_pushed_orders_and_signed_messages() {
         "quarantined",
         "rejected",
         "refused a request",
-        "requests of strangers were refused",
+        "refused unauthenticated requests",
         "the ledger could not be written",
     ] {
         assert!(logs.contains(told), "the logs were not captured: {told}");

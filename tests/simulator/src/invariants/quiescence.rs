@@ -44,8 +44,9 @@ fn revisions_are_numbered_and_differ(sim: &Simulation, order: u64, revisions: &[
     }
     // Where one version is written in several ways, each of them is a revision.
     let falsehoods = &sim.plan.falsehoods;
-    let written_in_one_way =
-        ![Assumption::TwoRenderings, Assumption::NonsenseTime, Assumption::ReusedId].iter().any(|one| falsehoods.contains(*one));
+    let written_in_one_way = ![Assumption::TwoRenderings, Assumption::NonsenseTime, Assumption::ReusedId]
+        .iter()
+        .any(|one| falsehoods.contains(*one));
     for pair in revisions.windows(2) {
         if pair[0].hash == pair[1].hash || (written_in_one_way && pair[0].status == pair[1].status) {
             let (first, second) = (pair[0].revision, pair[1].revision);
