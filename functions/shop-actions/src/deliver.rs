@@ -20,6 +20,8 @@ use crate::report::ActionOutcome;
 const DELIVERED_FOR: SignedDuration = SignedDuration::from_mins(15);
 
 const TAKEN: &str = "another message delivers the order, or its answer may still be on its way";
+const ANOTHER_NUMBER: &str =
+    "the shop's order of this id has another order number, so it may not be the one that is meant";
 const NOT_SEEN: &str = "the shop does not show the order as delivered; it is looked at again, and not delivered again";
 
 /// What the customer is to get of a delivery.
@@ -58,8 +60,12 @@ impl Actor<'_> {
         match self.begin(&lock).await {
             // Whether somebody else was interrupted makes no difference: the order is looked at in any case.
             Ok(Begun::First | Begun::Interrupted) => {}
-            Ok(Begun::Settled(Settled::Done(sent))) => return Attempted::certain(wish.after(&sent)),
-            Ok(Begun::Settled(Settled::Unknown(sent))) => return self.look_for(action, order, wish, &sent).await,
+            Ok(Begun::Settled(Settled::Done(sent))) if self.order_is == OrderIs::Id => {
+                return Attempted::certain(wish.after(&sent));
+            }
+            Ok(Begun::Settled(Settled::Done(sent) | Settled::Unknown(sent))) => {
+                return self.look_for(action, order, wish, &sent).await;
+            }
             // It is never written with another fingerprint.
             Ok(Begun::Running { .. } | Begun::Mismatch) => {
                 return Attempted::certain(ActionOutcome::Later(TAKEN.to_owned()));
@@ -93,10 +99,8 @@ impl Actor<'_> {
     async fn deliver_locked(&self, action: &Claim<'_>, order: u64, wish: Wish<'_>, doubt: Doubt) -> Delivery {
         match self.look(order).await {
             Err(outcome) => return Delivery::NotSent(outcome),
-            Ok(found) if self.order_is == OrderIs::Number && has_another_number(&found, order) => {
-                let reason =
-                    "the shop's order of this id has another order number, so it may not be the one that is meant";
-                return Delivery::NotSent(ActionOutcome::Rejected(reason.to_owned()));
+            Ok(found) if self.is_another(&found, order) => {
+                return Delivery::NotSent(ActionOutcome::Rejected(ANOTHER_NUMBER.to_owned()));
             }
             Ok(found) if is_delivered(&found) => {
                 self.clear_mark(action, order).await;
@@ -139,7 +143,7 @@ impl Actor<'_> {
                     Delivery::Seen("delivered, as the shop shows; its answer did not say so")
                 }
                 // The shop says that it did not do it, and shows as much.
-                (_, Err(error)) if !error.may_have_arrived() => {
+                (Ok(_), Err(error)) if !error.may_have_arrived() => {
                     self.release(mark).await;
                     Delivery::NotSent(refusal(&error, self.missing))
                 }
@@ -156,6 +160,7 @@ impl Actor<'_> {
     /// Looks for a delivery that was sent a while ago, by this message or another one, and was not seen then.
     async fn look_for(&self, action: &Claim<'_>, order: u64, wish: Wish<'_>, sent: &str) -> Attempted {
         let outcome = match self.look(order).await {
+            Ok(found) if self.is_another(&found, order) => ActionOutcome::Rejected(ANOTHER_NUMBER.to_owned()),
             Ok(found) if is_delivered(&found) => {
                 self.clear_mark(action, order).await;
                 wish.after(sent)
@@ -166,12 +171,15 @@ impl Actor<'_> {
         Attempted::certain(outcome)
     }
 
+    /// Whether the order of this id may not be the one that is meant by a number.
+    fn is_another(&self, found: &Order, order: u64) -> bool {
+        self.order_is == OrderIs::Number && has_another_number(found, order)
+    }
+
     /// Takes the mark of an order back that the shop shows as delivered: a person may open it again later.
     async fn clear_mark(&self, action: &Claim<'_>, order: u64) {
-        let key = mark_of(order);
-        let mark = mark(action, &key);
-        if let Ok(Begun::First | Begun::Interrupted) = self.begin(&mark).await {
-            self.release(&mark).await;
+        if let Err(error) = self.deps.base.ledger.clear_action(action.connection, &mark_of(order)).await {
+            tracing::error!(%error, order, "the mark of a delivery could not be removed: the order is not delivered again by itself");
         }
     }
 

@@ -222,6 +222,17 @@ impl Ledger {
         was_made(answer, "DeleteItem").map(drop)
     }
 
+    /// Removes the record of an action that somebody began, whoever it was, when it is seen to be over. Nothing is written
+    /// where there is none.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unavailable`], or [`LedgerError::Corrupt`] for an item that this product did not write.
+    pub async fn clear_action(&self, connection: &Connection, name: &str) -> Result<(), LedgerError> {
+        let Some(item) = self.action_item(connection, name).await? else { return Ok(()) };
+        let owner = Attributes(&item).string("owner")?.to_owned();
+        self.release_action(&Claim { connection, key: name, fingerprint: ContentHash::of(b""), owner: &owner }).await
+    }
+
     /// How an action ended; none when it did not, or was never begun. It is not asked until when that holds.
     ///
     /// # Errors

@@ -16,6 +16,8 @@ const PAGES_PER_NOTE: u32 = 25;
 /// What the shop's counts say that the search by number for a debt of the created stream has yet to find.
 #[derive(Debug, Default)]
 pub(crate) struct Expected {
+    /// What was counted of which stretch between two questions.
+    pub(crate) parts: HashMap<(i64, i64), u64>,
     /// The stretch of time that the orders were made in, from (inclusive) and until (exclusive).
     pub(crate) from: i64,
     pub(crate) until: i64,
@@ -39,7 +41,7 @@ pub(crate) struct UnderWay {
 /// Cursors and gaps. A run without the lease keeps its gaps here only.
 pub(crate) struct Books<'a> {
     pub(crate) state: ShopState,
-    /// The window that is walked again just now. The ledger continues to owe all of it until the walk is done: what the
+    /// The window, or the stretch that was not shown whole, that is walked again just now. The ledger continues to owe all of it until the walk is done: what the
     /// walk finds to be narrower is kept here only.
     pub(crate) retrying: Option<GapKind>,
     /// Whether a cursor, a gap or a mark is no longer as the run found it.
@@ -173,7 +175,11 @@ impl<'a> Books<'a> {
         if until <= from || missing == Some(0) {
             return Ok(());
         }
-        if matches!(self.retrying, Some(GapKind::Unshown { stream: of, .. }) if of == stream) {
+        let is_of_retried = |kind: &GapKind| {
+            matches!(*kind, GapKind::Unshown { stream: of, from: first, until: end, .. }
+                if of == stream && from < end && first < until)
+        };
+        if self.retrying.as_ref().is_some_and(is_of_retried) {
             self.still_unshown += missing.unwrap_or(1);
             return Ok(());
         }
@@ -246,6 +252,13 @@ impl<'a> Books<'a> {
     pub(crate) fn is_finished(&self, stream: Stream, second: i64, live: bool) -> bool {
         let finished = self.state.cursor(stream).and_then(|cursor| cursor.finished_through);
         live && finished.is_some_and(|finished| second <= finished)
+    }
+
+    /// Notes that an answer counts nothing of the stretch that is walked again: what it did not show before is still owed.
+    pub(crate) fn note_uncounted(&mut self) {
+        if let Some(GapKind::Unshown { missing: Some(known), .. }) = self.retrying {
+            self.still_unshown += known;
+        }
     }
 
     /// Whether a stretch is walked again of which the crowded seconds are not searched this time.

@@ -41,7 +41,13 @@ pub(crate) async fn owe_numbers(
     let kind = if from == second {
         GapKind::Numbers { stream: Stream::Created, second, next: lowest, last: None }
     } else {
-        GapKind::Unsorted { from, until: second + 1, next: lowest }
+        let known = books.state.gaps.iter().find_map(|gap| match gap.kind {
+            GapKind::Unsorted { from: of, until, next } if of == from => Some((until, next)),
+            _ => None,
+        });
+        let (until, next) =
+            known.map_or((second + 1, lowest), |(until, next)| (until.max(second + 1), next.min(lowest)));
+        GapKind::Unsorted { from, until, next }
     };
     // What is owed already continues where it stands, but for a page that reaches further.
     let is_owed = books.state.gaps.iter().any(|gap| {
@@ -79,6 +85,8 @@ pub(crate) async fn finish_numbers(reader: &mut Reader<'_>, books: &mut Books<'_
         match finish(reader, books, gap.clone()).await {
             // A search that makes no sense keeps no other debt from being paid.
             Err(Stop::Protocol(problem)) => {
+                // As far as it came before.
+                gap = books.state.gaps.iter().find(|kept| kept.kind.is_same_gap(&gap.kind)).cloned().unwrap_or(gap);
                 gap.reason = problem.to_owned();
                 gap.tries += 1;
                 books.put_gap(&reader.asking.lease, gap).await?;
@@ -130,6 +138,11 @@ async fn finish(reader: &mut Reader<'_>, books: &mut Books<'_>, mut gap: Gap) ->
                 if settled {
                     set_next(&mut gap, search.anchor);
                     books.put_gap(&reader.asking.lease, gap).await?;
+                    if let Some(left) = search.expected.as_ref().filter(|left| left.missing > 0) {
+                        // The next run continues the search, and does not know what was counted.
+                        let stretch = (left.from, left.until);
+                        books.note_unshown(&reader.asking.lease, Stream::Created, stretch, Some(left.missing)).await?;
+                    }
                 }
                 books.expected.extend(search.expected.map(|expected| (second, expected)));
                 return Err(stop);
@@ -165,7 +178,7 @@ impl Search {
         if self.expected.as_ref().is_some_and(|expected| expected.missing == 0) {
             return Ok(true);
         }
-        let is_above = self.next > self.top;
+        let is_above = self.next > self.top || self.next == u64::MAX;
         // While the shop counts more orders than were found, the search goes further before it ends.
         let enough = if self.expected.is_some() { DENSE_ANSWERS } else { EMPTY_ANSWERS.max(self.patience) };
         if is_above && self.empty >= enough {
@@ -236,10 +249,11 @@ impl Search {
 /// What the shop's counts say of a stretch whose rest is asked for by number. `missing` orders of it were not shown.
 pub(crate) fn expect(books: &mut Books<'_>, second: i64, (from, until): (i64, i64), missing: u64, pages: [&Asked; 2]) {
     let shown: HashSet<u64> = pages.iter().flat_map(|asked| &asked.page.entries).filter_map(|entry| entry.id).collect();
-    // Two questions may show parts of one second. A second walk over the same part counts the same orders.
     let expected = books.expected.entry(second).or_default();
-    let is_counted = expected.from <= from && until <= expected.until;
-    expected.missing = if is_counted { expected.missing.max(missing) } else { expected.missing + missing };
+    // Two questions may show parts of one second. A second walk over the same part counts the same orders.
+    let known = expected.parts.entry((pages[0].start, pages[1].start)).or_default();
+    expected.missing += missing.saturating_sub(*known);
+    *known = missing.max(*known);
     (expected.from, expected.until) = match expected.until {
         0 => (from, until),
         _ => (expected.from.min(from), expected.until.max(until)),

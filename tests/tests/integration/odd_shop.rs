@@ -44,6 +44,8 @@ pub(crate) struct OddShop {
     pub(crate) counts: Counts,
     /// Counted by `changes`, and not shown.
     pub(crate) hidden: BTreeSet<u64>,
+    /// Whether a hidden order leaves its place on a page to another one.
+    pub(crate) hides_first: bool,
     /// Nothing before this second is served, and `time_from` says so.
     pub(crate) oldest: i64,
     pub(crate) date_ahead: i64,
@@ -61,6 +63,7 @@ impl OddShop {
             sorted: SortedBy::Time,
             counts: Counts::Whole,
             hidden: BTreeSet::new(),
+            hides_first: false,
             oldest: i64::MIN,
             date_ahead: 0,
             hook: None,
@@ -108,6 +111,9 @@ impl OddShop {
             SortedBy::NewestFirst => found.sort_by_key(|(id, order)| std::cmp::Reverse((second(order), *id))),
         }
         let total = found.len();
+        if self.hides_first {
+            found.retain(|(id, _)| !self.hidden.contains(id));
+        }
         found.truncate(self.page);
         let end = found.iter().map(|(_, order)| second(order)).max().unwrap_or(start);
         found.retain(|(id, _)| !self.hidden.contains(id));

@@ -46,9 +46,10 @@ async fn polls(world: &ShopBench, times: u32) -> ShopReport {
 
 #[tokio::test(start_paused = true)]
 async fn a_page_with_fewer_orders_than_the_shop_counts_is_not_the_last() {
-    for page in [100, 50, 20] {
+    for (page, hides_first) in [(100, false), (50, false), (20, false), (100, true), (50, true)] {
         let (world, way) = bench(|shop, now| {
             shop.page = page;
+            shop.hides_first = hides_first;
             shop.hidden = [37].into();
             (1..=250).for_each(|id| shop.put(id, now - DAY + 100 * id as i64));
         })

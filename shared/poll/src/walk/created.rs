@@ -37,7 +37,9 @@ pub(super) async fn walk(reader: &mut Reader<'_>, books: &mut Books<'_>, walk: &
             keep_up(reader, books, walk, last, begun).await?;
         }
         let is_end = walk.until.is_some_and(|until| last > until);
-        if is_end && is_whole {
+        // A stretch that is walked again to see whether it is shown now is done only when it was counted.
+        let counts_again = matches!(books.retrying, Some(GapKind::Unshown { .. }));
+        if is_end && is_whole && !counts_again {
             return Ok(());
         }
         // A page that ends in the second it was asked from shows that the bound is inclusive, so the next second can be
@@ -52,6 +54,9 @@ pub(super) async fn walk(reader: &mut Reader<'_>, books: &mut Books<'_>, walk: &
         let next = ask(reader, books, STREAM, next_start).await?;
         if next.start == next_start {
             account(reader, books, &asked, &next, owed.then_some(last)).await?;
+        } else if owed {
+            // What lies between was not counted, so no count ends the search.
+            books.expected.remove(&last);
         }
         if !is_whole {
             keep_up(reader, books, walk, last, begun).await?;
@@ -60,8 +65,11 @@ pub(super) async fn walk(reader: &mut Reader<'_>, books: &mut Books<'_>, walk: &
             return Ok(());
         }
         if matches!(walk.purpose, Purpose::Backfill | Purpose::Listing) {
-            // Only this run knows what it owes, so that is paid before the walk goes past it.
-            finish_numbers(reader, books).await?;
+            let is_kept = walk.purpose == Purpose::Listing && reader.asking.lease.held().is_some();
+            if !is_kept {
+                // Only this run knows what it owes, so that is paid before the walk goes past it.
+                finish_numbers(reader, books).await?;
+            }
             books.listed(&reader.asking.lease, next_start).await?;
         }
         if walk.purpose == Purpose::Backfill {
@@ -100,13 +108,16 @@ async fn account(
     next: &Asked,
     owed: Option<i64>,
 ) -> Result<(), Stop> {
-    let Some(counted) = asked.shortfall(next) else { return Ok(()) };
-    let mut missing = counted;
-    if missing == 0 && matches!(books.retrying, Some(GapKind::Unshown { .. })) {
-        // An order that appears between the two questions makes up for one that the shop does not show. In passing that does
-        // no harm, since the next run asks again; but a gap is closed only when none has appeared.
+    let Some(mut missing) = asked.shortfall(next) else {
+        books.note_uncounted();
+        owed.and_then(|second| books.expected.remove(&second));
+        return Ok(());
+    };
+    if owed.is_some() || matches!(books.retrying, Some(GapKind::Unshown { .. })) {
+        // An order that appears between the two questions makes up for one that the shop does not show. Where the count ends
+        // a search or closes a gap it must not be too small; one that is too large costs a search.
         let again = ask(reader, books, STREAM, asked.start).await?;
-        missing = again.page.total.unwrap_or(0).saturating_sub(asked.page.total.unwrap_or(0));
+        missing += again.page.total.unwrap_or(0).saturating_sub(asked.page.total.unwrap_or(0));
     }
     if missing == 0 {
         return Ok(());
@@ -135,6 +146,9 @@ async fn end(
     begun: Instant,
 ) -> Result<(), Stop> {
     let stretch = (asked.start, future(reader));
+    if asked.page.total.is_none() {
+        books.note_uncounted();
+    }
     books.note_unshown(&reader.asking.lease, STREAM, stretch, Some(asked.tail_shortfall())).await?;
     if walk.purpose == Purpose::Listing {
         finish_numbers(reader, books).await?;
