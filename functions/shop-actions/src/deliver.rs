@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use crate::act::{Actor, Attempted, Doubt, ledger_fails, refusal};
 use crate::report::ActionOutcome;
 
-/// How long after a delivery its order counts as delivered, whatever the shop shows. After that the shop's word holds: a
-/// person may have opened the order again.
+/// How long after a delivery that was seen its order counts as delivered, whatever the shop shows. After that the shop's word
+/// holds: a person may have opened the order again. One that was not seen leaves its mark.
 const DELIVERED_FOR: SignedDuration = SignedDuration::from_mins(15);
 
 const TAKEN: &str = "another message delivers the order, or its answer may still be on its way";

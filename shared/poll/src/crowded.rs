@@ -12,7 +12,8 @@ use crate::overlap::OVERLAP_SECONDS;
 use crate::reader::{Asked, Reader};
 use crate::stop::Stop;
 
-/// Answers without an order, in a row, that end a search above the highest number that is known.
+/// Answers without an order, in a row, that end a search above the highest number that is known; more where the numbers lie
+/// far apart, or the shop counts more orders than were found.
 const EMPTY_ANSWERS: u64 = 3;
 /// Answers without an order, in a row, after which a hole in the numbers is measured; more where the numbers lie far apart.
 const HOLE_ANSWERS: u64 = 2;

@@ -14,7 +14,8 @@ use crate::walk::{Purpose, Walk, walk};
 /// Stretches that the shop does not show whole, tried again in one run: those first that were tried least.
 const UNSHOWN_PER_RUN: usize = 10;
 
-/// Tries every open gap once.
+/// Tries the open gaps once: of the stretches that were not shown whole, the ones that were tried least, and none that this
+/// run has found.
 pub(crate) async fn work_gaps(reader: &mut Reader<'_>, books: &mut Books<'_>) -> Result<(), Stop> {
     finish_crowded(reader, books).await?;
     let mut gaps = books.state.gaps.clone();
