@@ -215,7 +215,12 @@ impl Settings {
             !self.assumed.contains(assumption) && if self.only.is_empty() { drawn } else { named }
         };
         let of_this_side = Assumption::all().iter().filter(|assumption| assumption.side() == side);
-        FalseAssumptions(of_this_side.copied().filter(is_false).collect())
+        let mut drawn = FalseAssumptions(of_this_side.copied().filter(is_false).collect());
+        // A shop that refuses a delivery, does it, and shows it late as well leaves nothing to go by.
+        if drawn.contains(Assumption::DoneAndRefused) {
+            drawn.remove(Assumption::LateStatus);
+        }
+        drawn
     }
 }
 
