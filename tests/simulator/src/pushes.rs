@@ -35,7 +35,8 @@ async fn deliver(sim: Rc<Simulation>, due: OutgoingPost, delay: Duration) {
     let path = format!("/mycashflow/acme/orders?key={SHOP_KEY}");
     let pushed = status_in(&due.body, due.order);
     let (content_type, body) = written(&sim, &due);
-    let lossy = sim.plan.falsehoods.contains(Assumption::LostLetters) && percent(50);
+    // A form is percent-encoded, so it has no letters to lose.
+    let lossy = sim.plan.falsehoods.contains(Assumption::LostLetters) && percent(50) && !body.is_ascii();
     for _ in 0..ATTEMPTS {
         let mut request = post(&path, &[("content-type", content_type)], body.clone());
         let mut body = body.clone();
