@@ -113,7 +113,7 @@ impl Actor<'_> {
             Ok(_) => {}
         }
         let key = mark_of(order);
-        let mark = mark(action, &key);
+        let mark = Claim { key: &key, fingerprint: ContentHash::of(b"deliver-sent"), ..action.clone() };
         match self.begin(&mark).await {
             Ok(Begun::First) => {}
             Ok(_) => return Delivery::SentBefore,
@@ -195,10 +195,6 @@ impl Actor<'_> {
 /// The key of an order's mark. A message's own key ends in a number sign and the order, so none can be equal to it.
 fn mark_of(order: u64) -> String {
     format!("deliver-sent#order/{order}")
-}
-
-fn mark<'a>(action: &Claim<'a>, key: &'a str) -> Claim<'a> {
-    Claim { key, fingerprint: ContentHash::of(b"deliver-sent"), ..action.clone() }
 }
 
 impl Wish<'_> {

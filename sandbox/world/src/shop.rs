@@ -15,7 +15,6 @@ mod timeline;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use mycashflow::Order;
 use smol_str::ToSmolStr;
@@ -53,7 +52,6 @@ pub const PAGE_SIZE: usize = 100;
 /// ```
 pub struct Shop {
     config: ShopConfig,
-    helsinki: Option<TimeZone>,
     next_id: u64,
     orders: BTreeMap<u64, Entry>,
     created: Timeline,
@@ -105,7 +103,6 @@ impl Shop {
     pub fn new(config: ShopConfig) -> Self {
         Self {
             config,
-            helsinki: Some(mycashflow::time_zone().clone()),
             next_id: 1,
             orders: BTreeMap::new(),
             created: Timeline::default(),
@@ -358,8 +355,7 @@ impl Shop {
         order.created_at = Timestamp::from_second(created).ok();
         order.created_at_local = order
             .created_at
-            .zip(self.helsinki.clone())
-            .map(|(instant, helsinki)| instant.to_zoned(helsinki).strftime("%Y-%m-%d %H:%M:%S").to_smolstr());
+            .map(|instant| mycashflow::time_zone().to_datetime(instant).strftime("%Y-%m-%d %H:%M:%S").to_smolstr());
     }
 }
 

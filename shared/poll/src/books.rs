@@ -41,8 +41,8 @@ pub(crate) struct UnderWay {
 /// Cursors and gaps. A run without the lease keeps its gaps here only.
 pub(crate) struct Books<'a> {
     pub(crate) state: ShopState,
-    /// The window, or the stretch that was not shown whole, that is walked again just now. The ledger continues to owe all of it until the walk is done: what the
-    /// walk finds to be narrower is kept here only.
+    /// The window, or the stretch that was not shown whole, that is walked again just now. The ledger continues to owe all
+    /// of it until the walk is done: what the walk finds to be narrower is kept here only.
     pub(crate) retrying: Option<GapKind>,
     /// Whether a cursor, a gap or a mark is no longer as the run found it.
     pub(crate) has_moved: bool,
@@ -254,16 +254,32 @@ impl<'a> Books<'a> {
         live && finished.is_some_and(|finished| second <= finished)
     }
 
-    /// Notes that an answer counts nothing of the stretch that is walked again: what it did not show before is still owed.
-    pub(crate) fn note_uncounted(&mut self) {
+    /// Notes how many orders of a stretch the shop counts and does not show. Where it counts nothing, what it did not show
+    /// before of a stretch that is walked again is still owed.
+    pub(crate) async fn note_counted(
+        &mut self,
+        lease: &HeldLease<'_>,
+        stream: Stream,
+        stretch: (i64, i64),
+        missing: Option<u64>,
+    ) -> Result<(), Stop> {
+        if missing.is_some() {
+            return self.note_unshown(lease, stream, stretch, missing).await;
+        }
         if let Some(GapKind::Unshown { missing: Some(known), .. }) = self.retrying {
             self.still_unshown += known;
         }
+        Ok(())
+    }
+
+    /// Whether a stretch is walked again that was not shown whole.
+    pub(crate) fn is_counting_again(&self) -> bool {
+        matches!(self.retrying, Some(GapKind::Unshown { .. }))
     }
 
     /// Whether a stretch is walked again of which the crowded seconds are not searched this time.
     pub(crate) fn is_walked_without_search(&self) -> bool {
-        matches!(self.retrying, Some(GapKind::Unshown { .. })) && !self.is_search_due
+        self.is_counting_again() && !self.is_search_due
     }
 
     /// Where the walk asks instead of `start`: an open window is not asked for again by the walk itself, since the run's

@@ -64,8 +64,9 @@ impl Asked {
     }
 
     /// How many more orders the shop counts from this page's start on than it shows, where the page is the last one.
-    pub(crate) fn tail_shortfall(&self) -> u64 {
-        self.page.total.map_or(0, |total| total.saturating_sub(self.len() as u64))
+    /// None when it counts nothing.
+    pub(crate) fn tail_shortfall(&self) -> Option<u64> {
+        Some(self.page.total?.saturating_sub(self.len() as u64))
     }
 
     /// Where in this page the other one begins. An order that cannot be read and has no id is known by its text.

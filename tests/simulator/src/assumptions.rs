@@ -149,24 +149,17 @@ impl Assumption {
     /// Whether something may rightly stay owed, or every run fail, as long as this assumption is false: the shop tells of
     /// more than it shows, or makes it impossible to know that everything was shown.
     fn may_stay_owed(self) -> bool {
-        matches!(
-            self,
-            Self::HiddenOrder
-                | Self::WrongCount
-                | Self::SixtyDays
-                | Self::WrongTimeTo
-                | Self::SortedById
-                | Self::Unsorted
-                | Self::ShortGet
-                | Self::SparseIds
-                | Self::IdsNotByTime
-                | Self::DeletedOrder
-                | Self::BackDated
-                | Self::FutureDated
-                | Self::NonsenseTime
-                | Self::OddIds
-                | Self::ReusedId
-        )
+        self.hides_others()
+            || matches!(
+                self,
+                Self::HiddenOrder
+                    | Self::DeletedOrder
+                    | Self::BackDated
+                    | Self::FutureDated
+                    | Self::NonsenseTime
+                    | Self::OddIds
+                    | Self::ReusedId
+            )
     }
 
     /// Whether, as long as it is false, orders other than those concerned may stay owed with them.

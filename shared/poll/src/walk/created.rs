@@ -38,8 +38,7 @@ pub(super) async fn walk(reader: &mut Reader<'_>, books: &mut Books<'_>, walk: &
         }
         let is_end = walk.until.is_some_and(|until| last > until);
         // A stretch that is walked again to see whether it is shown now is done only when it was counted.
-        let counts_again = matches!(books.retrying, Some(GapKind::Unshown { .. }));
-        if is_end && is_whole && !counts_again {
+        if is_end && is_whole && !books.is_counting_again() {
             return Ok(());
         }
         // A page that ends in the second it was asked from shows that the bound is inclusive, so the next second can be
@@ -109,11 +108,10 @@ async fn account(
     owed: Option<i64>,
 ) -> Result<(), Stop> {
     let Some(mut missing) = asked.shortfall(next) else {
-        books.note_uncounted();
         owed.and_then(|second| books.expected.remove(&second));
-        return Ok(());
+        return books.note_counted(&reader.asking.lease, STREAM, (asked.start, next.start), None).await;
     };
-    if owed.is_some() || matches!(books.retrying, Some(GapKind::Unshown { .. })) {
+    if owed.is_some() || books.is_counting_again() {
         // An order that appears between the two questions makes up for one that the shop does not show. Where the count ends
         // a search or closes a gap it must not be too small; one that is too large costs a search.
         let again = ask(reader, books, STREAM, asked.start).await?;
@@ -146,10 +144,7 @@ async fn end(
     begun: Instant,
 ) -> Result<(), Stop> {
     let stretch = (asked.start, future(reader));
-    if asked.page.total.is_none() {
-        books.note_uncounted();
-    }
-    books.note_unshown(&reader.asking.lease, STREAM, stretch, Some(asked.tail_shortfall())).await?;
+    books.note_counted(&reader.asking.lease, STREAM, stretch, asked.tail_shortfall()).await?;
     if walk.purpose == Purpose::Listing {
         finish_numbers(reader, books).await?;
     }

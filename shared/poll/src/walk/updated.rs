@@ -37,10 +37,7 @@ pub(super) async fn walk(reader: &mut Reader<'_>, books: &mut Books<'_>, walk: &
         // A short page whose count is more than it shows is not cut: there is nothing behind it.
         if !asked.has_more() || !asked.may_be_cut() {
             let stretch = (asked.start, future(reader));
-            if asked.page.total.is_none() {
-                books.note_uncounted();
-            }
-            books.note_unshown(&reader.asking.lease, STREAM, stretch, Some(asked.tail_shortfall())).await?;
+            books.note_counted(&reader.asking.lease, STREAM, stretch, asked.tail_shortfall()).await?;
             let seen_until = reader.asking.shop_time().map(|now| now - OVERLAP_SECONDS);
             return match seen_until {
                 Some(seen_until) if walk.is_live() => follow(reader, books, STREAM, seen_until, begun).await,
@@ -74,10 +71,7 @@ async fn step(
         }
     }
     let missing = last.shortfall(&next);
-    if missing.is_none() {
-        books.note_uncounted();
-    }
-    books.note_unshown(&reader.asking.lease, STREAM, (last.start, next.start), missing.or(Some(0))).await?;
+    books.note_counted(&reader.asking.lease, STREAM, (last.start, next.start), missing).await?;
     Ok(next)
 }
 

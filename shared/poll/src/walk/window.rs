@@ -27,7 +27,7 @@ pub(super) async fn ask(
     for _ in 0..EMPTY_TRIES {
         reader.asking.check_time()?;
         match reader.changes(stream, start, Patience::Usual).await? {
-            Ok(asked) if asked.len() == 0 && asked.tail_shortfall() > 0 => {}
+            Ok(asked) if asked.len() == 0 && asked.tail_shortfall() > Some(0) => {}
             Ok(asked) => return from_where_it_begins(reader, books, stream, asked).await,
             Err(error) if may_be_poison(&error) => {
                 reader.asking.check_time()?;
