@@ -18,7 +18,7 @@ help: ## List the targets
 
 # Every program of the workspace, with one set of features for all that it depends on: nothing is compiled twice.
 programs:
-	@cargo build --locked --quiet --workspace --bins
+	@cargo build --profile test --locked --quiet --workspace --bins
 
 demo: ## Play a short day against a simulated shop and ERP, and compare the ledger with what was sent
 	@cargo run --locked --quiet --package tilaussilta-sandbox -- demo

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 orders=${ORDERS:-100000}
 
-cargo build --locked --quiet --workspace --bins
+cargo build --profile test --locked --quiet --workspace --bins
 programs=${CARGO_TARGET_DIR:-$PWD/target}/debug
 folder=$(mktemp -d)
 trap 'kill "$shop" 2> /dev/null || true; rm -rf "$folder"' EXIT

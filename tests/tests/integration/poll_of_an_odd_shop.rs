@@ -310,6 +310,32 @@ async fn orders_of_a_crowded_second_that_the_ledger_has_never_seen_are_found() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn changed_orders_from_before_the_list_of_all_are_found_by_number() {
+    let (world, _) = bench(|shop, now| {
+        shop.oldest = now - 60 * DAY;
+        for id in 1..=350 {
+            let made = if id <= 150 { now - 90 * DAY } else { now - 10 * DAY };
+            shop.put(id, made + 60 * id as i64);
+            shop.change(id, now - 2400, "Shipped");
+        }
+    })
+    .await;
+    let report = polls(&world, 2).await;
+    assert_eq!((recorded(&world), report.gaps_open), ((1..=350).collect(), 0), "{report:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_that_appears_between_two_pages_makes_up_for_none_that_is_not_shown() {
+    let (world, _) = bench(|shop, now| {
+        (1..=130).chain([2000]).for_each(|id| shop.put(id, now - DAY));
+        shop.appears = Some((131, now - 3600));
+    })
+    .await;
+    let report = polls(&world, 2).await;
+    assert_eq!((recorded(&world), report.gaps_open), ((1..=131).chain([2000]).collect(), 0), "{report:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn answers_to_many_numbers_that_are_not_whole_end_no_debt() {
     // Nothing for many numbers at once; or fifty of them at most.
     for most in [0, 50] {
