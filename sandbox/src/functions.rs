@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use changes_poller::{PollRequest, PollerDeps};
 use cloud::mappings::Invoke;
-use event_relay::{DeadLetters, EventBus, Limits, RelayDeps, Request as RelayRequest};
+use event_relay::{DeadLetters, EventBus, Limits, PublicationLog, RelayDeps, Request as RelayRequest};
 use lambda_http::{Body, Request, Response};
 use serde_json::{Value, json};
 use shop_actions::ActionsDeps;
@@ -54,6 +54,7 @@ impl Functions {
             ledger: deps.base.ledger.clone(),
             bus: EventBus::new(messaging.eventbridge(), BUS),
             dead_letters,
+            published: PublicationLog::new(deps.base.ledger.clone(), deps.base.clock.clone()),
             limits: Limits::default(),
             metrics: deps.base.metrics.clone(),
         };

@@ -58,6 +58,7 @@ fn quarantined_json(one: &Quarantined) -> Value {
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
+    use ledger::QuarantineState;
 
     use super::*;
 
@@ -71,6 +72,8 @@ mod tests {
             body: body.to_vec(),
             content_type: String::new(),
             truncated: false,
+            kind: None,
+            state: QuarantineState::Open,
         };
         let text = quarantined_json(&held("<Order n='ä'".as_bytes()));
         assert_eq!((text["body"].as_str(), text.get("body_base64")), (Some("<Order n='ä'"), None));

@@ -9,10 +9,10 @@ mod report;
 use std::sync::Arc;
 
 use futures_util::StreamExt;
-use ledger::Connection;
+use ledger::{Connection, Part, Pause, PollRun};
 use mycashflow::{RetryPolicy, Transport};
 use platform::{Deps, Function};
-use poll::{PollDeps, Run, Shop, ShopReport};
+use poll::{PollDeps, Run, Shop, ShopReport, Stopped};
 use tokio::time::Instant;
 
 pub use event::{EventError, PollRequest};
@@ -55,6 +55,9 @@ pub enum PollError {
 pub async fn handle(deps: &PollerDeps, event: &PollRequest, run: &str, deadline: Instant) -> Result<Report, PollError> {
     // A shop may have been added, or a key changed, since the last run.
     deps.base.connections.read_again().await;
+    if matches!(event, PollRequest::Poll { shop: None }) && is_paused(deps).await {
+        return Ok(Report { paused: true, ..Report::default() });
+    }
     // The poller is the function that runs often and regularly, so its count is what the alarm watches.
     deps.base.count_warnings(Function::ChangesPoller);
     let connections = deps.base.connections.current();
@@ -91,12 +94,54 @@ pub async fn handle(deps: &PollerDeps, event: &PollRequest, run: &str, deadline:
         };
         log(&report);
         let is_live = matches!(event, PollRequest::Poll { .. });
+        if is_live {
+            note(deps, run.name, &report).await;
+        }
         deps.base.metrics.record(Function::ChangesPoller, Some(&Connection::shop(shop)), &metrics(&report, is_live));
         report
     });
     let mut shops: Vec<ShopReport> = futures_util::stream::iter(runs).buffer_unordered(SHOPS_AT_ONCE).collect().await;
     shops.sort_by(|a, b| a.shop.cmp(&b.shop));
-    Ok(Report { shops })
+    Ok(Report { shops, paused: false })
+}
+
+/// Whether an operator has paused the poll. While the ledger does not say so, it goes on.
+async fn is_paused(deps: &PollerDeps) -> bool {
+    match deps.base.ledger.paused(Part::Poll).await {
+        Ok(None) => false,
+        Ok(Some(Pause { since, .. })) => {
+            tracing::warn!(%since, "the poll is paused: no shop is asked (tilaussilta resume poll)");
+            true
+        }
+        Err(error) => {
+            tracing::warn!(error = error.to_string(), "it is not known whether the poll is paused: it goes on");
+            false
+        }
+    }
+}
+
+/// Writes the run down, for people to see. What it recorded is durable whether that can be written or not.
+async fn note(deps: &PollerDeps, run: &str, report: &ShopReport) {
+    if report.stopped == Stopped::LeaseHeld {
+        return;
+    }
+    let lags = [report.created_cursor, report.updated_cursor].map(|cursor| cursor.map(|cursor| cursor.lag_seconds));
+    let noted = PollRun {
+        at: (deps.base.clock)(),
+        run: run.to_owned(),
+        stopped: report.stopped.as_str().to_owned(),
+        failure: report.failure.clone(),
+        pages: report.pages,
+        new: report.new,
+        updated: report.updated,
+        quarantined: report.quarantined,
+        gaps_open: report.gaps_open,
+        // A shop is known as far as the stream that is known less far.
+        lag_seconds: lags.iter().all(Option::is_some).then(|| lags.into_iter().flatten().max()).flatten(),
+    };
+    if let Err(error) = deps.base.ledger.note_poll_run(&report.shop, &noted).await {
+        tracing::warn!(shop = report.shop, error = error.to_string(), "the run could not be written down");
+    }
 }
 
 /// The run's one line.

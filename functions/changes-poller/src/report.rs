@@ -9,6 +9,9 @@ use serde::Serialize;
 pub struct Report {
     /// The shops, by name.
     pub shops: Vec<ShopReport>,
+    /// Whether an operator has paused the poll, so that no shop was asked.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub paused: bool,
 }
 
 impl Report {

@@ -9,6 +9,7 @@ mod bus;
 mod dead_letter;
 mod portion;
 mod publish;
+mod record;
 mod republish;
 mod request;
 
@@ -19,13 +20,14 @@ use aws_lambda_events::dynamodb::EventRecord;
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
-use ledger::{Item, Ledger, RevisionKey};
+use ledger::{Item, Ledger, Part, Pause, RevisionKey};
 use platform::Metrics;
 use tokio::time::Instant;
 
 pub use bus::EventBus;
 pub use dead_letter::DeadLetters;
 pub use publish::Limits;
+pub use record::PublicationLog;
 pub use republish::{RepublishError, Republished};
 pub use request::{Republish, Request, RequestError};
 
@@ -41,6 +43,8 @@ pub struct RelayDeps {
     pub bus: EventBus,
     /// Where goes what cannot be published.
     pub dead_letters: DeadLetters,
+    /// Where it is written down what was published.
+    pub published: PublicationLog,
     /// How patiently, and in what portions.
     pub limits: Limits,
     /// Where it is counted what was published.
@@ -58,6 +62,12 @@ pub async fn handle(
 ) -> Result<serde_json::Value, RepublishError> {
     // The futures' types are left out here: with all of the SDK's that they nest, they are deeper than the compiler goes.
     match request {
+        Request::Stream(event) if is_paused(deps).await => {
+            let waiting = event.records.iter().filter_map(|record| record.change.sequence_number.clone());
+            let mut response = DynamoDbEventResponse::default();
+            response.batch_item_failures = waiting.map(failure).collect();
+            Ok(serde_json::to_value(response).unwrap_or_default())
+        }
         Request::Stream(event) => {
             let relaying: Boxed<'_, DynamoDbEventResponse> = Box::pin(relay(deps, &event.records, deadline));
             Ok(serde_json::to_value(relaying.await).unwrap_or_default())
@@ -67,6 +77,27 @@ pub async fn handle(
             Ok(serde_json::to_value(again.await?).unwrap_or_default())
         }
     }
+}
+
+/// Whether an operator has paused the publishing. While the ledger does not say so, it goes on.
+async fn is_paused(deps: &RelayDeps) -> bool {
+    match deps.ledger.paused(Part::Relay).await {
+        Ok(None) => false,
+        Ok(Some(Pause { since, .. })) => {
+            tracing::warn!(%since, "the relay is paused: the stream waits (tilaussilta resume relay)");
+            true
+        }
+        Err(error) => {
+            tracing::warn!(error = error.to_string(), "it is not known whether the relay is paused: it goes on");
+            false
+        }
+    }
+}
+
+fn failure(sequence_number: String) -> DynamoDbBatchItemFailure {
+    let mut failure = DynamoDbBatchItemFailure::default();
+    failure.item_identifier = Some(sequence_number);
+    failure
 }
 
 /// A future of a type that is not told.

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
-use platform::{Metrics, OPERATION_TIMEOUT, Starter, variable};
+use platform::{Metrics, OPERATION_TIMEOUT, Starter, system_clock, variable};
 use serde_json::Value;
-use tilaussilta_event_relay::{DeadLetters, EventBus, Limits, RelayDeps, Request, handle};
+use tilaussilta_event_relay::{DeadLetters, EventBus, Limits, PublicationLog, RelayDeps, Request, handle};
 use tokio::time::Instant;
 
 /// Kept free before Lambda's deadline: for a call that began before, and the answer that says what was not published.
@@ -15,8 +15,10 @@ const RESERVE: Duration = OPERATION_TIMEOUT.saturating_add(Duration::from_secs(2
 async fn main() -> Result<(), Error> {
     platform::init_logs();
     let starter = Starter::from_environment()?;
+    let ledger = starter.ledger()?;
     let deps = RelayDeps {
-        ledger: starter.ledger()?,
+        published: PublicationLog::new(ledger.clone(), system_clock()),
+        ledger,
         bus: EventBus::new(aws_sdk_eventbridge::Client::new(starter.config()), variable("EVENT_BUS_NAME")?),
         dead_letters: DeadLetters {
             client: aws_sdk_sqs::Client::new(starter.config()),

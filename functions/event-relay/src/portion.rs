@@ -72,11 +72,13 @@ pub(crate) async fn publish_all(
         Left { key, event, failure: None }
     };
     let mut left: Vec<Left> = revisions.into_iter().map(read).collect();
+    let mut taken = Vec::new();
     // Each round that ends without a failure publishes everything, or makes letters that let later revisions go.
     while !left.is_empty() && left.iter().all(|one| one.failure.is_none()) {
-        publish_ready(deps, &mut left, &mut done, deadline).await;
+        taken.extend(publish_ready(deps, &mut left, &mut done, deadline).await);
         bury_hopeless(deps, &mut left, &mut done, deadline).await;
     }
+    deps.published.note(&taken).await;
     let waits = || "an earlier revision of its document comes first".to_owned();
     let reason = |one: Left| (one.key, one.failure.or(one.event.err()).unwrap_or_else(waits));
     done.failed = left.into_iter().map(reason).collect();
@@ -85,8 +87,13 @@ pub(crate) async fn publish_all(
     done
 }
 
-/// Publishes what has an event and no hopeless revision of its document before it.
-async fn publish_ready(deps: &RelayDeps, left: &mut Vec<Left>, done: &mut Done, deadline: Instant) {
+/// Publishes what has an event and no hopeless revision of its document before it. Gives what the bus took.
+async fn publish_ready(
+    deps: &RelayDeps,
+    left: &mut Vec<Left>,
+    done: &mut Done,
+    deadline: Instant,
+) -> Vec<RevisionKey> {
     let mut held: HashSet<&DocumentKey> = HashSet::new();
     let (mut places, mut events) = (Vec::new(), Vec::new());
     for (place, one) in left.iter().enumerate() {
@@ -113,8 +120,10 @@ async fn publish_ready(deps: &RelayDeps, left: &mut Vec<Left>, done: &mut Done, 
             PublishOutcome::Held => {}
         }
     }
+    let taken = published.iter().map(|place| left[*place].key.clone()).collect();
     let mut places = 0..;
     left.retain(|_| places.next().is_none_or(|place| !published.contains(&place)));
+    taken
 }
 
 /// Makes a dead letter of every revision that can never be published, up to the first one that failed.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use events::Event;
 use jiff::{SignedDuration, Timestamp};
-use ledger::{Connection, LedgerError, Revision, RevisionKey, ScanPosition};
+use ledger::{Connection, Indexed, LedgerError, Revision, RevisionKey, ScanPosition, Span};
 use platform::{Function, Metric};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -18,6 +18,9 @@ use crate::{RelayDeps, Republish};
 
 /// A revision is in the stream a little after it was recorded, by a clock that is not ours.
 const CLOCKS: SignedDuration = SignedDuration::from_secs(60);
+
+/// Revisions that are read and published at a time.
+const PORTION: usize = 100;
 
 /// What was published again.
 #[derive(Clone, Debug, Default, Serialize, PartialEq, Eq)]
@@ -77,9 +80,16 @@ pub(crate) async fn republish(
             }
             report.add(publish_all(deps, revisions, deadline).await);
         }
-        Republish::Time { connection, from, until, after } => {
+        Republish::Time { connection, from, until, after, unpublished } => {
             let times = [(*from, *until)];
-            let stopped = recorded(deps, connection.as_ref(), &times, after.clone(), deadline, &mut report).await?;
+            let stopped = match connection {
+                Some(connection) if *unpublished || deps.ledger.indexed().await? == Indexed::All => {
+                    let span = Span { from: *from, until: *until };
+                    let wish = Listed { connection, span, unpublished: *unpublished, after: after.as_ref() };
+                    listed(deps, &wish, deadline, &mut report).await?
+                }
+                _ => recorded(deps, connection.as_ref(), &times, after.clone(), deadline, &mut report).await?,
+            };
             report.next = match stopped {
                 Stopped::AtEnd => None,
                 Stopped::Before(None) => Some(json!(TABLE_START)),
@@ -97,6 +107,54 @@ enum Stopped {
     AtEnd,
     /// Before it: the next one begins after this item, or at the table's start.
     Before(Option<ScanPosition>),
+}
+
+/// What of the index over arrivals is to be published.
+struct Listed<'a> {
+    connection: &'a Connection,
+    span: Span,
+    /// Only what has no record of its publication.
+    unpublished: bool,
+    /// Where an earlier call stopped.
+    after: Option<&'a ScanPosition>,
+}
+
+/// Publishes what the index over arrivals has of a time; answers where it stopped.
+async fn listed(
+    deps: &RelayDeps,
+    wish: &Listed<'_>,
+    deadline: Instant,
+    report: &mut Republished,
+) -> Result<Stopped, RepublishError> {
+    let arrivals = match wish.unpublished {
+        true => deps.ledger.unpublished(wish.connection, wish.span, deps.published.now()).await?,
+        false => deps.ledger.arrivals(wish.connection, wish.span).await?,
+    };
+    let keys: Vec<RevisionKey> = arrivals.into_iter().map(|arrival| arrival.key).collect();
+    // What was published since is no longer listed as unpublished: then all that is listed comes after.
+    let done = wish.after.and_then(|after| keys.iter().position(|key| ScanPosition::of(key) == *after));
+    let left = &keys[done.map_or(0, |place| place + 1)..];
+    let mut stopped = wish.after.cloned();
+    for portion in left.chunks(PORTION) {
+        if Instant::now() >= deadline {
+            return Ok(Stopped::Before(stopped));
+        }
+        let mut revisions = Vec::with_capacity(portion.len());
+        for key in portion {
+            match deps.ledger.revision(key).await {
+                Ok(revision) => revisions.extend(revision.map(|revision| (key.clone(), Ok(revision)))),
+                Err(error @ LedgerError::Corrupt { .. }) => revisions.push((key.clone(), Err(error.to_string()))),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let failed_before = report.failed.len();
+        report.add(publish_all(deps, revisions, deadline).await);
+        if report.failed.len() > failed_before {
+            return Ok(Stopped::Before(stopped));
+        }
+        stopped = portion.last().map(ScanPosition::of);
+    }
+    Ok(Stopped::AtEnd)
 }
 
 /// Publishes what was recorded in some times, each from its first instant on and before its second; answers where it
@@ -211,6 +269,7 @@ async fn one(
     };
     match outcome {
         PublishOutcome::Published { truncated } => {
+            deps.published.note(&[key]).await;
             report.published += 1;
             report.truncated += usize::from(truncated);
             deps.metrics.record(Function::EventRelay, None, &[(Metric::Published, 1)]);

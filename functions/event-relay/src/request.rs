@@ -32,6 +32,8 @@ pub enum Republish {
         until: Timestamp,
         /// Where an earlier call stopped; none for the start of the table.
         after: Option<ScanPosition>,
+        /// Only those of whose publication there is no record, since there are records.
+        unpublished: bool,
     },
     /// What is in the dead-letter queue.
     DeadLetters,
@@ -76,7 +78,7 @@ impl Republish {
                 .map(Self::Document)
                 .ok_or(RequestError("document is not CONNECTION/KIND/ID, or not alone"));
         }
-        if fields.keys().any(|name| !["connection", "from", "to", "after"].contains(&name.as_str())) {
+        if fields.keys().any(|name| !["connection", "from", "to", "after", "unpublished"].contains(&name.as_str())) {
             return Err(RequestError("republish has a field that is not known"));
         }
         let connection = text("connection").and_then(Connection::parse);
@@ -92,6 +94,10 @@ impl Republish {
             after: after
                 .map(|after| after.ok_or(RequestError("after is not the next of an earlier answer")))
                 .transpose()?,
+            unpublished: match fields.get("unpublished") {
+                None => false,
+                Some(unpublished) => unpublished.as_bool().ok_or(RequestError("unpublished is not true or false"))?,
+            },
         })
     }
 }
@@ -120,6 +126,7 @@ mod tests {
             from: "2026-03-02T08:00:00Z".parse().unwrap(),
             until: "2026-03-02T08:00:00Z".parse().unwrap(),
             after: None,
+            unpublished: false,
         };
         assert_eq!(wish(time), Ok(Request::Republish(expected)));
     }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_sqs::types::MessageAttributeValue;
 use connections::OrderIs;
-use ledger::{Connection, DocumentKey, Settled, sdk_reason};
+use ledger::{ActionLine, Connection, DocumentKey, Part, Pause, Settled, sdk_reason};
 use mycashflow::{RetryPolicy, ShopClient, Transport};
 use platform::{Deps, Function, OPERATION_TIMEOUT};
 use serde_json::{Value, json};
@@ -71,8 +71,13 @@ pub async fn handle(deps: &ActionsDeps, event: Value, invocation: &str, deadline
 /// Works on the messages of a batch, one after the other, and reports those that must come again.
 async fn batch(deps: &ActionsDeps, event: &SqsEvent, invocation: &str, deadline: Instant) -> SqsBatchResponse {
     let mut response = SqsBatchResponse::default();
+    let paused = is_paused(deps).await;
     for (index, record) in event.records.iter().enumerate() {
         let id = record.message_id.clone().unwrap_or_default();
+        if paused {
+            response.add_failure(id);
+            continue;
+        }
         let body = record.body.as_deref().unwrap_or_default();
         let last = receives(record) >= MAX_RECEIVES;
         let report = match serde_json::from_str::<Value>(body) {
@@ -90,6 +95,21 @@ async fn batch(deps: &ActionsDeps, event: &SqsEvent, invocation: &str, deadline:
         }
     }
     response
+}
+
+/// Whether an operator has paused the actions of the queue. While the ledger does not say so, they go on.
+async fn is_paused(deps: &ActionsDeps) -> bool {
+    match deps.base.ledger.paused(Part::Actions).await {
+        Ok(None) => false,
+        Ok(Some(Pause { since, .. })) => {
+            tracing::warn!(%since, "the actions are paused: the queue waits (tilaussilta resume actions)");
+            true
+        }
+        Err(error) => {
+            tracing::warn!(error = error.to_string(), "it is not known whether the actions are paused: they go on");
+            false
+        }
+    }
 }
 
 /// How often a message has been received, this time included.
@@ -116,6 +136,7 @@ async fn one(deps: &ActionsDeps, message: &Value, owner: &str, deadline: Instant
                     Mode::DryRun => rehearse(deps, &message).await,
                     Mode::TooOld => look_up(deps, &message).await,
                 };
+                note(deps, &message, &report).await;
                 if let Some(complaint) = complaint {
                     report.add(None, ActionOutcome::Rejected(complaint));
                 }
@@ -126,7 +147,9 @@ async fn one(deps: &ActionsDeps, message: &Value, owner: &str, deadline: Instant
         match Message::read(message) {
             Ok(message) => {
                 let naming = Naming { order_is: OrderIs::Id, missing: Missing::IsWrong };
-                act_all(deps, &message, naming, owner, deadline).await
+                let report = act_all(deps, &message, naming, owner, deadline).await;
+                note(deps, &message, &report).await;
+                report
             }
             Err(error) => Report::of(ActionOutcome::Rejected(error.to_string())),
         }
@@ -134,6 +157,25 @@ async fn one(deps: &ActionsDeps, message: &Value, owner: &str, deadline: Instant
     log(&report);
     deps.base.metrics.record(Function::ShopActions, None, &report.counts(!last));
     report
+}
+
+/// Writes down what became of each order, for people to see. What was done is done, whether that can be written or not.
+async fn note(deps: &ActionsDeps, message: &Message, report: &Report) {
+    for result in &report.results {
+        let Some(order) = result.order else { continue };
+        let (outcome, reason) = result.outcome.parts();
+        let line = ActionLine {
+            at: (deps.base.clock)(),
+            document: DocumentKey::order(&*message.shop, order),
+            action: message.action.name().to_owned(),
+            outcome: outcome.to_owned(),
+            reason: Some(reason.to_owned()).filter(|reason| !reason.is_empty()),
+            cause: message.id.clone(),
+        };
+        if let Err(error) = deps.base.ledger.log_action(&line).await {
+            tracing::warn!(shop = message.shop, order, error = error.to_string(), "an action could not be written down");
+        }
+    }
 }
 
 /// How a message names its orders.

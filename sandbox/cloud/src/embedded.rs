@@ -138,6 +138,7 @@ impl Embedded {
         match operation {
             "CreateTable" => run(body, |request| db.create_table(request)),
             "DescribeTable" => run(body, |request| db.describe_table(request)),
+            "UpdateTable" => run(body, |request| db.update_table(request)),
             "DeleteTable" => run(body, |request| db.delete_table(request)),
             "ListTables" => run(body, |request| db.list_tables(request)),
             "UpdateTimeToLive" => run(body, |request| db.update_time_to_live(request)),

@@ -3,10 +3,12 @@
 use jiff::{SignedDuration, Timestamp};
 use ledger::{
     Connection, ContentHash, DocumentKey, Evidence, Head, Ledger, LedgerError, NewRevision, Rehash, Revision, Source,
+    Summary,
 };
 use mycashflow::{Answer, Entry, Order, Page, SLICE_CONTENT_TYPE};
 
-use crate::kept::{Bytes, keep, quarantine};
+use crate::kept::{Bytes, Origin, keep, quarantine};
+use crate::summary::summary;
 use crate::{Kept, QuarantineReason, stored_order};
 
 /// The version of the orders' canonical JSON.
@@ -33,6 +35,17 @@ impl<'a> Asked<'a> {
         self.observed_at
     }
 
+    /// What was kept in quarantine: it came from the shop, at `observed_at`.
+    pub(crate) fn at(shop: &'a str, source: Source, observed_at: Timestamp) -> Self {
+        Self { shop, source, observed_at }
+    }
+
+    /// One order, with its part of a page.
+    pub(crate) fn of_slice<'p>(&self, entry: &'p Entry, slice: &'p [u8]) -> OrderCopy<'p> {
+        let bytes = Bytes { body: slice, content_type: SLICE_CONTENT_TYPE };
+        OrderCopy::new(self.shop, entry, bytes, self.source, self.observed_at, |_: &Order| Evidence::Asked)
+    }
+
     /// The orders of the answer's page, readable or not.
     pub fn copies<'p>(&self, page: &'p Page) -> Vec<OrderCopy<'p>> {
         page.entries.iter().map(|entry| self.copy(page, entry)).collect()
@@ -40,9 +53,7 @@ impl<'a> Asked<'a> {
 
     /// One order of the answer's page.
     pub fn copy<'p>(&self, page: &'p Page, entry: &'p Entry) -> OrderCopy<'p> {
-        let bytes = Bytes { body: page.slice(entry), content_type: SLICE_CONTENT_TYPE };
-        let evidence = |_: &Order| Evidence::Asked;
-        OrderCopy::new(self.shop, entry, bytes, self.source, self.observed_at, evidence)
+        self.of_slice(entry, page.slice(entry))
     }
 }
 
@@ -68,6 +79,7 @@ pub(crate) struct Readable<'p> {
     pub(crate) order: &'p Order,
     pub(crate) document: DocumentKey,
     pub(crate) hash: ContentHash,
+    summary: Summary,
     evidence: Evidence,
 }
 
@@ -96,6 +108,7 @@ impl<'p> OrderCopy<'p> {
                 order,
                 document: DocumentKey::order(shop, order.id),
                 hash: hash(order),
+                summary: summary(order),
                 evidence: evidence(order),
             }),
             Err(error) => Err(error.clone().into()),
@@ -140,6 +153,7 @@ impl<'p> OrderCopy<'p> {
             hash: read.hash,
             body: self.bytes.body,
             content_type: self.bytes.content_type,
+            summary: Some(&read.summary),
             now,
         }
     }
@@ -174,7 +188,8 @@ pub async fn record_order_after(
         Err(reason) => {
             let document = copy.id.map(|id| DocumentKey::order(&*copy.connection.name, id).name());
             let reason = reason.clone();
-            return quarantine(ledger, &copy.connection, document.as_deref(), copy.bytes, reason, now).await;
+            let of = Origin { connection: &copy.connection, document: document.as_deref(), kind: None };
+            return quarantine(ledger, of, copy.bytes, reason, now).await;
         }
     };
     let of_revision = |revision: &Revision| stored_order(&read.document, revision).ok().map(|order| hash(&order));

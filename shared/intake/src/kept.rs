@@ -96,7 +96,9 @@ pub(crate) async fn keep(
         Err(LedgerError::TooLarge { size_bytes, limit_bytes }) => {
             let bytes = Bytes { body: new.body, content_type: new.content_type };
             let reason = QuarantineReason::TooLarge { size_bytes, limit_bytes };
-            quarantine(ledger, &new.document.connection, Some(&new.document.name()), bytes, reason, new.now).await
+            let (connection, name) = (&new.document.connection, new.document.name());
+            let of = Origin { connection, document: Some(&name), kind: Some(&new.document.kind) };
+            quarantine(ledger, of, bytes, reason, new.now).await
         }
         Err(error) => Err(error),
     }
@@ -109,11 +111,20 @@ pub(crate) struct Bytes<'a> {
     pub(crate) content_type: &'a str,
 }
 
+/// Where bytes come from that cannot be read.
+#[derive(Clone, Copy)]
+pub(crate) struct Origin<'a> {
+    pub(crate) connection: &'a Connection,
+    /// The document they belong to, if one can be told.
+    pub(crate) document: Option<&'a str>,
+    /// The kind of document at whose address they came.
+    pub(crate) kind: Option<&'a str>,
+}
+
 /// Keeps what cannot be read.
 pub(crate) async fn quarantine(
     ledger: &Ledger,
-    connection: &Connection,
-    document: Option<&str>,
+    Origin { connection, document, kind }: Origin<'_>,
     Bytes { body, content_type }: Bytes<'_>,
     reason: QuarantineReason,
     now: Timestamp,
@@ -122,7 +133,7 @@ pub(crate) async fn quarantine(
         return Ok(Kept::Nothing { reason });
     }
     let text = reason.to_string();
-    let new = NewQuarantined { body, content_type, reason: &text, document, now };
+    let new = NewQuarantined { body, content_type, reason: &text, document, kind, now };
     let is_new = ledger.quarantine(connection, &new).await?;
     if is_new {
         match connection.system {

@@ -5,15 +5,20 @@
 //! sent the document must be proved before, by a type: a [`Pushed`] order's key was checked, an [`Asked`] order came in
 //! an answer to our own question, and a [`manu::Verified`] message was signed. There is no other way to any of them.
 //!
+//! Quarantine takes the same way once more: [`read_again`]. Its bytes were proved to be the vendor's when they came.
+//!
 //! Back: [`stored_order`] and [`stored_document`] read what a revision holds, as it was read when it came.
 
+mod again;
 mod copy;
 mod kept;
 mod message;
 mod page;
 mod push;
 mod stored;
+mod summary;
 
+pub use again::{Again, ReadAgain, read_again};
 pub use copy::{Asked, OrderCopy, record_order, record_order_after};
 pub use kept::{Kept, QuarantineReason};
 pub use message::record_message;
@@ -23,3 +28,4 @@ pub use push::{MAX_PUSHED_ORDERS, NotAuthentic, Pushed, UnverifiedPush, record_p
 pub use manu::{Document, WebhookType};
 pub use mycashflow::Order;
 pub use stored::{Unreadable, stored_document, stored_order};
+pub use summary::summary_of;

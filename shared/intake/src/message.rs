@@ -6,7 +6,7 @@ use ledger::{
 };
 use manu::{Document, Received, Verified, WebhookType};
 
-use crate::kept::{Bytes, keep, quarantine};
+use crate::kept::{Bytes, Origin, keep, quarantine};
 use crate::{Kept, QuarantineReason, stored_document};
 
 /// The version of the messages' canonical JSON.
@@ -32,18 +32,38 @@ pub async fn record_message(
         Ok(received) => received,
         Err(reason) => {
             let bytes = Bytes { body: message.body(), content_type: message.content_type().unwrap_or_default() };
-            return quarantine(ledger, &Connection::manu(account), None, bytes, reason, received_at).await;
+            let of = Origin { connection: &Connection::manu(account), document: None, kind: Some(webhook.slug()) };
+            return quarantine(ledger, of, bytes, reason, received_at).await;
         }
     };
     let document = DocumentKey::manu(account, webhook.slug(), received.document.id.as_str());
+    record_read(ledger, &Message { document: &document, received: &received, observed_at: received_at }, now).await
+}
+
+/// A message that was read.
+pub(crate) struct Message<'a> {
+    pub(crate) document: &'a DocumentKey,
+    pub(crate) received: &'a Received<'a>,
+    /// When it was received.
+    pub(crate) observed_at: Timestamp,
+}
+
+/// Records a message that was read.
+pub(crate) async fn record_read(
+    ledger: &Ledger,
+    message: &Message<'_>,
+    now: Timestamp,
+) -> Result<Kept, LedgerError> {
+    let Message { document, received, observed_at } = *message;
     let new = NewRevision {
-        document: &document,
+        document,
         source: Source::Push,
-        observed_at: received_at,
+        observed_at,
         evidence: Evidence::Message,
         hash: hash(&received.document),
         body: received.body,
         content_type: &received.content_type,
+        summary: None,
         now,
     };
     let of_revision = |revision: &Revision| stored_document(revision).ok().map(|document| hash(&document));

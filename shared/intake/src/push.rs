@@ -9,7 +9,7 @@ use memchr::memmem;
 use mycashflow::{Handed, Limits, Order, Page, PushBody, PushDocument, SLICE_CONTENT_TYPE, push_document, read_page};
 use subtle::{Choice, ConstantTimeEq};
 
-use crate::kept::{Bytes, quarantine};
+use crate::kept::{Bytes, Origin, quarantine};
 use crate::{Kept, OrderCopy, QuarantineReason, record_order};
 
 /// The most orders in one POST. The shop sends one; its largest answer elsewhere holds this many.
@@ -191,7 +191,8 @@ impl<'a> Pushed<'a> {
     ) -> Result<Kept, LedgerError> {
         let (body, content_type) = self.post.kept();
         let kept = Bytes { body: &body, content_type };
-        quarantine(ledger, &Connection::shop(self.shop), None, kept, reason, received_at).await
+        let of = Origin { connection: &Connection::shop(self.shop), document: None, kind: None };
+        quarantine(ledger, of, kept, reason, received_at).await
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::item::compress;
-use crate::{ContentHash, DocumentKey, Head, Ledger, LedgerError, Revision, RevisionKey, Source};
+use crate::{ContentHash, DocumentKey, Head, Ledger, LedgerError, Revision, RevisionKey, Source, Summary};
 use verdict::{Sameness, Verdict, verdict};
 use write::{Attempt, next};
 
@@ -53,6 +53,8 @@ pub struct NewRevision<'a> {
     pub body: &'a [u8],
     /// Their content type.
     pub content_type: &'a str,
+    /// What a list shows of it.
+    pub summary: Option<&'a Summary>,
     /// Now, for `recorded_at` and the TTL.
     pub now: Timestamp,
 }

@@ -76,6 +76,8 @@ pub struct NewQuarantined<'a> {
     pub reason: &'a str,
     /// The document they belong to, where one could be told, as `order/58`.
     pub document: Option<&'a str>,
+    /// The kind of document at whose address they came, where that is known: `sales-order-activate`.
+    pub kind: Option<&'a str>,
     /// Now.
     pub now: Timestamp,
 }
@@ -97,6 +99,40 @@ pub struct Quarantined {
     pub content_type: String,
     /// Whether the bytes were too many for an item, and only their beginning is kept.
     pub truncated: bool,
+    /// The kind of document at whose address they came, where that is known.
+    pub kind: Option<String>,
+    /// What became of them since.
+    pub state: QuarantineState,
+}
+
+/// What became of bytes in quarantine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum QuarantineState {
+    /// Nothing yet.
+    Open,
+    /// They were read after all, or a newer state of their document was recorded.
+    Resolved {
+        /// How: the id of a revision, or a word.
+        by: String,
+    },
+    /// A person said that they are not needed.
+    Dismissed {
+        /// Which AWS identity.
+        by: String,
+        /// Why.
+        why: String,
+    },
+}
+
+impl QuarantineState {
+    /// The name in items and answers.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Resolved { .. } => "resolved",
+            Self::Dismissed { .. } => "dismissed",
+        }
+    }
 }
 
 impl Ledger {
@@ -140,6 +176,14 @@ impl Ledger {
         items.iter().map(delivery_from).collect()
     }
 
+    /// The last line of a connection's delivery log on a UTC day.
+    ///
+    /// # Errors
+    /// As [`Ledger::deliveries`].
+    pub async fn last_delivery(&self, connection: &Connection, day: Date) -> Result<Option<Delivery>, LedgerError> {
+        self.last_of(log_pk(connection, day)).await?.as_ref().map(delivery_from).transpose()
+    }
+
     /// Keeps bytes that are authentic and unreadable. The key is their hash, so that a page polled again and again
     /// fills no quarantine; answers whether they were new.
     ///
@@ -164,6 +208,7 @@ impl Ledger {
             ("expires_at".to_owned(), expires_at(new.now, self.retention.log)),
         ]);
         item.extend(new.document.map(|document| ("document".to_owned(), s(document))));
+        item.extend(new.kind.map(|kind| ("kind".to_owned(), s(kind))));
         if kept.len() < new.body.len() {
             item.insert("truncated".to_owned(), aws_sdk_dynamodb::types::AttributeValue::Bool(true));
         }
@@ -176,6 +221,37 @@ impl Ledger {
             .send()
             .await;
         was_made(answer, "PutItem")
+    }
+
+    /// Writes down what became of bytes in quarantine; answers whether they are still there.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unavailable`].
+    pub async fn settle_quarantined(
+        &self,
+        connection: &Connection,
+        id: &str,
+        state: &QuarantineState,
+        now: Timestamp,
+    ) -> Result<bool, LedgerError> {
+        let (by, why) = match state {
+            QuarantineState::Open => ("", ""),
+            QuarantineState::Resolved { by } => (by.as_str(), ""),
+            QuarantineState::Dismissed { by, why } => (by.as_str(), why.as_str()),
+        };
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(quarantine_pk(connection), id)))
+            .condition_expression("attribute_exists(pk)")
+            .update_expression("SET #state = :state, settled_by = :by, settled_why = :why, settled_at = :now")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":state", s(state.as_str()))
+            .expression_attribute_values(":by", s(by))
+            .expression_attribute_values(":why", s(why))
+            .expression_attribute_values(":now", ms(now));
+        was_made(update.send().await, "UpdateItem")
     }
 
     /// Reads a connection's quarantine, first seen first, without what was erased.
@@ -228,5 +304,17 @@ fn quarantined_from(item: &Item) -> Result<Quarantined, LedgerError> {
         body: attributes.body("body")?,
         content_type: attributes.string("content_type")?.to_owned(),
         truncated: attributes.flag("truncated"),
+        kind: attributes.optional_string("kind").map(str::to_owned),
+        state: state_from(&attributes),
     })
+}
+
+fn state_from(attributes: &Attributes<'_>) -> QuarantineState {
+    let text = |name| attributes.optional_string(name).unwrap_or_default().to_owned();
+    match attributes.optional_string("state") {
+        Some("resolved") => QuarantineState::Resolved { by: text("settled_by") },
+        Some("dismissed") => QuarantineState::Dismissed { by: text("settled_by"), why: text("settled_why") },
+        // Items of earlier versions have no state.
+        _ => QuarantineState::Open,
+    }
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::hash::FIRST_VERSION;
 use crate::item::{Attributes, Item, key, ms, n, s};
-use crate::{ContentHash, DocumentKey, Ledger, LedgerError};
+use crate::{ContentHash, DocumentKey, Ledger, LedgerError, Summary};
 
 /// DynamoDB takes at most this many keys in one `BatchGetItem`.
 const BATCH_GET_KEYS: usize = 100;
@@ -78,6 +78,8 @@ pub struct Revision {
     pub body: Vec<u8>,
     /// Their content type.
     pub content_type: String,
+    /// What a list shows of it; none for one that a version without lists has written.
+    pub summary: Option<Summary>,
 }
 
 impl Ledger {
@@ -208,6 +210,7 @@ pub(crate) fn revision_from(item: &Item) -> Result<Revision, LedgerError> {
         hash: hash_from(&attributes)?,
         body: attributes.body("body")?,
         content_type: attributes.string("content_type")?.to_owned(),
+        summary: Summary::of(item),
     })
 }
 

@@ -8,8 +8,12 @@
 //!
 //! Nothing here knows of the two vendors' protocols: documents come in as bytes with their [`ContentHash`].
 
+mod action_log;
 mod append;
+mod arrivals;
+mod audit;
 mod condition;
+mod control;
 mod delivery;
 mod document;
 mod erase;
@@ -20,6 +24,7 @@ mod item;
 mod key;
 mod outbox;
 mod poll;
+mod publications;
 mod refused;
 mod table;
 mod transaction;
@@ -28,8 +33,12 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 
+pub use action_log::ActionLine;
 pub use append::{Appended, Evidence, NewRevision, Rehash};
-pub use delivery::{Delivery, DeliveryOutcome, NewQuarantined, Quarantined};
+pub use arrivals::{ARRIVALS_INDEX, Arrival, IndexStep, Indexed, Span, Summary};
+pub use audit::Audited;
+pub use control::{Part, Pause};
+pub use delivery::{Delivery, DeliveryOutcome, NewQuarantined, QuarantineState, Quarantined};
 pub use document::{Head, Revision, Source};
 pub use erase::{Erased, Erasure};
 pub use error::{LedgerError, sdk_reason, with_sources};
@@ -38,7 +47,8 @@ pub use idempotency::{Begun, Claim, Settled};
 pub use item::Item;
 pub use key::{Connection, DocumentKey, System};
 pub use outbox::{FoundRevisions, RevisionKey, ScanPosition};
-pub use poll::{Cursor, Fenced, Gap, GapKind, Lease, ShopState, Stream};
+pub use poll::{Cursor, Fenced, Gap, GapKind, Lease, PollRun, ShopState, Stream};
+pub use publications::Publication;
 pub use refused::RefusedRequests;
 pub use table::create_table;
 

@@ -58,6 +58,13 @@ pub struct ScanPosition {
     pub sk: String,
 }
 
+impl ScanPosition {
+    /// The position of a revision.
+    pub fn of(revision: &RevisionKey) -> Self {
+        Self { pk: revision.document.pk(), sk: revision_sk(revision.revision) }
+    }
+}
+
 impl Ledger {
     /// Reads an item of the table's stream as a revision.
     ///
@@ -98,9 +105,9 @@ impl Ledger {
 
     /// Finds a connection's revisions (without one, all) by when they were recorded: from `from` on, and before `until`.
     ///
-    /// The table has no index by time, because nothing but this rare act would use it. So one call reads one megabyte of
-    /// the table, whatever is in it, and answers what of it fits: often nothing, with a position to go on from. Each
-    /// call is billed for what it reads, 128 read units, and not for what it finds.
+    /// For what [`Ledger::arrivals`] does not have: all connections at once, and revisions of versions without that index.
+    /// One call reads one megabyte of the table, whatever is in it, and answers what of it fits: often nothing, with a
+    /// position to go on from. Each call is billed for what it reads, 128 read units, and not for what it finds.
     ///
     /// # Errors
     /// [`LedgerError::Unavailable`].

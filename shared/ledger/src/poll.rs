@@ -7,10 +7,12 @@
 mod gap;
 mod lease;
 mod mark;
+mod run;
 mod state;
 
 pub use gap::{Gap, GapKind};
 pub use lease::{Fenced, Lease};
+pub use run::PollRun;
 pub use state::{Cursor, ShopState, Stream};
 
 use crate::{Connection, DocumentKey};

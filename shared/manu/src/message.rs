@@ -165,6 +165,17 @@ impl<'a> Unverified<'a> {
 }
 
 impl<'a> Verified<'a> {
+    /// A message that was verified when it came, and kept in quarantine since: its bytes and its content type as they
+    /// came. Whoever calls it says so; there is no code any more that could prove it.
+    pub fn from_quarantine(body: &'a [u8], content_type: Option<&'a str>) -> Self {
+        let as_bytes = Unverified::new(body, content_type, Transfer::Bytes);
+        let decoded = as_bytes.decode();
+        // How the body was handed over is not known. Where it holds U+FFFD, letters may have been lost.
+        let is_lost = std::str::from_utf8(body).is_ok_and(|text| text.contains(char::REPLACEMENT_CHARACTER));
+        let transfer = if is_lost { Transfer::Text } else { Transfer::Bytes };
+        Self { message: Unverified { transfer, ..as_bytes }, decoded }
+    }
+
     /// The body as it came, for the quarantine.
     pub fn body(&self) -> &'a [u8] {
         self.message.body

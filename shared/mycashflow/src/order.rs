@@ -80,6 +80,16 @@ pub struct Order {
     pub warnings: Vec<String>,
 }
 
+impl Order {
+    /// What its lines come to, fees and coupons included; none without lines, or when one of them has no total.
+    pub fn total(&self) -> Option<Decimal> {
+        let totals = self.products.iter().map(|line| line.total.as_ref()?.as_str().parse::<rust_decimal::Decimal>().ok());
+        let totals: Vec<rust_decimal::Decimal> = totals.collect::<Option<_>>()?;
+        let sum = totals.iter().try_fold(rust_decimal::Decimal::ZERO, |sum, total| sum.checked_add(*total))?;
+        (!totals.is_empty()).then(|| sum.into())
+    }
+}
+
 /// A person or company with an address: `CustomerInformation` or `ShippingAddress`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -21,7 +21,7 @@ use cloud::embedded::Embedded;
 use cloud::mappings::StreamReader;
 use cloud::messaging::{ACTIONS_DEAD_LETTERS, BUS, EVENT_DEAD_LETTERS, Messaging, queue_url};
 use connections::{ConnectionSource, ConnectionStore, Connections};
-use event_relay::{DeadLetters, EventBus, Limits, RelayDeps};
+use event_relay::{DeadLetters, EventBus, Limits, PublicationLog, RelayDeps};
 use fastrand::Rng;
 use jiff::Timestamp;
 use ledger::{DocumentKey, Ledger, Retention, RevisionKey};
@@ -178,6 +178,7 @@ impl Simulation {
             ledger: base.ledger.clone(),
             bus: EventBus::new(bus, BUS),
             dead_letters: DeadLetters { client: sqs.clone(), queue_url: queue_url(EVENT_DEAD_LETTERS) },
+            published: PublicationLog::new(base.ledger.clone(), clock.clone()),
             limits: Limits { attempts: pick(&[2, 6]), ..Limits::default() },
             metrics: Metrics::off(),
         };

@@ -12,7 +12,7 @@ use std::time::Duration;
 use cloud::embedded::{CallFault, CallPlan};
 use cloud::mappings::StreamReader;
 use cloud::messaging::{BUS, EVENT_DEAD_LETTERS, Messaging, queue_url};
-use event_relay::{DeadLetters, EventBus, Limits, RelayDeps, Request};
+use event_relay::{DeadLetters, EventBus, Limits, PublicationLog, RelayDeps, Request};
 use ledger::{Connection, DocumentKey, Ledger, Retention, RevisionKey};
 use manu::WebhookType;
 use serde_json::{Value, json};
@@ -38,6 +38,7 @@ impl Relay {
             ledger: bench.ledger.clone(),
             bus: EventBus::new(messaging.eventbridge(), BUS),
             dead_letters,
+            published: PublicationLog::new(bench.ledger.clone(), bench.deps.clock.clone()),
             limits: Limits::default(),
             metrics: bench.deps.metrics.clone(),
         };

@@ -58,6 +58,7 @@ async fn invariant_4_newer_wins() {
     let bench = Bench::new().await;
     let document = DocumentKey::order("acme", 58);
     let seen = |observed: i64, state: &'static str| NewRevision {
+        summary: None,
         document: &document,
         source: Source::Poll,
         observed_at: jiff::Timestamp::from_second(observed).unwrap(),

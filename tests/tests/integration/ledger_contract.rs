@@ -31,6 +31,7 @@ fn at(second: i64) -> Timestamp {
 /// A polled copy of a document, as it was at a second of the day.
 fn copy<'a>(document: &'a DocumentKey, body: &'a str, observed: i64) -> NewRevision<'a> {
     NewRevision {
+        summary: None,
         document,
         source: Source::Poll,
         observed_at: at(observed),

@@ -15,6 +15,7 @@ const DAY_SECONDS: i64 = 24 * 60 * 60;
 
 fn new<'a>(bench: &Bench, document: &'a DocumentKey) -> NewRevision<'a> {
     NewRevision {
+        summary: None,
         document,
         source: Source::Push,
         observed_at: bench.now(),
@@ -175,7 +176,7 @@ async fn what_holds_personal_data_expires_and_the_head_holds_none() {
         duration: Duration::ZERO,
     };
     bench.ledger.log_delivery(&shop, &line).await.unwrap();
-    let unreadable = NewQuarantined { body: b"<", content_type: "", reason: "r", document: None, now };
+    let unreadable = NewQuarantined { body: b"<", content_type: "", reason: "r", document: None, kind: None, now };
     bench.ledger.quarantine(&shop, &unreadable).await.unwrap();
     bench.ledger.mark_for_refresh(&order, now).await.unwrap();
 

@@ -154,6 +154,7 @@ async fn a_later_reader_makes_no_revision_of_the_orders_of_dae193d() {
         }
         let (document, now) = (order(id), bench.now());
         let new = NewRevision {
+            summary: None,
             document: &document,
             source: Source::Poll,
             observed_at: now,

@@ -57,6 +57,7 @@ fn documented() -> BTreeMap<(String, String), BTreeSet<String>> {
 async fn observed_later(world: &ShopBench, order: u64, body: &str) {
     let now = world.bench.now();
     let new = NewRevision {
+        summary: None,
         document: &DocumentKey::order("acme", order),
         source: Source::Poll,
         observed_at: now + Duration::from_secs(60),

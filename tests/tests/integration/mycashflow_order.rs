@@ -92,6 +92,7 @@ async fn a_late_post_of_a_state_that_the_poll_has_overtaken_is_stale() {
     let bench = Bench::new().await;
     let document = DocumentKey::order("acme", 58);
     let polled = NewRevision {
+        summary: None,
         document: &document,
         source: Source::Poll,
         observed_at: bench.now(),

@@ -46,8 +46,8 @@ pub(crate) struct OddShop {
     pub(crate) hidden: BTreeSet<u64>,
     /// Whether a hidden order leaves its place on a page to another one.
     pub(crate) hides_first: bool,
-    /// An order, and its second, that is made after the first page of the created stream was shown.
-    pub(crate) appears: Option<(u64, i64)>,
+    /// An order, and its second, that is made after so many pages of the created stream were shown.
+    pub(crate) appears: Option<(usize, u64, i64)>,
     /// Nothing before this second is served, and `time_from` says so.
     pub(crate) oldest: i64,
     pub(crate) date_ahead: i64,
@@ -163,12 +163,11 @@ impl Transport for ToOddShop {
             let mut shop = self.shop();
             let other = shop.hook.as_ref().and_then(|hook| hook(&action, &text));
             let (status, body) = other.unwrap_or_else(|| shop.answer(&action, &query));
-            if text.contains("created_after_ts")
-                && let Some((id, made)) = shop.appears.take()
-            {
+            shop.asked.push((action, text));
+            let pages = shop.asked.iter().filter(|(_, query)| query.contains("created_after_ts")).count();
+            if let Some((_, id, made)) = shop.appears.take_if(|(after, ..)| *after == pages) {
                 shop.put(id, made);
             }
-            shop.asked.push((action, text));
             let date = (self.clock)().as_second() + shop.date_ahead;
             Ok(HttpResponse {
                 status,

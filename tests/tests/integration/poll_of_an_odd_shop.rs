@@ -326,13 +326,20 @@ async fn changed_orders_from_before_the_list_of_all_are_found_by_number() {
 
 #[tokio::test(start_paused = true)]
 async fn an_order_that_appears_between_two_pages_makes_up_for_none_that_is_not_shown() {
-    let (world, _) = bench(|shop, now| {
-        (1..=130).chain([2000]).for_each(|id| shop.put(id, now - DAY));
-        shop.appears = Some((131, now - 3600));
-    })
-    .await;
-    let report = polls(&world, 2).await;
-    assert_eq!((recorded(&world), report.gaps_open), ((1..=131).chain([2000]).collect(), 0), "{report:?}");
+    for pages in 1..=5 {
+        let (world, _) = bench(|shop, now| {
+            for id in (1..=130).chain([2000]) {
+                shop.put(id, now - DAY);
+                // The other stream shows none of them.
+                shop.change(id, now - 3 * DAY, "Open");
+            }
+            shop.appears = Some((pages, 131, now - 3600));
+        })
+        .await;
+        let report = polls(&world, 2).await;
+        let all: BTreeSet<u64> = (1..=131).chain([2000]).collect();
+        assert_eq!((recorded(&world), report.gaps_open), (all, 0), "after {pages} pages: {report:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -289,6 +289,7 @@ async fn of_published_revisions() {
         let hash = ContentHash::of(body.as_bytes());
         let (body, evidence) = (body.replace("\"58\"", &format!("\"{order}\"")), Evidence::Message);
         let new = NewRevision {
+            summary: None,
             document: &document,
             source: Source::Push,
             observed_at: now,

@@ -198,8 +198,9 @@ fn dispatch(account: &str, document: Value) -> Value {
     })
 }
 
-/// Which of a delivery's calls is the one that the shop delivers by: two claims, the look and the mark come first.
-const DELIVERY: usize = 4;
+/// Which of a delivery's calls is the one that the shop delivers by: whether it is paused, two claims, the look and the mark
+/// come first.
+const DELIVERY: usize = 5;
 
 #[tokio::test(start_paused = true)]
 async fn a_delivery_is_sent_once_whatever_happens_to_any_of_its_calls() {
@@ -207,7 +208,7 @@ async fn a_delivery_is_sent_once_whatever_happens_to_any_of_its_calls() {
         // A message is received five times: four killed functions leave it one.
         for times in [1, 3, 4] {
             // After the delivery the look, the lock and the record: with retries and redelivery some more.
-            for first in 0..10 {
+            for first in 0..12 {
                 let actions = Actions::new().await;
                 actions.wire.plan(first, times, trouble);
                 actions.work_off(&deliver(2)).await;
@@ -239,7 +240,7 @@ async fn a_delivery_is_sent_once_whatever_happens_to_any_of_its_calls() {
 async fn a_public_comment_is_added_once_or_is_a_dead_letter_and_never_twice() {
     for trouble in Trouble::OF_ANY_CALL {
         for times in [1, 3, 4] {
-            for first in 0..8 {
+            for first in 0..10 {
                 let actions = Actions::new().await;
                 actions.wire.plan(first, times, trouble);
                 actions.work_off(&comment(2)).await;
@@ -271,7 +272,7 @@ async fn a_delivery_whose_answer_is_lost_mails_once() {
 #[tokio::test(start_paused = true)]
 async fn a_public_comment_whose_answer_is_lost_is_a_dead_letter_and_not_sent_again() {
     let actions = Actions::new().await;
-    actions.wire.plan(2, 1, Trouble::AnswerLost);
+    actions.wire.plan(3, 1, Trouble::AnswerLost);
     actions.work_off(&comment(2)).await;
     assert_eq!(lock(&actions.shop).log().add_comment, 1);
     let reason = "order 2: the connection ended before the answer did: it is unknown whether the comment was added, and \

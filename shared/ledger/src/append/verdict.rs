@@ -125,6 +125,7 @@ mod tests {
             hash: ContentHash::of(b"new"),
             body: b"",
             content_type: "",
+            summary: None,
             now: at(observed),
         })
     }

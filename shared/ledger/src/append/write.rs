@@ -6,11 +6,12 @@ use aws_sdk_dynamodb::types::{CancellationReason, Put, ReturnValuesOnConditionCh
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Evidence, NewRevision};
+use crate::arrivals::{ARRIVED, RECORDED_AT, SUMMARY, arrived};
 use crate::condition::met_item;
 use crate::document::{head_from, head_item, revision_sk};
 use crate::item::{blob, compress, expires_at, key, ms, n, s};
 use crate::transaction::{cancellation_reasons, first_that_did_not_hold, transact_put};
-use crate::{ContentHash, DocumentKey, Head, Ledger, LedgerError, Revision, Source};
+use crate::{ContentHash, DocumentKey, Head, Ledger, LedgerError, Revision, Source, Summary};
 
 /// An answer that took longer from the question to here is uncertain when it differs from the head: what came and went
 /// meanwhile may have left no trace. Answers arrive within a second or two.
@@ -33,6 +34,7 @@ struct Record<'a> {
     /// Compressed.
     body: &'a [u8],
     content_type: &'a str,
+    summary: Option<&'a Summary>,
 }
 
 impl Ledger {
@@ -73,6 +75,7 @@ impl Ledger {
             observed_at: head.observed_at,
             body: &newest_body,
             content_type: &newest.content_type,
+            summary: newest.summary.as_ref(),
         };
         let after = Head { revision, ..head.clone() };
         self.transact(Some(head), &after, new, &[earlier, later]).await
@@ -113,6 +116,7 @@ impl Ledger {
             observed_at: new.observed_at,
             body,
             content_type: new.content_type,
+            summary: new.summary,
         }
     }
 
@@ -158,11 +162,13 @@ impl Ledger {
             ("hash_version".to_owned(), n(record.hash.version())),
             ("source".to_owned(), s(record.source.as_str())),
             ("observed_at".to_owned(), ms(record.observed_at)),
-            ("recorded_at".to_owned(), ms(new.now)),
+            (RECORDED_AT.to_owned(), ms(new.now)),
+            (ARRIVED.to_owned(), arrived(&new.document.connection, new.now)),
             ("body".to_owned(), blob(record.body.to_vec())),
             ("content_type".to_owned(), s(record.content_type)),
             ("expires_at".to_owned(), expires_at(new.now, self.retention.revisions)),
         ]);
+        item.extend(record.summary.and_then(Summary::attribute).map(|summary| (SUMMARY.to_owned(), summary)));
         transact_put(Put::builder().table_name(&self.table).set_item(Some(item)))
     }
 }

@@ -24,7 +24,7 @@ async fn append(ledger: &Ledger, id: u64, body: &str, second: i64) -> Appended {
 
 async fn quarantine(ledger: &Ledger, document: Option<&str>, body: &str) -> bool {
     let new =
-        NewQuarantined { body: body.as_bytes(), content_type: "text/xml", reason: "cut short", document, now: at(0) };
+        NewQuarantined { body: body.as_bytes(), content_type: "text/xml", reason: "cut short", document, kind: None, now: at(0) };
     ledger.quarantine(&Connection::shop("acme"), &new).await.unwrap()
 }
 

@@ -33,7 +33,7 @@ fn delivery(at: Timestamp, request_id: &str) -> Delivery {
 }
 
 fn unreadable(body: &[u8], now: Timestamp) -> NewQuarantined<'_> {
-    NewQuarantined { body, content_type: "text/xml", reason: "cut short", document: Some("order/58"), now }
+    NewQuarantined { body, content_type: "text/xml", reason: "cut short", document: Some("order/58"), kind: None, now }
 }
 
 async fn every_outcome_is_read_as_it_was_written(ledger: &Ledger) {

@@ -2,7 +2,7 @@
 
 use cloud::mappings::StreamReader;
 use cloud::messaging::{BUS, EVENT_DEAD_LETTERS};
-use event_relay::{DeadLetters, EventBus, Limits, RelayDeps};
+use event_relay::{DeadLetters, EventBus, Limits, PublicationLog, RelayDeps};
 
 use super::*;
 
@@ -16,6 +16,7 @@ async fn carry(actions: &Actions, body: &str) {
         ledger: actions.bench.ledger.clone(),
         bus: EventBus::new(actions.messaging.eventbridge(), BUS),
         dead_letters: DeadLetters { client: actions.messaging.sqs(), queue_url: queue_url(EVENT_DEAD_LETTERS) },
+        published: PublicationLog::new(actions.bench.ledger.clone(), actions.bench.deps.clock.clone()),
         limits: Limits::default(),
         metrics: actions.bench.deps.metrics.clone(),
     };
