@@ -1,15 +1,18 @@
 //! Which deployment a command works on, and how it is found.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use connections::{ConnectionSource, ConnectionStore};
+use console::Operator;
 use ledger::{Ledger, Retention};
 
 use crate::Problem;
+use crate::stack::{AwsStack, Names};
 
 /// The table and the secret of a running `sandbox serve`.
 const SANDBOX_TABLE: &str = "tilaussilta";
@@ -21,16 +24,17 @@ const DAY_SECONDS: u64 = 24 * 60 * 60;
 
 /// Which deployment a command works on. One of the three must be named.
 #[derive(clap::Args, Clone, Debug)]
-#[group(id = "deployment", required = true, multiple = false)]
+#[group(id = "deployment", multiple = false)]
+#[command(next_help_heading = "Deployment (one of them)")]
 pub(crate) struct Target {
     /// A CloudFormation stack of the AWS account that the environment names.
-    #[arg(long, value_name = "NAME", group = "deployment", env = "TILAUSSILTA_STACK")]
+    #[arg(long, value_name = "NAME", group = "deployment", env = "TILAUSSILTA_STACK", global = true)]
     stack: Option<String>,
     /// A ledger's DynamoDB table of that account, where the stack cannot be asked.
-    #[arg(long, value_name = "NAME", group = "deployment")]
+    #[arg(long, value_name = "NAME", group = "deployment", global = true)]
     table: Option<String>,
     /// A running `sandbox serve`.
-    #[arg(long, value_name = "URL", group = "deployment", num_args = 0..=1, require_equals = true, default_missing_value = SANDBOX_URL)]
+    #[arg(long, value_name = "URL", group = "deployment", num_args = 0..=1, require_equals = true, default_missing_value = SANDBOX_URL, global = true)]
     sandbox: Option<String>,
 }
 
@@ -40,6 +44,8 @@ pub(crate) struct Deployment {
     config: SdkConfig,
     table: String,
     secret: Option<String>,
+    names: Names,
+    is_sandbox: bool,
     /// How long the deployment keeps what is recorded; none when only its table is known.
     pub(crate) retention: Option<Retention>,
 }
@@ -52,13 +58,18 @@ impl Target {
                 config: sandbox_config(url),
                 table: SANDBOX_TABLE.to_owned(),
                 secret: Some(SANDBOX_SECRET.to_owned()),
+                names: sandbox_names(),
+                is_sandbox: true,
                 retention: Some(Retention::default()),
             });
         }
         let config = aws_config::defaults(BehaviorVersion::latest()).http_client(platform::http_client()).load().await;
         match (&self.stack, &self.table) {
             (Some(stack), _) => of_stack(config, stack).await,
-            (None, Some(table)) => Ok(Deployment { config, table: table.clone(), secret: None, retention: None }),
+            (None, Some(table)) => {
+                let names = Names::default();
+                Ok(Deployment { config, table: table.clone(), secret: None, names, is_sandbox: false, retention: None })
+            }
             (None, None) => Err(Problem("name the deployment with --stack, --table or --sandbox".to_owned())),
         }
     }
@@ -75,6 +86,21 @@ impl Deployment {
         Ledger::new(platform::dynamodb_client(&self.config), &*self.table, retention)
     }
 
+    /// Who looks at the deployment, and acts on it. A deployment of which only the table is known has no connections
+    /// that could be listed.
+    pub(crate) async fn operator(&self) -> Result<Operator, Problem> {
+        let connections = match self.secret {
+            Some(_) => self.connections().await?.current(),
+            None => Arc::default(),
+        };
+        Ok(Operator {
+            ledger: self.ledger(),
+            connections,
+            stack: Arc::new(AwsStack::new(&self.config, self.names.clone(), self.is_sandbox)),
+            clock: platform::system_clock(),
+        })
+    }
+
     /// The deployment's connections.
     pub(crate) async fn connections(&self) -> Result<ConnectionStore, Problem> {
         let secret_id = self.secret.clone().ok_or_else(|| {
@@ -85,6 +111,19 @@ impl Deployment {
         })?;
         let client = aws_sdk_secretsmanager::Client::new(&self.config);
         Ok(ConnectionStore::open(ConnectionSource::SecretsManager { client, secret_id }).await?)
+    }
+}
+
+/// The names that `sandbox serve` answers to.
+fn sandbox_names() -> Names {
+    let queue = |name: &str| Some(format!("http://embedded.invalid/000000000000/tilaussilta-{name}"));
+    Names {
+        poller: Some("changes-poller".to_owned()),
+        relay: Some("event-relay".to_owned()),
+        actions: Some("shop-actions".to_owned()),
+        event_dead_letters: queue("event-dead-letters"),
+        action_dead_letters: queue("actions-dead-letters"),
+        actions_queue: queue("actions"),
     }
 }
 
@@ -129,7 +168,18 @@ async fn of_stack(config: SdkConfig, name: &str) -> Result<Deployment, Problem> 
         revisions: days("RevisionRetentionDays", default.revisions)?,
         log: days("DeliveryLogRetentionDays", default.log)?,
     };
+    let optional = |key: &str| outputs.get(key).map(|value| (*value).to_owned());
+    let names = Names {
+        poller: optional("ChangesPollerName"),
+        relay: optional("EventRelayName"),
+        actions: optional("ShopActionsName"),
+        event_dead_letters: optional("EventDeadLettersUrl"),
+        action_dead_letters: optional("ActionsDeadLettersUrl"),
+        actions_queue: optional("ActionsQueueUrl"),
+    };
     Ok(Deployment {
+        names,
+        is_sandbox: false,
         table: output("LedgerTable")?,
         secret: Some(output("ConnectionsSecret")?),
         retention: Some(retention),

@@ -1,12 +1,61 @@
 //! How commands name and print things.
 
+use std::fmt;
+use std::io::{self, IsTerminal, Write};
+
 use comfy_table::presets::UTF8_BORDERS_ONLY;
-use comfy_table::{ContentArrangement, Table};
-use jiff::Timestamp;
+use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table};
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp, ToSpan, Zoned};
 use ledger::{Connection, DocumentKey};
 
 use crate::Problem;
+
+/// Prints a line to standard output. Ends the program quietly when nobody reads it any more, as in `| head`.
+macro_rules! say {
+    ($($text:tt)*) => { $crate::output::print_line(format_args!($($text)*)) };
+}
+pub(crate) use say;
+
+/// See [`say`].
+pub(crate) fn print_line(text: fmt::Arguments<'_>) {
+    let mut out = io::stdout().lock();
+    if let Err(error) = writeln!(out, "{text}") {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            std::process::exit(0);
+        }
+        eprintln!("tilaussilta: standard output cannot be written: {error}");
+        std::process::exit(1);
+    }
+}
+
+/// Whether a person sees colours: at a terminal that shows them, unless `NO_COLOR` is set.
+pub(crate) fn is_coloured() -> bool {
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    io::stdout().is_terminal() && !is_set("NO_COLOR") && std::env::var("TERM").is_ok_and(|term| term != "dumb")
+}
+
+/// What a cell means to its reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tone {
+    Plain,
+    Good,
+    Bad,
+    Faint,
+}
+
+/// A cell of a table, in the colour of its meaning.
+pub(crate) fn cell(text: impl fmt::Display, tone: Tone) -> Cell {
+    let cell = Cell::new(text);
+    match tone {
+        _ if !is_coloured() => cell,
+        Tone::Plain => cell,
+        Tone::Good => cell.fg(Color::Green),
+        Tone::Bad => cell.fg(Color::Red).add_attribute(Attribute::Bold),
+        Tone::Faint => cell.fg(Color::DarkGrey),
+    }
+}
 
 /// The document that a person names: by kind and id, or an order by its number alone.
 pub(crate) fn document(of: &str, name: &str) -> Result<DocumentKey, Problem> {
@@ -18,19 +67,104 @@ pub(crate) fn document(of: &str, name: &str) -> Result<DocumentKey, Problem> {
         .ok_or_else(|| Problem("name the document as KIND/ID, for example order/58".to_owned()))
 }
 
-/// The connection that a person names.
+/// The connection that a person names: in full, or a shop by its name alone.
 pub(crate) fn connection(text: &str) -> Result<Connection, Problem> {
-    Connection::parse(text).ok_or_else(|| Problem("name the connection as mycashflow/NAME or manu/NAME".to_owned()))
+    match text.contains('/') {
+        true => Connection::parse(text),
+        false => Some(Connection::shop(text)).filter(|_| !text.is_empty()),
+    }
+    .ok_or_else(|| Problem("name the connection as mycashflow/NAME or manu/NAME".to_owned()))
 }
 
-/// An empty table.
+/// The connection that a person names, if it is one of those that there are. Where they cannot be listed, any will do.
+pub(crate) fn known_connection(text: &str, all: &[Connection]) -> Result<Connection, Problem> {
+    let named = connection(text)?;
+    if all.is_empty() || named.name == "?" || all.contains(&named) {
+        return Ok(named);
+    }
+    let names: Vec<String> = all.iter().map(ToString::to_string).collect();
+    Err(Problem(format!("there is no connection {named}: there are {}", names.join(", "))))
+}
+
+/// An empty table, as wide as the terminal.
 pub(crate) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(UTF8_BORDERS_ONLY).set_content_arrangement(ContentArrangement::Dynamic).set_header(header);
+    if let Some(columns) = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse::<u16>().ok()) {
+        table.set_width(columns);
+    }
     table
 }
 
 /// An instant as the reader's clock shows it.
 pub(crate) fn local(at: Timestamp) -> String {
     at.to_zoned(TimeZone::system()).strftime("%F %T").to_string()
+}
+
+/// How long ago an instant was, in a word.
+pub(crate) fn ago(at: Timestamp, now: Timestamp) -> String {
+    let seconds = now.duration_since(at).as_secs().max(0);
+    match seconds {
+        0..=119 => format!("{seconds} s ago"),
+        120..=7199 => format!("{} min ago", seconds / 60),
+        7200..=172_799 => format!("{} h ago", seconds / 3600),
+        _ => format!("{} days ago", seconds / 86_400),
+    }
+}
+
+/// The instant that a person names, on their own clock: `now`, `today`, `yesterday`, `2 h`, `7d`, a date, or a time stamp.
+pub(crate) fn instant(text: &str, now: &Zoned) -> Result<Timestamp, Problem> {
+    let zone = now.time_zone().clone();
+    let start = |day: Date| day.to_zoned(zone.clone()).map(|start| start.timestamp());
+    let text = text.trim();
+    let found = match text {
+        "now" => Some(now.timestamp()),
+        "today" => start(now.date()).ok(),
+        "yesterday" => now.date().yesterday().ok().and_then(|day| start(day).ok()),
+        _ => {
+            let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+            let hours = match unit.trim() {
+                "min" | "m" => Some(0),
+                "h" => Some(1),
+                "d" => Some(24),
+                _ => None,
+            };
+            match (number.parse::<i64>(), hours) {
+                (Ok(count), Some(0)) => now.timestamp().checked_sub(SignedDuration::from_mins(count)).ok(),
+                (Ok(count), Some(24)) => now.checked_sub(count.days()).ok().map(|then| then.timestamp()),
+                (Ok(count), Some(_)) => now.timestamp().checked_sub(SignedDuration::from_hours(count)).ok(),
+                _ => text.parse::<Timestamp>().ok().or_else(|| start(text.parse::<Date>().ok()?).ok()),
+            }
+        }
+    };
+    found.ok_or_else(|| {
+        Problem(format!("{text:?} is no time: give now, today, yesterday, 24h, 7d, 2026-11-01 or a time stamp"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_times_that_people_write() {
+        let now: Zoned = "2026-11-27T10:30:00+02:00[Europe/Helsinki]".parse().unwrap();
+        let read = |text: &str| instant(text, &now).map(|at| at.to_string()).map_err(|problem| problem.0);
+        assert_eq!(read("yesterday").unwrap(), "2026-11-25T22:00:00Z");
+        assert_eq!(read("today").unwrap(), "2026-11-26T22:00:00Z");
+        assert_eq!(read("2026-11-01").unwrap(), "2026-10-31T22:00:00Z");
+        assert_eq!(read("24h").unwrap(), "2026-11-26T08:30:00Z");
+        assert_eq!(read("7d").unwrap(), "2026-11-20T08:30:00Z");
+        assert_eq!(read("2026-11-01T00:00:00Z").unwrap(), "2026-11-01T00:00:00Z");
+        assert!(read("soon").unwrap_err().contains("is no time"));
+    }
+
+    #[test]
+    fn a_mistyped_connection_lists_those_there_are() {
+        let all = [Connection::shop("acme"), Connection::manu("acme")];
+        assert!(known_connection("mycashflow/acme", &all).is_ok());
+        assert_eq!(known_connection("acme", &all).unwrap(), Connection::shop("acme"));
+        let problem = known_connection("mycashflow/amce", &all).unwrap_err();
+        assert_eq!(problem.0, "there is no connection mycashflow/amce: there are mycashflow/acme, manu/acme");
+    }
 }

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use crate::Problem;
 use crate::deployment::{Deployment, Target};
-use crate::output::table;
+use crate::output::{say, table};
 
 /// Differences shown to a person; `--json` lists all.
 const SHOWN_DIFFERENCES: usize = 20;
@@ -46,8 +46,6 @@ pub(crate) struct Options {
     /// Print the report as JSON.
     #[arg(long)]
     json: bool,
-    #[command(flatten)]
-    target: Target,
 }
 
 impl Options {
@@ -82,10 +80,10 @@ impl Options {
     }
 }
 
-pub(crate) async fn run(options: Options) -> Result<(), Problem> {
+pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem> {
     let from = start_second(&options.from)
         .ok_or_else(|| Problem(format!("--from {}: give a date such as 2024-01-01", options.from)))?;
-    let deployment = options.target.find().await?;
+    let deployment = target.find().await?;
     let ledger = deployment.ledger_for(options.retention(&deployment)?);
     let connections = options.connections(&deployment).await?.current();
     let connection = connections
@@ -113,7 +111,7 @@ pub(crate) async fn run(options: Options) -> Result<(), Problem> {
     let report = backfill(&deps, &shop, from, options.dry_run, &run).await;
     bar.finish_and_clear();
     if options.json {
-        println!("{}", serde_json::to_string_pretty(&json!({ "shops": [&report] }))?);
+        say!("{}", serde_json::to_string_pretty(&json!({ "shops": [&report] }))?);
     } else {
         print(&report, options.dry_run, begun.elapsed());
     }
@@ -160,7 +158,7 @@ fn human(duration: Duration) -> String {
 }
 
 fn print(shop: &ShopReport, dry_run: bool, elapsed: Duration) {
-    println!(
+    say!(
         "{}: {} orders in {} pages, {} unchanged, {} quarantined, {}",
         shop.shop,
         shop.orders,
@@ -170,11 +168,11 @@ fn print(shop: &ShopReport, dry_run: bool, elapsed: Duration) {
         human(elapsed)
     );
     if !dry_run {
-        println!("{} new, {} updated", shop.new, shop.updated);
+        say!("{} new, {} updated", shop.new, shop.updated);
         return;
     }
     let missing = shop.differences.iter().filter(|difference| !difference.known).count();
-    println!("dry run, nothing written: {missing} missing, {} different", shop.differences.len() - missing);
+    say!("dry run, nothing written: {missing} missing, {} different", shop.differences.len() - missing);
     if shop.differences.is_empty() {
         return;
     }
@@ -183,8 +181,8 @@ fn print(shop: &ShopReport, dry_run: bool, elapsed: Duration) {
         let state = if difference.known { "different" } else { "missing" };
         table.add_row([difference.order.to_string(), state.to_owned()]);
     }
-    println!("{table}");
+    say!("{table}");
     if shop.differences.len() > SHOWN_DIFFERENCES {
-        println!("and {} more: --json lists all", shop.differences.len() - SHOWN_DIFFERENCES);
+        say!("and {} more: --json lists all", shop.differences.len() - SHOWN_DIFFERENCES);
     }
 }

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::Problem;
 use crate::deployment::Target;
+use crate::output::say;
 
 /// `tilaussilta cursor`.
 #[derive(clap::Args)]
@@ -26,8 +27,6 @@ pub(crate) struct Options {
     /// Print JSON.
     #[arg(long)]
     json: bool,
-    #[command(flatten)]
-    target: Target,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -45,14 +44,16 @@ impl From<StreamName> for Stream {
     }
 }
 
-pub(crate) async fn run(options: Options) -> Result<(), Problem> {
+pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem> {
     let to = start_second(&options.to)
         .ok_or_else(|| Problem(format!("--to {}: give a date such as 2024-01-01, or a time stamp", options.to)))?;
     let (shop, stream) = (&options.shop, Stream::from(options.stream));
-    let ledger = options.target.find().await?.ledger();
+    let operator = target.find().await?.operator().await?;
+    let ledger = &operator.ledger;
     let set = if options.yes {
+        operator.audit("cursor", &format!("mycashflow/{shop} {} to {}", stream.as_str(), shown(to))).await?;
         let name = format!("cursor-{:016x}", fastrand::u64(..));
-        set_cursor_back(&ledger, &system_clock(), shop, stream, to, &name).await?
+        set_cursor_back(ledger, &system_clock(), shop, stream, to, &name).await?
     } else {
         let state = ledger.shop_state(shop).await?;
         match state.cursor(stream).map(|cursor| cursor.position) {
@@ -64,7 +65,7 @@ pub(crate) async fn run(options: Options) -> Result<(), Problem> {
     let stream = stream.as_str();
     match set {
         SetBack::Done(from) if options.json => {
-            println!(
+            say!(
                 "{}",
                 json!({ "shop": shop, "stream": stream, "from": shown(from), "to": shown(to), "done": options.yes })
             );
@@ -72,7 +73,7 @@ pub(crate) async fn run(options: Options) -> Result<(), Problem> {
         }
         SetBack::Done(from) => {
             let verb = if options.yes { "was set back" } else { "would be set back (--yes does it)" };
-            println!("{shop}: the {stream} cursor {verb} from {} to {}", shown(from), shown(to));
+            say!("{shop}: the {stream} cursor {verb} from {} to {}", shown(from), shown(to));
             Ok(())
         }
         SetBack::NotBack(from) => Err(Problem(format!(

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::Problem;
 use crate::deployment::Target;
-use crate::output::document;
+use crate::output::{document, say};
 
 /// `tilaussilta erase`.
 #[derive(clap::Args)]
@@ -24,13 +24,15 @@ pub(crate) struct Options {
     /// Print JSON.
     #[arg(long)]
     json: bool,
-    #[command(flatten)]
-    target: Target,
 }
 
-pub(crate) async fn run(options: Options) -> Result<(), Problem> {
+pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem> {
     let document = document(&options.connection, &options.document)?;
-    let ledger = options.target.find().await?.ledger();
+    let operator = target.find().await?.operator().await?;
+    let ledger = &operator.ledger;
+    if options.yes {
+        operator.audit("erase", &document.to_string()).await?;
+    }
     let erasure = Erasure { unassigned: options.unassigned, dry_run: !options.yes };
     let erased = ledger.erase(&document, erasure, Timestamp::now()).await?;
     if erased == Erased::default() && ledger.head(&document).await?.is_none() {
@@ -39,16 +41,16 @@ pub(crate) async fn run(options: Options) -> Result<(), Problem> {
     let Erased { revisions, quarantined, unassigned } = erased;
     if options.json {
         let counts = json!({ "revisions": revisions, "quarantined": quarantined, "unassigned": unassigned });
-        println!("{}", json!({ "document": document.to_string(), "erased": options.yes, "counts": counts }));
+        say!("{}", json!({ "document": document.to_string(), "erased": options.yes, "counts": counts }));
         return Ok(());
     }
     let verb = if options.yes { "erased" } else { "would be erased (--yes erases)" };
-    println!("{document}: {revisions} revisions and {quarantined} bodies in quarantine {verb}");
+    say!("{document}: {revisions} revisions and {quarantined} bodies in quarantine {verb}");
     if unassigned > 0 {
-        println!("{unassigned} more bodies in quarantine belong to no known document: --unassigned includes them");
+        say!("{unassigned} more bodies in quarantine belong to no known document: --unassigned includes them");
     }
     if options.yes {
-        println!("copies outside of the ledger, and how long they stay: docs/personal-data.md");
+        say!("copies outside of the ledger, and how long they stay: docs/personal-data.md");
     }
     Ok(())
 }

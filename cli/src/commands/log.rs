@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::Problem;
 use crate::deployment::Target;
-use crate::output::{connection, local, table};
+use crate::output::{known_connection, local, say, table};
 
 /// `tilaussilta log`.
 #[derive(clap::Args)]
@@ -24,13 +24,12 @@ pub(crate) struct Options {
     /// Print JSON, a line for each delivery, and for each count of refused requests.
     #[arg(long)]
     json: bool,
-    #[command(flatten)]
-    target: Target,
 }
 
-pub(crate) async fn run(options: Options) -> Result<(), Problem> {
-    let connection = connection(&options.connection)?;
-    let ledger = options.target.find().await?.ledger();
+pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem> {
+    let operator = target.find().await?.operator().await?;
+    let connection = known_connection(&options.connection, &operator.all_connections())?;
+    let ledger = &operator.ledger;
     let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
     let mut table = table(&["received", "outcome", "status", "document", "bytes", "ms", "reason"]);
     let mut lines = 0;
@@ -47,7 +46,7 @@ pub(crate) async fn run(options: Options) -> Result<(), Problem> {
         lines += of_day.len();
         for line in &of_day {
             if options.json {
-                println!("{}", line.json());
+                say!("{}", line.json());
             } else {
                 table.add_row(line.row());
             }
@@ -55,9 +54,9 @@ pub(crate) async fn run(options: Options) -> Result<(), Problem> {
     }
     if !options.json {
         match lines {
-            0 if options.all => println!("nothing was received on {connection} in {} days", options.days),
-            0 => println!("nothing was refused on {connection} in {} days (--all shows everything)", options.days),
-            _ => println!("{table}"),
+            0 if options.all => say!("nothing was received on {connection} in {} days", options.days),
+            0 => say!("nothing was refused on {connection} in {} days (--all shows everything)", options.days),
+            _ => say!("{table}"),
         }
     }
     Ok(())

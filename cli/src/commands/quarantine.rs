@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::Problem;
 use crate::deployment::Target;
-use crate::output::{connection, local, table};
+use crate::output::{connection, local, say, table};
 
 /// `tilaussilta quarantine`.
 #[derive(clap::Args)]
@@ -17,24 +17,26 @@ pub(crate) struct Options {
     /// Print JSON, with the bodies as received: `body` is text, `body_base64` is bytes that are not UTF-8.
     #[arg(long)]
     json: bool,
-    #[command(flatten)]
-    target: Target,
 }
 
-pub(crate) async fn run(options: Options) -> Result<(), Problem> {
+pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem> {
     let connection = connection(&options.connection)?;
-    let held = options.target.find().await?.ledger().quarantined(&connection).await?;
+    let operator = target.find().await?.operator().await?;
+    let held = operator.ledger.quarantined(&connection).await?;
     if options.json {
-        println!("{}", serde_json::to_string_pretty(&held.iter().map(quarantined_json).collect::<Vec<_>>())?);
+        operator.audit("show", &format!("quarantine of {connection}")).await?;
+        say!("{}", serde_json::to_string_pretty(&held.iter().map(quarantined_json).collect::<Vec<_>>())?);
     } else if held.is_empty() {
-        println!("nothing of {connection} is in quarantine");
+        say!("nothing of {connection} is in quarantine");
     } else {
-        let mut table = table(&["first seen", "document", "bytes", "reason"]);
+        let mut table = table(&["first seen", "id", "document", "bytes", "state", "reason"]);
         for one in &held {
             let document = one.document.as_deref().unwrap_or("not known");
-            table.add_row([&local(one.first_seen), document, &one.body.len().to_string(), &one.reason]);
+            let id: String = one.id.chars().take(12).collect();
+            let bytes = one.body.len().to_string();
+            table.add_row([&local(one.first_seen), &id, document, &bytes, one.state.as_str(), &one.reason]);
         }
-        println!("{table}");
+        say!("{table}");
     }
     Ok(())
 }
@@ -51,6 +53,7 @@ fn quarantined_json(one: &Quarantined) -> Value {
         "reason": one.reason,
         "content_type": one.content_type,
         "truncated": one.truncated,
+        "state": one.state.as_str(),
         name: body,
     })
 }

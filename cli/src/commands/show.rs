@@ -1,93 +1,129 @@
-//! `tilaussilta show`: a document's revisions.
+//! `tilaussilta show`: a document, and what became of it.
 
-use std::borrow::Cow;
-
+use console::{Operator, Timeline};
 use events::{Event, MAX_DETAIL_BYTES};
-use jiff::Timestamp;
 use ledger::{DocumentKey, Revision, RevisionKey};
-use serde::Serialize;
-use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use crate::Problem;
 use crate::deployment::Target;
-use crate::output::{document, local, table};
+use crate::output::{document, known_connection, local, say, table};
 
 /// `tilaussilta show`.
 #[derive(clap::Args)]
+#[command(after_help = "Examples:\n  tilaussilta show order/58 --stack tilaussilta\n  \
+                        tilaussilta show mycashflow/acme 58 --event --stack tilaussilta")]
 pub(crate) struct Options {
-    /// The connection: mycashflow/NAME or manu/NAME.
-    connection: String,
-    /// The document: order/58, or sales-order-activate/4711. For a shop's order its number is enough.
-    document: String,
-    /// Print JSON, with the bodies as received and the events as published.
+    /// The connection, where several have the document, and the document: order/58, or sales-order-activate/4711. For a
+    /// shop's order its number is enough.
+    #[arg(num_args = 1..=2, required = true, value_names = ["CONNECTION", "DOCUMENT"])]
+    names: Vec<String>,
+    /// Print the event of its last revision, as published. Leaves a line in the audit log.
+    #[arg(long, conflicts_with = "body")]
+    event: bool,
+    /// Print the body of its last revision, as received. Leaves a line in the audit log.
+    #[arg(long)]
+    body: bool,
+    /// This revision instead of the last.
+    #[arg(long, value_name = "NUMBER")]
+    revision: Option<u32>,
+    /// What changed with its values, which may be personal. Leaves a line in the audit log.
+    #[arg(long)]
+    values: bool,
+    /// Print JSON.
     #[arg(long)]
     json: bool,
-    #[command(flatten)]
-    target: Target,
 }
 
-pub(crate) async fn run(options: Options) -> Result<(), Problem> {
-    let key = document(&options.connection, &options.document)?;
-    let revisions = options.target.find().await?.ledger().revisions(&key).await?;
-    if options.json {
-        let shown: Vec<Shown<'_>> = revisions.iter().map(|one| Shown::new(&key, one)).collect();
-        println!("{}", serde_json::to_string_pretty(&shown)?);
-    } else if !revisions.is_empty() {
-        let mut table = table(&["revision", "came by", "observed", "recorded", "content hash", "bytes"]);
-        for one in &revisions {
-            table.add_row([
-                one.revision.to_string(),
-                one.source.as_str().to_owned(),
-                local(one.observed_at),
-                local(one.recorded_at),
-                one.hash.to_string().chars().take(12).collect(),
-                one.body.len().to_string(),
-            ]);
+pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem> {
+    let operator = target.find().await?.operator().await?;
+    let key = find(&operator, &options.names).await?;
+    if options.event || options.body {
+        operator.audit("show", &key.to_string()).await?;
+        let one = revision(&operator, &key, options.revision).await?;
+        if options.body {
+            say!("{}", String::from_utf8_lossy(&one.body));
+            return Ok(());
         }
-        println!("{key}\n{table}");
+        let of = RevisionKey { document: key, revision: one.revision };
+        let event = Event::of_revision(&of, &one, MAX_DETAIL_BYTES)?;
+        let detail: Value = serde_json::from_str(&event.detail)?;
+        let whole = json!({ "source": event.source, "detail-type": event.detail_type, "detail": detail });
+        say!("{}", serde_json::to_string_pretty(&whole)?);
+        return Ok(());
     }
-    if revisions.is_empty() { Err(Problem(format!("the ledger has no {key}"))) } else { Ok(()) }
+    let mut timeline = operator.timeline(&key).await?;
+    if options.values {
+        operator.audit("show", &key.to_string()).await?;
+    } else {
+        // What stood where may be personal. Where it stood is not.
+        let changes = timeline.revisions.iter_mut().flat_map(|revision| &mut revision.changes);
+        changes.for_each(|change| (change.before, change.after) = (None, None));
+    }
+    if options.json {
+        say!("{}", serde_json::to_string_pretty(&timeline)?);
+    } else {
+        print(&timeline, options.values);
+    }
+    Ok(())
 }
 
-/// A revision as JSON.
-#[derive(Serialize)]
-struct Shown<'a> {
-    id: String,
-    revision: u32,
-    source: &'static str,
-    observed_at: Timestamp,
-    recorded_at: Timestamp,
-    hash: String,
-    content_type: &'a str,
-    body: Cow<'a, str>,
-    /// The `detail` of its event.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    event: Option<Box<RawValue>>,
-    /// Why it has no event.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    unreadable: Option<String>,
+fn print(timeline: &Timeline, values: bool) {
+    say!("{}", timeline.document);
+    let mut moments = table(&["when", "what", "how"]);
+    for moment in &timeline.moments {
+        moments.add_row([local(moment.at), moment.what.clone(), moment.detail.clone()]);
+    }
+    say!("{moments}");
+    for revision in timeline.revisions.iter().filter(|revision| values && !revision.changes.is_empty()) {
+        say!("revision {} changed:", revision.revision);
+        for change in &revision.changes {
+            let shown = |value: &Option<Value>| value.as_ref().map_or_else(|| "nothing".to_owned(), Value::to_string);
+            say!("  {}: {} → {}", change.path, shown(&change.before), shown(&change.after));
+        }
+    }
+    for line in &timeline.open {
+        say!("! {line}");
+    }
 }
 
-impl<'a> Shown<'a> {
-    fn new(document: &DocumentKey, one: &'a Revision) -> Self {
-        let key = RevisionKey { document: document.clone(), revision: one.revision };
-        let event = Event::of_revision(&key, one, MAX_DETAIL_BYTES).map_err(|error| error.to_string());
-        let event = event.and_then(|event| RawValue::from_string(event.detail).map_err(|error| error.to_string()));
-        let (event, unreadable) = match event {
-            Ok(detail) => (Some(detail), None),
-            Err(reason) => (None, Some(reason)),
-        };
-        Self {
-            id: key.event_id(),
-            revision: one.revision,
-            source: one.source.as_str(),
-            observed_at: one.observed_at,
-            recorded_at: one.recorded_at,
-            hash: one.hash.to_string(),
-            content_type: &one.content_type,
-            body: String::from_utf8_lossy(&one.body),
-            event,
-            unreadable,
+async fn revision(operator: &Operator, key: &DocumentKey, wanted: Option<u32>) -> Result<Revision, Problem> {
+    let last = match wanted {
+        Some(revision) => revision,
+        None => match operator.ledger.head(key).await? {
+            Some(head) => head.revision,
+            None => return Err(Problem(format!("the ledger has no {key}"))),
+        },
+    };
+    let found = operator.ledger.revision(&RevisionKey { document: key.clone(), revision: last }).await?;
+    found.ok_or_else(|| Problem(format!("revision {last} of {key} is erased or expired, or never was")))
+}
+
+/// The document that a person names, by itself where only one connection has it.
+async fn find(operator: &Operator, names: &[String]) -> Result<DocumentKey, Problem> {
+    let all = operator.all_connections();
+    let name = match names {
+        [connection, name] => return document(&known_connection(connection, &all)?.to_string(), name),
+        [name] => name,
+        _ => return Err(Problem("name one document".to_owned())),
+    };
+    if let Some(key) = DocumentKey::parse_full(name).filter(|key| all.is_empty() || all.contains(&key.connection)) {
+        return Ok(key);
+    }
+    let mut found = Vec::new();
+    for connection in &all {
+        let key = document(&connection.to_string(), name)?;
+        if operator.ledger.head(&key).await?.is_some() {
+            found.push(key);
+        }
+    }
+    match &found[..] {
+        [one] => Ok(one.clone()),
+        [] if all.is_empty() => Err(Problem("name the connection too: show mycashflow/NAME DOCUMENT".to_owned())),
+        [] => Err(Problem(format!("the ledger has no {name} on any connection"))),
+        several => {
+            let several: Vec<String> = several.iter().map(|key| key.connection.to_string()).collect();
+            Err(Problem(format!("{name} is on several connections, so name one of them too: {}", several.join(", "))))
         }
     }
 }

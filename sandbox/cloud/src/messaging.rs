@@ -69,6 +69,7 @@ pub struct Message {
     pub body: String,
     /// Its attributes, as SQS's JSON.
     pub attributes: Map<String, Value>,
+    sent_at: Timestamp,
     visible_at: Timestamp,
     receives: u32,
     server: u64,
@@ -220,9 +221,20 @@ impl Messaging {
                     json!({
                         "MessageId": message.id, "ReceiptHandle": message.id, "Body": message.body,
                         "MessageAttributes": message.attributes,
+                        "Attributes": { "SentTimestamp": message.sent_at.as_millisecond().to_string() },
                     })
                 });
                 (200, json!({ "Messages": messages.collect::<Vec<_>>() }).to_string())
+            }
+            "GetQueueAttributes" => {
+                let now = (self.clock)();
+                let (visible, hidden): (Vec<_>, Vec<_>) =
+                    self.messages(&queue).into_iter().partition(|message| message.visible_at <= now);
+                let attributes = json!({
+                    "ApproximateNumberOfMessages": visible.len().to_string(),
+                    "ApproximateNumberOfMessagesNotVisible": hidden.len().to_string(),
+                });
+                (200, json!({ "Attributes": attributes }).to_string())
             }
             "DeleteMessage" => {
                 if let Some(messages) = self.lock().queues.get_mut(&queue) {
@@ -352,7 +364,7 @@ impl State {
         self.numbers += 1;
         let id = format!("{:08x}-0000-4000-9000-000000000000", self.numbers);
         let server = self.numbers % SERVERS;
-        let message = Message { id: id.clone(), body, attributes, visible_at: now, receives: 0, server };
+        let message = Message { id: id.clone(), body, attributes, sent_at: now, visible_at: now, receives: 0, server };
         self.queues.entry(queue.to_owned()).or_default().push_back(message);
         id
     }

@@ -81,12 +81,17 @@ pub struct Order {
 }
 
 impl Order {
-    /// What its lines come to, fees and coupons included; none without lines, or when one of them has no total.
+    /// What its lines come to, fees and coupons included, rounded to cents. None without lines, or when one of them has
+    /// neither a total nor a price and a quantity.
     pub fn total(&self) -> Option<Decimal> {
-        let totals = self.products.iter().map(|line| line.total.as_ref()?.as_str().parse::<rust_decimal::Decimal>().ok());
-        let totals: Vec<rust_decimal::Decimal> = totals.collect::<Option<_>>()?;
+        let number = |value: &Option<Decimal>| value.as_ref()?.as_str().parse::<rust_decimal::Decimal>().ok();
+        let of_line = |line: &Line| {
+            number(&line.total).or_else(|| number(&line.unit_price)?.checked_mul(number(&line.quantity)?))
+        };
+        let totals: Vec<rust_decimal::Decimal> = self.products.iter().map(of_line).collect::<Option<_>>()?;
         let sum = totals.iter().try_fold(rust_decimal::Decimal::ZERO, |sum, total| sum.checked_add(*total))?;
-        (!totals.is_empty()).then(|| sum.into())
+        let rounded = sum.round_dp_with_strategy(2, rust_decimal::RoundingStrategy::MidpointAwayFromZero);
+        (!totals.is_empty()).then(|| rounded.into())
     }
 }
 

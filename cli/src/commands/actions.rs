@@ -1,0 +1,92 @@
+//! `tilaussilta actions`: what was asked to be done in the shops, by what, and what came of it.
+
+use jiff::Zoned;
+use ledger::{ActionLine, Span, System};
+use serde_json::json;
+
+use crate::Problem;
+use crate::deployment::Target;
+use crate::output::{Tone, cell, document, instant, known_connection, local, say, table};
+
+/// `tilaussilta actions`.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  tilaussilta actions --dispatch 4711 --stack tilaussilta\n  \
+                        tilaussilta actions acme --order 58 --stack tilaussilta")]
+pub(crate) struct Options {
+    /// The shop. Without it, all of them.
+    shop: Option<String>,
+    /// Only of this order.
+    #[arg(long, value_name = "NUMBER")]
+    order: Option<u64>,
+    /// Only what this dispatch of the ERP asked for.
+    #[arg(long, value_name = "ID")]
+    dispatch: Option<String>,
+    /// From when on: today, yesterday, 24h, 7d, 2026-11-01 or a time stamp.
+    #[arg(long, value_name = "TIME", default_value = "14d")]
+    since: String,
+    /// Until when.
+    #[arg(long, value_name = "TIME", default_value = "now")]
+    until: String,
+    /// Print JSON, a line for each.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem> {
+    let now = Zoned::now();
+    let span = Span { from: instant(&options.since, &now)?, until: instant(&options.until, &now)? };
+    let operator = target.find().await?.operator().await?;
+    let all = operator.all_connections();
+    let shops = match &options.shop {
+        Some(name) => vec![known_connection(name, &all)?],
+        None => all.into_iter().filter(|connection| connection.system == System::Mycashflow).collect(),
+    };
+    let mut lines = Vec::new();
+    for shop in &shops {
+        lines.extend(match options.order {
+            Some(order) => operator.ledger.actions_on(&document(&shop.to_string(), &order.to_string())?).await?,
+            None => operator.ledger.actions(shop, span).await?,
+        });
+    }
+    let is_of = |line: &ActionLine, dispatch: &str| {
+        let key = line.cause.as_deref().and_then(ledger::RevisionKey::parse);
+        key.is_some_and(|key| key.document.id == dispatch)
+    };
+    lines.retain(|line| options.dispatch.as_deref().is_none_or(|dispatch| is_of(line, dispatch)));
+    lines.sort_by_key(|line| line.at);
+    if options.json {
+        for line in &lines {
+            say!("{}", as_json(line));
+        }
+        return Ok(());
+    }
+    if lines.is_empty() {
+        say!("nothing was asked to be done");
+        return Ok(());
+    }
+    let mut table = table(&["when", "document", "action", "outcome", "reason", "asked for by"]);
+    for line in &lines {
+        let tone = if line.outcome.starts_with("done") { Tone::Good } else { Tone::Bad };
+        table.add_row([
+            cell(local(line.at), Tone::Plain),
+            cell(&line.document, Tone::Plain),
+            cell(&line.action, Tone::Plain),
+            cell(&line.outcome, tone),
+            cell(line.reason.as_deref().unwrap_or_default(), Tone::Plain),
+            cell(line.cause.as_deref().unwrap_or_default(), Tone::Faint),
+        ]);
+    }
+    say!("{table}");
+    Ok(())
+}
+
+fn as_json(line: &ActionLine) -> serde_json::Value {
+    json!({
+        "at": line.at,
+        "document": line.document.to_string(),
+        "action": line.action,
+        "outcome": line.outcome,
+        "reason": line.reason,
+        "cause": line.cause,
+    })
+}

@@ -1,0 +1,86 @@
+//! `tilaussilta pause` and `resume`: stops a part, and lets it go on.
+
+use clap::ValueEnum;
+use console::Replay;
+use jiff::SignedDuration;
+use ledger::{Part, Span};
+
+use crate::Problem;
+use crate::deployment::Target;
+use crate::output::{local, say};
+
+/// `tilaussilta pause` and `tilaussilta resume`.
+#[derive(clap::Args)]
+#[command(after_help = "A pause survives a deployment. tilaussilta status shows it.\n\nExample: tilaussilta pause poll --stack tilaussilta")]
+pub(crate) struct Options {
+    /// Which part.
+    part: PartName,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum PartName {
+    Poll,
+    Relay,
+    Actions,
+}
+
+impl From<PartName> for Part {
+    fn from(name: PartName) -> Self {
+        match name {
+            PartName::Poll => Self::Poll,
+            PartName::Relay => Self::Relay,
+            PartName::Actions => Self::Actions,
+        }
+    }
+}
+
+/// What waits meanwhile, and what would be lost.
+fn what_waits(part: Part) -> &'static str {
+    match part {
+        Part::Poll => {
+            "No shop is asked. Nothing is lost: the next run continues from the cursors. POSTs and messages of the ERP \
+             are still taken in."
+        }
+        Part::Relay => {
+            "Revisions are recorded and wait for their publication: after 6 hours as dead letters, and after 24 hours the \
+             stream has forgotten them. resume publishes what was never published."
+        }
+        Part::Actions => {
+            "Deliveries and comments wait in the queue. After 8 tries, about an hour and a half, a message becomes a dead \
+             letter: tilaussilta retry actions sends it again. A dispatch of more than three days delivers nothing by \
+             itself any more."
+        }
+    }
+}
+
+pub(crate) async fn pause(options: Options, target: &Target) -> Result<(), Problem> {
+    let part = Part::from(options.part);
+    target.find().await?.operator().await?.pause(part).await?;
+    say!("{} is paused. {}", part.as_str(), what_waits(part));
+    Ok(())
+}
+
+pub(crate) async fn resume(options: Options, target: &Target) -> Result<(), Problem> {
+    let part = Part::from(options.part);
+    let operator = target.find().await?.operator().await?;
+    let Some(paused) = operator.resume(part).await? else {
+        say!("{} was not paused", part.as_str());
+        return Ok(());
+    };
+    say!("{} goes on; it was paused since {}", part.as_str(), local(paused.since));
+    if part == Part::Relay {
+        // The stream hands over what it still has; what it has forgotten is older than a moment.
+        let span = Span { from: paused.since, until: operator.now() - SignedDuration::from_mins(15) };
+        for connection in operator.all_connections() {
+            let count = operator.ledger.unpublished(&connection, span, operator.now()).await?.len();
+            if count == 0 {
+                continue;
+            }
+            let wish = Replay::Time { connection: connection.clone(), span, unpublished: true };
+            let done = operator.replay(&wish, &mut |_| {}).await?;
+            say!("{connection}: {} of {count} events were published", done["published"]);
+            super::retry::report_failed(&done)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,152 @@
+//! `tilaussilta retry`: tries again what could not be read, published or done.
+
+use clap::Subcommand;
+use console::{Operator, Queue, Replay, Retried};
+use intake::{Again, WebhookType};
+use ledger::Connection;
+
+use crate::Problem;
+use crate::deployment::Target;
+use crate::output::{known_connection, say, table};
+
+/// `tilaussilta retry`.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  tilaussilta retry quarantine --stack tilaussilta\n  \
+                        tilaussilta retry quarantine mycashflow/acme --yes --stack tilaussilta\n  \
+                        tilaussilta retry actions --yes --stack tilaussilta")]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    what: What,
+    /// Do it. Without --yes, only report what would be done.
+    #[arg(long, global = true)]
+    yes: bool,
+    /// Print JSON.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Read bodies in quarantine again, by the present reader. One that is older than its document's newest state is
+    /// superseded: kept, and neither recorded nor published.
+    Quarantine {
+        /// The connection. Without it, all of them.
+        connection: Option<String>,
+        /// One body, by its id or the beginning of it.
+        id: Option<String>,
+        /// The address at which a message of the ERP came, where an earlier version did not write that down.
+        #[arg(long, value_name = "SLUG")]
+        webhook: Option<WebhookType>,
+        /// Record what is superseded as the newest state all the same.
+        #[arg(long)]
+        as_new: bool,
+    },
+    /// Publish the events in the dead-letter queue again.
+    Events,
+    /// Send the actions in the dead-letter queue again. What was done is not done twice, and a dispatch of more than
+    /// three days delivers nothing by itself.
+    Actions {
+        /// One letter, by its id.
+        id: Option<String>,
+    },
+}
+
+pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem> {
+    let operator = target.find().await?.operator().await?;
+    match options.what {
+        What::Quarantine { connection, id, webhook, as_new } => {
+            let all = operator.all_connections();
+            let connections = match &connection {
+                Some(name) => vec![known_connection(name, &all)?],
+                None => all,
+            };
+            let again = Again { webhook, as_new, dry_run: !options.yes };
+            quarantine(&operator, &connections, id.as_deref(), again, options.json).await
+        }
+        What::Events => {
+            let letters = operator.stack.read(Queue::EventDeadLetters).await.map_err(Problem)?;
+            if !options.yes {
+                say!("{} events would be published again (--yes does it)", letters.counted);
+                return Ok(());
+            }
+            let done = operator.replay(&Replay::DeadLetters, &mut |_| {}).await?;
+            if options.json {
+                say!("{done}");
+            } else {
+                say!("{} events were published again", done["published"]);
+            }
+            report_failed(&done)
+        }
+        What::Actions { id } => {
+            let letters = operator.stack.read(Queue::ActionDeadLetters).await.map_err(Problem)?.letters;
+            let wanted = letters.iter().filter(|letter| id.as_ref().is_none_or(|id| letter.id == *id)).count();
+            if let (Some(id), 0) = (&id, wanted) {
+                return Err(Problem(format!("the queue does not show a letter {id}")));
+            }
+            if !options.yes {
+                say!("{wanted} actions would be sent again (--yes does it)");
+                return Ok(());
+            }
+            let retried = operator.retry_actions(id.as_deref()).await?;
+            if options.json {
+                say!("{}", serde_json::to_string(&retried)?);
+            } else {
+                say!("{} actions were sent again", retried.sent);
+            }
+            match &retried.failed[..] {
+                [] => Ok(()),
+                failed => Err(Problem(format!("{} may still be there: {}", failed.len(), failed.join("; ")))),
+            }
+        }
+    }
+}
+
+/// What the relay could not publish, as a failure of the command.
+pub(crate) fn report_failed(done: &serde_json::Value) -> Result<(), Problem> {
+    let failed = done["failed"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let left = done["left"].as_array().map(Vec::as_slice).unwrap_or_default();
+    match (failed.len(), left.len()) {
+        (0, 0) => Ok(()),
+        (failed, left) => {
+            Err(Problem(format!("{failed} were not published and may be later; {left} letters were left in the queue")))
+        }
+    }
+}
+
+async fn quarantine(
+    operator: &Operator,
+    connections: &[Connection],
+    id: Option<&str>,
+    again: Again,
+    json: bool,
+) -> Result<(), Problem> {
+    let mut all: Vec<(Connection, Retried)> = Vec::new();
+    for connection in connections {
+        for held in operator.open_quarantine(connection).await? {
+            if id.is_some_and(|id| !held.id.starts_with(id)) {
+                continue;
+            }
+            let retried = operator.retry_quarantined(connection, &held, again).await?;
+            all.extend(retried.into_iter().map(|one| (connection.clone(), one)));
+        }
+    }
+    if json {
+        for (_, one) in &all {
+            say!("{}", serde_json::to_string(one)?);
+        }
+    } else if all.is_empty() {
+        say!("nothing is in quarantine that could be read again");
+    } else {
+        let mut table = table(&["connection", "document", "outcome", "detail"]);
+        for (connection, one) in &all {
+            let document = one.document.clone().unwrap_or_else(|| one.id.chars().take(12).collect());
+            let detail = one.detail.as_deref().unwrap_or_default();
+            table.add_row([&connection.to_string(), &document, one.outcome, detail]);
+        }
+        say!("{table}");
+        if again.dry_run {
+            say!("nothing was changed: --yes records what can be read");
+        }
+    }
+    Ok(())
+}

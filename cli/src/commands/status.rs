@@ -1,0 +1,57 @@
+//! `tilaussilta status`: how everything stands, at a glance.
+
+use std::process::ExitCode;
+
+use crate::Problem;
+use crate::deployment::Target;
+use crate::output::{Tone, ago, cell, local, say, table};
+
+/// `tilaussilta status`.
+#[derive(clap::Args)]
+#[command(after_help = "Example: tilaussilta status --stack tilaussilta\n\nEnds with 1 when a person is needed.")]
+pub(crate) struct Options {
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) async fn run(options: Options, target: &Target) -> Result<ExitCode, Problem> {
+    let status = target.find().await?.operator().await?.status().await?;
+    let code = if status.attention.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    if options.json {
+        say!("{}", serde_json::to_string_pretty(&status)?);
+        return Ok(code);
+    }
+    let mut table = table(&["connection", "last push", "last poll", "lag", "today", "gaps", "quarantine", "unpublished"]);
+    let count = |count: usize| cell(count, if count > 0 { Tone::Bad } else { Tone::Faint });
+    for one in &status.connections {
+        let nothing = || cell("–", Tone::Faint);
+        let poll = one.last_poll.as_ref();
+        let is_failed = poll.is_some_and(|poll| poll.failure.is_some());
+        let tone = if is_failed { Tone::Bad } else { Tone::Plain };
+        table.add_row([
+            cell(&one.connection, Tone::Plain),
+            one.last_push.map_or_else(nothing, |at| cell(ago(at, status.at), Tone::Plain)),
+            poll.map_or_else(nothing, |poll| cell(format!("{}, {}", ago(poll.at, status.at), poll.stopped), tone)),
+            poll.and_then(|poll| poll.lag_seconds).map_or_else(nothing, |lag| cell(format!("{lag} s"), Tone::Plain)),
+            cell(one.arrivals_today, Tone::Plain),
+            count(one.gaps_open),
+            count(one.quarantined),
+            count(one.unpublished),
+        ]);
+    }
+    say!("{table}");
+    let letters = |count: Option<u64>| count.map_or_else(|| "not known".to_owned(), |count| count.to_string());
+    let (events, actions) = (letters(status.event_dead_letters), letters(status.action_dead_letters));
+    say!("dead letters: {events} of events, {actions} of actions");
+    for paused in &status.paused {
+        say!("paused: {} since {} by {}", paused.part, local(paused.since), paused.who);
+    }
+    if status.attention.is_empty() {
+        say!("Nothing needs a person.");
+    }
+    for line in &status.attention {
+        say!("! {line}");
+    }
+    Ok(code)
+}

@@ -1,0 +1,23 @@
+//! What an operator sees of a deployment, and can do with it.
+//!
+//! [`Operator`] answers questions over the ledger ([`status`](Operator::status), [`problems`](Operator::problems),
+//! [`timeline`](Operator::timeline), …) and carries out what a person decides ([`retry_quarantined`](Operator::retry_quarantined),
+//! [`replay`](Operator::replay), …), each act with a line in the audit log. The program `tilaussilta` prints the answers.
+
+mod acts;
+mod changes;
+mod operator;
+mod orders;
+mod problems;
+mod stack;
+mod status;
+mod timeline;
+
+pub use acts::{LettersRetried, Replay, Retried};
+pub use changes::{Change, changes};
+pub use operator::{Operator, OperatorError};
+pub use orders::{OrderFilter, OrderRow};
+pub use problems::{Problem, ProblemKind, Problems};
+pub use stack::{BoxFuture, Letter, Letters, Queue, Stack, StackFunction};
+pub use status::{ConnectionStatus, PausedPart, PollStatus, Status};
+pub use timeline::{Moment, RevisionView, Timeline};
