@@ -67,6 +67,8 @@ enum Command {
     Pause(commands::pause::Options),
     /// Let a paused part go on.
     Resume(commands::pause::Options),
+    /// Show all of this as pages in a browser, on this machine.
+    Console(commands::console::Options),
     /// Check a connections document, with one question to each shop.
     Check(commands::check::Options),
     /// Put what earlier versions recorded into the index of arrivals.
@@ -130,6 +132,7 @@ async fn run(command: Command, target: &Target) -> Result<ExitCode, Problem> {
         Command::Cursor(options) => commands::cursor::run(options, target).await?,
         Command::Pause(options) => commands::pause::pause(options, target).await?,
         Command::Resume(options) => commands::pause::resume(options, target).await?,
+        Command::Console(options) => commands::console::run(options, target).await?,
         Command::Check(options) => commands::check::run(options).await?,
         Command::Index(options) => commands::index::run(options, target).await?,
         Command::Audit(options) => commands::audit::run(options, target).await?,

@@ -2,7 +2,8 @@
 //!
 //! [`Operator`] answers questions over the ledger ([`status`](Operator::status), [`problems`](Operator::problems),
 //! [`timeline`](Operator::timeline), …) and carries out what a person decides ([`retry_quarantined`](Operator::retry_quarantined),
-//! [`replay`](Operator::replay), …), each act with a line in the audit log. The program `tilaussilta` prints the answers.
+//! [`replay`](Operator::replay), …), each act with a line in the audit log. The program `tilaussilta` prints the answers, and [`web`] shows them as
+//! pages.
 
 mod acts;
 mod changes;
@@ -12,6 +13,7 @@ mod problems;
 mod stack;
 mod status;
 mod timeline;
+pub mod web;
 
 pub use acts::{LettersRetried, Replay, Retried};
 pub use changes::{Change, changes};

@@ -3,6 +3,7 @@
 pub(crate) mod demo;
 pub(crate) mod serve;
 mod shop_switches;
+mod teller;
 pub(crate) mod sign;
 pub(crate) mod world;
 

@@ -3,6 +3,7 @@
 
 pub mod functions;
 pub mod server;
+pub mod stack;
 
 use connections::Connections;
 use platform::Clock;

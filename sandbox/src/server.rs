@@ -12,12 +12,13 @@ use axum::{Json, Router};
 use futures_util::StreamExt;
 use http::{HeaderMap, Method, StatusCode, header};
 use jiff::Timestamp;
+use console::web::Console;
 use lambda_http::Body;
 use manu::WebhookType;
 use serde_json::{Value, json};
 
-use crate::functions::{FunctionsThread, InvokeError};
 use cloud::{Call, Cloud};
+use crate::functions::{FunctionsThread, InvokeError};
 use world::Vendors;
 use world::erp::{SignedMessage, made_up_document};
 use world::shop::{Breakage, Hidden, Mail, MailKind, Shop, ShopFault, ShopResponse, Via};
@@ -33,6 +34,8 @@ pub struct Server {
     pub functions: Option<FunctionsThread>,
     /// The services of AWS, at `/`.
     pub cloud: Option<Cloud>,
+    /// The operator's pages.
+    pub console: Option<Console>,
     /// The simulated shops and ERPs.
     pub world: Option<Vendors>,
     /// Where the simulated shops send their orders: the address of `mycashflow-order`.
@@ -76,6 +79,9 @@ impl Server {
             if path == "/seen" && cloud.metering.counted {
                 return Json(cloud.take_seen(query == "record")).into_response();
             }
+        }
+        if let Some(console) = self.console.as_ref().filter(|_| Console::serves(&parts.method, &path)) {
+            return console.answer(&parts, &body).await.map(AxumBody::from);
         }
         if let (Some(functions), Some(rest)) = (&self.functions, path.strip_prefix(INVOCATIONS)) {
             return invocation(functions, rest, &body).await;

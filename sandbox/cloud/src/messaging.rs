@@ -69,7 +69,8 @@ pub struct Message {
     pub body: String,
     /// Its attributes, as SQS's JSON.
     pub attributes: Map<String, Value>,
-    sent_at: Timestamp,
+    /// When it was sent.
+    pub sent_at: Timestamp,
     visible_at: Timestamp,
     receives: u32,
     server: u64,
@@ -140,6 +141,13 @@ impl Messaging {
     pub fn send(&self, queue: &str, body: impl Into<String>) {
         let now = (self.clock)();
         self.lock().send(queue, body.into(), Map::new(), now);
+    }
+
+    /// Takes a message out of a queue.
+    pub fn remove(&self, queue: &str, id: &str) {
+        if let Some(messages) = self.lock().queues.get_mut(queue) {
+            messages.retain(|message| message.id != id);
+        }
     }
 
     /// What Lambda would hand to a function from a queue: up to `most` visible messages as an SQS event.

@@ -9,10 +9,12 @@ use std::time::Duration;
 use changes_poller::PollerDeps;
 use cloud::embedded::Embedded;
 use cloud::mappings::Mappings;
-use cloud::messaging::{ACTIONS, Messaging, queue_url};
+use cloud::messaging::Messaging;
 use cloud::tls::Identity;
 use cloud::{Cloud, Metering};
 use connections::{ConnectionSource, ConnectionStore, Connections};
+use console::Operator;
+use console::web::{Console, Settings};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use ledger::{Ledger, Retention, create_table};
@@ -22,11 +24,13 @@ use serde_json::json;
 use tilaussilta_sandbox::functions::{Functions, FunctionsThread};
 use tilaussilta_sandbox::server::{Server, encoded};
 use tilaussilta_sandbox::simulated;
+use tilaussilta_sandbox::stack::SandboxStack;
 use tokio::net::TcpListener;
 use url::Url;
 use world::{Vendors, shop_url};
 
 use super::shop_switches::ShopSwitches;
+use super::teller::Teller;
 use super::{Problem, TABLE, policy};
 
 /// How often the stream and the queue are looked at.
@@ -67,6 +71,9 @@ pub(crate) struct Options {
     /// How long AWS takes for each call beyond what this machine does, in milliseconds.
     #[arg(long, value_name = "MS", default_value_t = 0)]
     delay_ms: u64,
+    /// Let the console act, also on shops that are not played here.
+    #[arg(long)]
+    allow_actions: bool,
     /// Print the address as JSON, for programs.
     #[arg(long)]
     json: bool,
@@ -93,12 +100,18 @@ pub(crate) async fn run(options: Options) -> Result<(), Problem> {
     if let Some(path) = &options.events {
         messaging.write_events_to(events_file(path)?);
     }
+    let ledger = Ledger::new(client, TABLE, Retention::default());
     let functions = if options.without_functions {
         None
     } else {
-        let ledger = Ledger::new(client, TABLE, Retention::default());
-        Some(start_functions(&options, ledger, store, embedded.clone(), &messaging)?)
+        Some(start_functions(&options, ledger.clone(), store, embedded.clone(), &messaging, &world)?)
     };
+    let settings = console_settings(&options, &base, &connections, &world);
+    let console = functions.clone().map(|functions| {
+        let stack = Arc::new(SandboxStack { functions, messaging: messaging.clone() });
+        let operator = Operator { ledger, connections: connections.clone(), stack, clock: system_clock() };
+        Console::new(operator, settings.clone())
+    });
     let document = options.connections.clone();
     let mut cloud = Cloud::new(embedded, messaging, move || std::fs::read_to_string(&document).ok());
     cloud.metering = Metering {
@@ -109,6 +122,7 @@ pub(crate) async fn run(options: Options) -> Result<(), Problem> {
     let functions_url = base.as_str().trim_end_matches('/').to_owned();
     let server = Server {
         functions,
+        console,
         cloud: Some(cloud),
         world: Some(world.clone()),
         orders_url: functions_url.clone(),
@@ -121,9 +135,10 @@ pub(crate) async fn run(options: Options) -> Result<(), Problem> {
     match &options.tls {
         None => {
             if options.json {
-                println!("{}", json!({ "url": base.as_str().trim_end_matches('/') }));
+                let url = base.as_str().trim_end_matches('/');
+                println!("{}", json!({ "url": url, "console": console_address(&base, &settings) }));
             } else {
-                print_help(&options, &base, &connections, &world);
+                print_help(&options, &base, &settings, &connections, &world);
             }
             until_stopped(server.serve(listener)).await
         }
@@ -138,6 +153,7 @@ fn start_functions(
     connections: ConnectionStore,
     embedded: Embedded,
     messaging: &Messaging,
+    world: &Vendors,
 ) -> Result<FunctionsThread, Problem> {
     let deps = PollerDeps {
         base: Deps {
@@ -153,7 +169,8 @@ fn start_functions(
     let functions = FunctionsThread::start(Functions::new(deps, messaging))?;
     let checkpoint = options.database.with_extension("relay");
     let mappings = Mappings::new(embedded, TABLE, messaging.clone(), functions.clone(), checkpoint);
-    tokio::spawn(relay(mappings, options.json));
+    let teller = (!options.json).then(|| Teller::new(messaging.clone(), world.clone()));
+    tokio::spawn(relay(mappings, teller));
     if options.every > 0 {
         tokio::spawn(schedule(functions.clone(), Duration::from_secs(options.every), options.json));
     }
@@ -262,68 +279,47 @@ fn events_file(path: &Path) -> Result<std::fs::File, Problem> {
 }
 
 /// Carries what is recorded to the bus, and what is asked for to the shops, as Lambda's event source mappings do.
-async fn relay(mut mappings: Mappings<FunctionsThread>, quiet: bool) {
+async fn relay(mut mappings: Mappings<FunctionsThread>, mut teller: Option<Teller>) {
     loop {
-        if let Err(error) = mappings.run_once().await
-            && !quiet
-        {
-            println!("the relay or an action failed: {error}");
+        let ran = mappings.run_once().await;
+        if let Some(teller) = &mut teller {
+            if let Err(error) = ran {
+                println!("the relay or an action failed: {error}");
+            }
+            teller.tell();
         }
         tokio::time::sleep(RELAY_EVERY).await;
     }
 }
 
-fn print_help(options: &Options, base: &Url, connections: &Connections, world: &Vendors) {
-    let base = base.as_str().trim_end_matches('/');
-    println!("Tilaussilta's sandbox: {base}    (Ctrl-C stops it)");
-    println!("connections {}, database {}", options.connections.display(), options.database.display());
-    match options.every {
-        0 => println!("polls only when asked to\n"),
-        every => println!("polls every {every} seconds\n"),
+/// How the console is served: it acts only on shops that are played here, unless it is told to act on others.
+fn console_settings(options: &Options, base: &Url, connections: &Connections, world: &Vendors) -> Settings {
+    let port = base.port().unwrap_or_default();
+    let hosts = vec![format!("127.0.0.1:{port}"), format!("localhost:{port}")];
+    let is_played = connections.shops.keys().all(|name| world.shops.contains_key(name));
+    Settings::new(hosts, options.allow_actions || is_played, &mut || fastrand::u64(..))
+}
+
+fn console_address(base: &Url, settings: &Settings) -> String {
+    format!("{base}?{}", encoded("token", &settings.token))
+}
+
+fn print_help(options: &Options, base: &Url, settings: &Settings, connections: &Connections, world: &Vendors) {
+    let address = base.as_str().trim_end_matches('/');
+    if !options.without_functions {
+        println!("{}", console_address(base, settings));
+        println!("is the console: open it in a browser. Ctrl-C ends it.\n");
     }
-    println!("# the poller, as AWS Lambda would be asked to run it");
-    println!("curl -sd '{{}}' {base}/2015-03-31/functions/changes-poller/invocations\n");
-    for (name, shop) in &connections.shops {
-        let address = format!("{base}/mycashflow/{name}/orders?{}", encoded("key", push_key(shop)));
-        println!("# POST an order of the shop {name} yourself");
-        println!("curl -s --data-binary @order.xml -H 'content-type: application/xml' '{address}'");
-        if world.shops.contains_key(name) {
-            let key = encoded("key", shop.key.reveal());
-            println!("# a customer orders in the simulated shop {name}, which POSTs the order; an API client orders");
-            println!("curl -sX POST '{base}/shops/{name}/orders?via=web'");
-            println!("curl -sX POST '{base}/shops/{name}/orders?via=api&count=3'");
-            println!("# order 1 is delivered in the shop; what the shop answers to the poll");
-            println!("curl -sX POST '{base}/shops/{name}/orders/1?status=Shipped'");
-            println!("curl -s '{base}/shops/{name}/webhooks/changes?created_after_ts=0&{key}'");
-            println!(
-                "# the shop is in trouble: its next two answers are an error page (or 500, 429, timeout, cut, empty, error)"
-            );
-            println!("curl -sX POST '{base}/shops/{name}/faults?kind=html&times=2'");
-            println!("# order 2 comes out broken, order 3 spoils every answer that holds it; and repaired");
-            println!("curl -sX POST '{base}/shops/{name}/orders/2?trouble=unreadable'");
-            println!("curl -sX POST '{base}/shops/{name}/orders/3?trouble=poison'");
-            println!("curl -sX POST '{base}/shops/{name}/orders/3?trouble=none'");
-        } else {
-            println!("# the shop {name} is not played here: it is polled at its own address");
-        }
-        println!();
+    println!("connections {}, database {}", options.connections.display(), options.database.display());
+    println!("tilaussilta --sandbox={address} status");
+    for name in connections.shops.keys().filter(|name| world.shops.contains_key(*name)) {
+        println!("curl -X POST '{address}/shops/{name}/orders'                 # a customer orders in the simulated shop");
     }
     for name in connections.manu.keys() {
-        println!("# a user activates a sales order in the simulated ERP {name}, which sends a signed message; its log");
-        println!("curl -sX POST '{base}/erp/{name}/sales-order-activate?id=4711'");
-        println!("curl -s '{base}/erp/{name}/log?all=1'\n");
+        println!("curl -X POST '{address}/erp/{name}/sales-order-activate'      # a user of the simulated ERP");
     }
-    if let Some(name) = connections.shops.keys().next() {
-        let message = json!({ "shop": name, "action": "deliver", "order": 1, "send_email": true });
-        println!("# deliver an order, at once or through the queue; publish a document's events again");
-        println!("curl -sd '{message}' {base}/2015-03-31/functions/shop-actions/invocations");
-        println!(
-            "aws sqs send-message --queue-url {} --message-body '{message}' --endpoint-url {base}",
-            queue_url(ACTIONS)
-        );
-        let wish = json!({ "republish": { "document": format!("mycashflow/{name}/order/1") } });
-        println!("curl -sd '{wish}' {base}/2015-03-31/functions/event-relay/invocations\n");
+    for name in connections.shops.keys().filter(|name| !world.shops.contains_key(*name)) {
+        println!("the shop {name} is not played here: it is polled at its own address");
     }
-    println!("# the ledger, as a DynamoDB endpoint (any credentials)");
-    println!("aws dynamodb scan --table-name {TABLE} --endpoint-url {base}\n");
+    println!("All that can be asked of it: docs/sandbox.md\n");
 }

@@ -1,0 +1,139 @@
+//! *Problems*: one inbox, with what can be done about each.
+
+use http::Response;
+use intake::Again;
+use ledger::Connection;
+use maud::{Markup, html};
+
+use super::page::{Page, link, table};
+use super::request::Ask;
+use super::{Refused, redirect};
+use crate::{Operator, Problem, ProblemKind, Queue, Replay};
+
+pub(super) async fn problems(operator: &Operator, ask: &Ask, page: &Page<'_>) -> Result<Response<String>, Refused> {
+    let found = operator.problems().await?;
+    let header = [
+        page.t("what", "mitä"),
+        page.t("whose", "kenen"),
+        page.t("which", "mikä"),
+        page.t("since", "alkaen"),
+        page.t("reason", "syy"),
+        page.t("what to do", "mitä tehdä"),
+    ];
+    let rows = found.problems.iter().map(|one| {
+        vec![
+            html! { span.bad { (kind(one.kind, page)) } },
+            html! { (one.connection.as_deref().unwrap_or("–")) },
+            which(one),
+            one.since.map_or_else(|| html! { "–" }, |since| page.time(since)),
+            html! { span lang="en" { (one.reason) } },
+            html! { code { (one.command) } (buttons(one, page)) },
+        ]
+    });
+    let content = html! {
+        @if let Some(told) = ask.query("told") { p.good role="status" lang="en" { (told) } }
+        @for line in &found.incomplete {
+            p role="alert" { (page.t("The list may lack something: ", "Luettelosta voi puuttua jotain: ")) span lang="en" { (line) } }
+        }
+        @if found.problems.is_empty() {
+            p.good { (page.t("Nothing needs a person.", "Mikään ei kaipaa ihmistä.")) }
+        } @else {
+            (table(page.t("What needs a person", "Mikä kaipaa ihmistä"), &header, rows.collect()))
+        }
+    };
+    Ok(page.show(page.t("Problems", "Ongelmat"), content))
+}
+
+fn which(one: &Problem) -> Markup {
+    match (&one.connection, &one.document) {
+        (Some(connection), Some(document)) => {
+            html! { a href=(link(&format!("{connection}/{document}"))) { (document) } }
+        }
+        _ => html! { (one.id.chars().take(40).collect::<String>()) },
+    }
+}
+
+fn kind(kind: ProblemKind, page: &Page<'_>) -> &'static str {
+    match kind {
+        ProblemKind::Gap => page.t("gap", "aukko"),
+        ProblemKind::Quarantine => page.t("quarantine", "karanteeni"),
+        ProblemKind::EventDeadLetter => page.t("event not published", "tapahtumaa ei julkaistu"),
+        ProblemKind::ActionDeadLetter => page.t("action not done", "toimea ei tehty"),
+        ProblemKind::NeverPublished => page.t("never published", "ei koskaan julkaistu"),
+        ProblemKind::StuckAction => page.t("action without an end", "toimi kesken"),
+        ProblemKind::WrongKey => page.t("wrong key", "väärä avain"),
+    }
+}
+
+fn buttons(one: &Problem, page: &Page<'_>) -> Markup {
+    let connection = one.connection.as_deref().unwrap_or_default();
+    let fields = [("kind", one.kind.as_str()), ("connection", connection), ("id", one.id.as_str())];
+    let retry = matches!(
+        one.kind,
+        ProblemKind::Quarantine
+            | ProblemKind::EventDeadLetter
+            | ProblemKind::ActionDeadLetter
+            | ProblemKind::NeverPublished
+    );
+    let dismiss =
+        matches!(one.kind, ProblemKind::Quarantine | ProblemKind::EventDeadLetter | ProblemKind::ActionDeadLetter);
+    html! {
+        @if retry { (page.button("/do/retry", &fields, page.t("Try again", "Yritä uudelleen"))) }
+        @if dismiss { (page.button("/do/dismiss", &fields, page.t("Dismiss", "Kuittaa"))) }
+    }
+}
+
+fn back(told: &str) -> Response<String> {
+    let query = form_urlencoded::Serializer::new(String::new()).append_pair("told", told).finish();
+    redirect(&format!("/problems?{query}"))
+}
+
+/// The kind and the id of the problem that a form is about.
+fn named(ask: &Ask) -> Result<(&str, &str), Refused> {
+    ask.form("kind").zip(ask.form("id")).ok_or_else(|| Refused::NotFound("the problem".to_owned()))
+}
+
+pub(super) async fn retry(operator: &Operator, ask: &Ask) -> Result<Response<String>, Refused> {
+    let (kind, id) = named(ask)?;
+    let told = match kind {
+        "quarantine" => {
+            let connection = ask.form("connection").and_then(Connection::parse);
+            let connection = connection.ok_or_else(|| Refused::NotFound("the connection".to_owned()))?;
+            let held = operator.open_quarantine(&connection).await?.into_iter().find(|held| held.id == id);
+            let held = held.ok_or_else(|| Refused::NotFound(id.to_owned()))?;
+            let retried = operator.retry_quarantined(&connection, &held, Again::default()).await?;
+            let outcomes = retried.iter().map(|one| match &one.detail {
+                Some(detail) => format!("{}: {detail}", one.outcome),
+                None => one.outcome.to_owned(),
+            });
+            outcomes.collect::<Vec<_>>().join("; ")
+        }
+        "event-dead-letter" => {
+            let done = operator.replay(&Replay::DeadLetters, &mut |_| {}).await?;
+            format!("{} events were published", done["published"])
+        }
+        "action-dead-letter" => format!("{} actions were sent again", operator.retry_actions(Some(id)).await?.sent),
+        "never-published" => {
+            let key = ledger::RevisionKey::parse(id).ok_or_else(|| Refused::NotFound(id.to_owned()))?;
+            let done = operator.replay(&Replay::Document(key.document), &mut |_| {}).await?;
+            format!("{} events were published", done["published"])
+        }
+        other => return Err(Refused::NotFound(other.to_owned())),
+    };
+    Ok(back(&told))
+}
+
+pub(super) async fn dismiss(operator: &Operator, ask: &Ask) -> Result<Response<String>, Refused> {
+    let (kind, id) = named(ask)?;
+    match kind {
+        "quarantine" => {
+            let connection = ask.form("connection").and_then(Connection::parse);
+            let connection = connection.ok_or_else(|| Refused::NotFound("the connection".to_owned()))?;
+            operator.dismiss_quarantined(&connection, id, "dismissed in the console").await?;
+        }
+        "event-dead-letter" => operator.dismiss_letter(Queue::EventDeadLetters, id).await?,
+        "action-dead-letter" => operator.dismiss_letter(Queue::ActionDeadLetters, id).await?,
+        other => return Err(Refused::NotFound(other.to_owned())),
+    }
+    Ok(back("dismissed"))
+}

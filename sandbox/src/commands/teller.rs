@@ -1,0 +1,43 @@
+//! What happens, a line each as it happens.
+
+use std::collections::BTreeMap;
+
+use cloud::messaging::Messaging;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use world::Vendors;
+
+/// Tells each event that is published, and each mail that a simulated shop sends.
+pub(crate) struct Teller {
+    messaging: Messaging,
+    world: Vendors,
+    events: usize,
+    mails: BTreeMap<String, usize>,
+}
+
+impl Teller {
+    pub(crate) fn new(messaging: Messaging, world: Vendors) -> Self {
+        Self { messaging, world, events: 0, mails: BTreeMap::new() }
+    }
+
+    /// Tells what is new.
+    pub(crate) fn tell(&mut self) {
+        let time = Timestamp::now().to_zoned(TimeZone::system()).strftime("%T").to_string();
+        let events = self.messaging.events();
+        for event in events.iter().skip(self.events) {
+            let text = |value: &serde_json::Value| value.as_str().unwrap_or("?").to_owned();
+            let (kind, id) = (text(&event["detail-type"]), text(&event["detail"]["id"]));
+            println!("{time}  published {kind} {id}");
+        }
+        self.events = events.len();
+        for name in self.world.shops.keys() {
+            let Some(shop) = self.world.shop(name) else { continue };
+            let mails = shop.mails();
+            let told = self.mails.entry(name.clone()).or_default();
+            for mail in mails.iter().skip(*told) {
+                println!("{time}  the shop {name} mailed the customer of order {}: {:?}", mail.order, mail.kind);
+            }
+            *told = mails.len();
+        }
+    }
+}
