@@ -128,7 +128,11 @@ impl Operator {
     ///
     /// # Errors
     /// [`OperatorError`]; what was published before stays so.
-    pub async fn replay(&self, replay: &Replay, progress: &mut (dyn FnMut(u64) + Send)) -> Result<Value, OperatorError> {
+    pub async fn replay(
+        &self,
+        replay: &Replay,
+        progress: &mut (dyn FnMut(u64) + Send),
+    ) -> Result<Value, OperatorError> {
         let (mut wish, target) = match replay {
             Replay::Document(document) => (json!({ "document": document.to_string() }), document.to_string()),
             Replay::Time { connection, span, unpublished } => {

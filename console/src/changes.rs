@@ -53,7 +53,7 @@ mod tests {
         let before = json!({ "status": "Open", "payments": [{ "status": "Pending" }], "comments": "x" });
         let after = json!({ "status": "Open", "payments": [{ "status": "Paid" }], "products": [{ "n": 1 }] });
         let paths: Vec<String> = changes(&before, &after).into_iter().map(|change| change.path).collect();
-        assert_eq!(paths, ["payments[0].status", "comments", "products"]);
+        assert_eq!(paths, ["comments", "payments[0].status", "products"]);
         assert!(changes(&after, &after).is_empty());
     }
 }

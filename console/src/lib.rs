@@ -21,5 +21,5 @@ pub use operator::{Operator, OperatorError};
 pub use orders::{OrderFilter, OrderRow};
 pub use problems::{Problem, ProblemKind, Problems};
 pub use stack::{BoxFuture, Letter, Letters, Queue, Stack, StackFunction};
-pub use status::{ConnectionStatus, PausedPart, PollStatus, Status};
+pub use status::{Attention, ConnectionStatus, PausedPart, PollStatus, Status};
 pub use timeline::{Moment, RevisionView, Timeline};

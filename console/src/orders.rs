@@ -155,7 +155,8 @@ impl Operator {
     async fn searched(&self, found: Vec<(Arrival, u32)>, text: &str) -> Result<Vec<(Arrival, u32)>, OperatorError> {
         let reads = found.into_iter().map(async |one| {
             let revision = self.ledger.revision(&one.0.key).await?;
-            let is_it = revision.is_some_and(|revision| String::from_utf8_lossy(&revision.body).to_lowercase().contains(text));
+            let is_it =
+                revision.is_some_and(|revision| String::from_utf8_lossy(&revision.body).to_lowercase().contains(text));
             Ok::<_, OperatorError>(is_it.then_some(one))
         });
         let kept: Vec<Option<_>> = futures_util::stream::iter(reads).buffered(READS_AT_ONCE).try_collect().await?;

@@ -273,9 +273,7 @@ fn subject_of(body: &str) -> Subject {
 }
 
 fn of_gap(connection: &Connection, gap: &Gap) -> Problem {
-    let at = |second: i64| {
-        Timestamp::from_second(second).map_or_else(|_| second.to_string(), |at| at.to_string())
-    };
+    let at = |second: i64| Timestamp::from_second(second).map_or_else(|_| second.to_string(), |at| at.to_string());
     let what = match &gap.kind {
         GapKind::Window { stream, from, until, .. } => {
             format!("{} stream from {} to {}", stream.as_str(), at(*from), at(*until))

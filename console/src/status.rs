@@ -30,8 +30,18 @@ pub struct Status {
     pub action_dead_letters: Option<u64>,
     /// Whether the index of arrivals holds everything.
     pub is_indexed: bool,
-    /// What a person should look at, a sentence each.
-    pub attention: Vec<String>,
+    /// What a person should look at.
+    pub attention: Vec<Attention>,
+}
+
+/// Something that a person should look at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Attention {
+    /// A sentence, with the command that tells more.
+    pub text: String,
+    /// The same in Finnish.
+    #[serde(skip)]
+    pub finnish: String,
 }
 
 /// A part that an operator has paused.
@@ -155,46 +165,78 @@ impl Operator {
 }
 
 /// What a person should look at.
-fn attention(status: &Status) -> Vec<String> {
+fn attention(status: &Status) -> Vec<Attention> {
     let mut all = Vec::new();
+    let mut tell = |text: String, finnish: String| all.push(Attention { text, finnish });
     let polls = !status.paused.iter().any(|paused| paused.part == "poll");
     for one in &status.connections {
         let name = &one.connection;
-        let shop = name.strip_prefix("mycashflow/");
-        match (&one.last_poll, shop) {
-            (Some(run), _) if run.failure.is_some() => {
-                let failure = run.failure.as_deref().unwrap_or_default();
-                all.push(format!("{name}: the last poll failed: {failure} (tilaussilta polls)"));
-            }
-            (Some(run), _) if polls && status.at.duration_since(run.at) > SILENT => {
-                all.push(format!("{name}: no poll has ended since {}: is the schedule on?", run.at));
-            }
-            (None, Some(_)) if polls => all.push(format!("{name}: no poll has ended within {DAYS_BACK} days")),
+        let is_shop = name.starts_with("mycashflow/");
+        match &one.last_poll {
+            Some(PollStatus { failure: Some(failure), .. }) => tell(
+                format!("{name}: the last poll failed: {failure} (tilaussilta polls)"),
+                format!("{name}: viimeinen kysely epäonnistui: {failure} (tilaussilta polls)"),
+            ),
+            Some(run) if polls && status.at.duration_since(run.at) > SILENT => tell(
+                format!("{name}: no poll has ended since {}: is the schedule on?", run.at),
+                format!("{name}: yksikään kysely ei ole päättynyt sitten {}: onko ajastus päällä?", run.at),
+            ),
+            None if polls && is_shop => tell(
+                format!("{name}: no poll has ended within {DAYS_BACK} days"),
+                format!("{name}: yksikään kysely ei ole päättynyt {DAYS_BACK} päivään"),
+            ),
             _ => {}
         }
         let counted = [
-            (one.gaps_open, "gaps are open"),
-            (one.quarantined, "bodies are in quarantine"),
-            (one.unpublished, "revisions have no record of their publication"),
+            (one.gaps_open, ["1 gap is open", "gaps are open"], ["1 aukko on auki", "aukkoa on auki"]),
+            (
+                one.quarantined,
+                ["1 body is in quarantine", "bodies are in quarantine"],
+                ["1 viesti on karanteenissa", "viestiä on karanteenissa"],
+            ),
+            (
+                one.unpublished,
+                ["1 revision has no record of its publication", "revisions have no record of their publication"],
+                ["1 version julkaisusta ei ole merkintää", "version julkaisusta ei ole merkintää"],
+            ),
         ];
-        all.extend(counted.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| {
-            format!("{name}: {count} {what} (tilaussilta problems)")
-        }));
-    }
-    let letters = [(status.event_dead_letters, "events"), (status.action_dead_letters, "actions")];
-    for (count, of) in letters {
-        match count {
-            Some(0) => {}
-            Some(count) => all.push(format!("{count} dead letters of {of} (tilaussilta problems)")),
-            None => all.push(format!("the dead letters of {of} cannot be counted")),
+        for (count, english, finnish) in counted {
+            let of = |words: [&str; 2]| match count {
+                1 => words[0].to_owned(),
+                count => format!("{count} {}", words[1]),
+            };
+            if count > 0 {
+                let more = "(tilaussilta problems)";
+                tell(format!("{name}: {} {more}", of(english)), format!("{name}: {} {more}", of(finnish)));
+            }
         }
     }
-    for paused in &status.paused {
-        let part = paused.part;
-        all.push(format!("{part} is paused since {} (tilaussilta resume {part})", paused.since));
+    let letters =
+        [(status.event_dead_letters, "events", "tapahtumien"), (status.action_dead_letters, "actions", "toimien")];
+    for (count, of, finnish) in letters {
+        match count {
+            Some(0) => {}
+            Some(count) => tell(
+                format!("dead letters of {of}: {count} (tilaussilta problems)"),
+                format!("{finnish} kuolleita viestejä: {count} (tilaussilta problems)"),
+            ),
+            None => tell(
+                format!("the dead letters of {of} cannot be counted"),
+                format!("{finnish} kuolleita viestejä ei voi laskea"),
+            ),
+        }
+    }
+    for PausedPart { part, since, .. } in &status.paused {
+        tell(
+            format!("{part} is paused since {since} (tilaussilta resume {part})"),
+            format!("{part} on keskeytetty {since} alkaen (tilaussilta resume {part})"),
+        );
     }
     if !status.is_indexed {
-        all.push("lists may lack what an earlier version recorded (tilaussilta index)".to_owned());
+        tell(
+            "lists may lack what an earlier version recorded (tilaussilta index)".to_owned(),
+            "luetteloista voi puuttua aiemman version kirjaamaa (tilaussilta index)".to_owned(),
+        );
     }
     all
 }

@@ -173,7 +173,8 @@ fn view(
     before: Option<&Value>,
 ) -> (RevisionView, Option<Value>) {
     let event = Event::of_revision(key, revision, MAX_DETAIL_BYTES).map_err(|error| error.to_string());
-    let detail = event.and_then(|event| serde_json::from_str::<Value>(&event.detail).map_err(|error| error.to_string()));
+    let detail =
+        event.and_then(|event| serde_json::from_str::<Value>(&event.detail).map_err(|error| error.to_string()));
     let (content, unreadable) = match detail {
         Ok(mut detail) => {
             let content = ["order", "document"].into_iter().find_map(|name| Some(detail.get_mut(name)?.take()));

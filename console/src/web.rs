@@ -18,10 +18,10 @@ mod today;
 use http::{HeaderValue, Method, Response, StatusCode, header};
 
 use crate::{Operator, OperatorError};
-use page::Page;
-use subtle::ConstantTimeEq;
 pub use language::Language;
+use page::Page;
 use request::{Ask, cookie};
+use subtle::ConstantTimeEq;
 
 /// The style sheet of all pages.
 const STYLE: &str = include_str!("web/style.css");
@@ -98,12 +98,24 @@ impl Console {
     pub fn serves(method: &Method, path: &str) -> bool {
         let path = path.trim_start_matches('/');
         let known = [
-            "", "orders", "orders.csv", "document", "messages", "actions", "problems", "connections", "live", "style.css",
-            "live.js", "favicon.ico",
+            "",
+            "orders",
+            "orders.csv",
+            "document",
+            "messages",
+            "actions",
+            "problems",
+            "connections",
+            "live",
+            "style.css",
+            "live.js",
+            "favicon.ico",
         ];
         match *method {
             Method::GET | Method::HEAD => known.contains(&path),
-            Method::POST => ["do/retry", "do/dismiss", "do/replay", "do/refresh", "do/reveal", "do/test"].contains(&path),
+            Method::POST => {
+                ["do/retry", "do/dismiss", "do/replay", "do/refresh", "do/reveal", "do/test"].contains(&path)
+            }
             _ => false,
         }
     }
@@ -131,7 +143,8 @@ impl Console {
         }
         let (language, is_chosen) = Language::of(&ask, LANGUAGE);
         let page = Page { language, settings: &self.settings, path: ask.path.clone(), query: ask.query_text.clone() };
-        let answered = if ask.method == Method::POST { self.act(&ask, &page).await } else { self.look(&ask, &page).await };
+        let answered =
+            if ask.method == Method::POST { self.act(&ask, &page).await } else { self.look(&ask, &page).await };
         let mut response = answered.unwrap_or_else(|refused| page.refused(refused));
         if is_chosen && let Ok(cookie) = cookie(LANGUAGE, language.code(), false) {
             response.headers_mut().append(header::SET_COOKIE, cookie);

@@ -3,8 +3,8 @@
 pub(crate) mod demo;
 pub(crate) mod serve;
 mod shop_switches;
-mod teller;
 pub(crate) mod sign;
+mod teller;
 pub(crate) mod world;
 
 use std::time::Duration;

@@ -9,16 +9,16 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use axum::serve::Listener;
 use axum::{Json, Router};
+use console::web::Console;
 use futures_util::StreamExt;
 use http::{HeaderMap, Method, StatusCode, header};
 use jiff::Timestamp;
-use console::web::Console;
 use lambda_http::Body;
 use manu::WebhookType;
 use serde_json::{Value, json};
 
-use cloud::{Call, Cloud};
 use crate::functions::{FunctionsThread, InvokeError};
+use cloud::{Call, Cloud};
 use world::Vendors;
 use world::erp::{SignedMessage, made_up_document};
 use world::shop::{Breakage, Hidden, Mail, MailKind, Shop, ShopFault, ShopResponse, Via};

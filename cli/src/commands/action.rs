@@ -26,7 +26,9 @@ pub(crate) struct Common {
 
 /// `tilaussilta deliver`.
 #[derive(clap::Args)]
-#[command(after_help = "Example: tilaussilta deliver acme 58 --tracking-code JJFI1234 --send-email --yes --stack tilaussilta")]
+#[command(
+    after_help = "Example: tilaussilta deliver acme 58 --tracking-code JJFI1234 --send-email --yes --stack tilaussilta"
+)]
 pub(crate) struct Deliver {
     #[command(flatten)]
     common: Common,

@@ -25,6 +25,7 @@ const NO_DEADLINE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// `tilaussilta backfill`.
 #[derive(clap::Args)]
+#[command(after_help = "Example: tilaussilta backfill acme --from 2024-01-01 --stack tilaussilta")]
 pub(crate) struct Options {
     /// The shop's name among the connections.
     shop: String,

@@ -197,8 +197,10 @@ mod tests {
         assert!(problem(b"{\n \"shops\": x }").contains("line 2, column 11"));
         let twice = br#"{ "manu": { "acme": { "secrets": ["a"] }, "acme": { "secrets": ["b"] } } }"#;
         assert!(problem(twice).contains("\"acme\" stands twice"), "{}", problem(twice));
-        let misspelt = b"{ \"shops\": { \"acme\": {\n  \"url\": \"https://acme.mycashflow.fi\",\n  \"kee\": \"k\" } } }";
-        assert!(problem(misspelt).contains("line 3, column 3"), "{}", problem(misspelt));
+        let misspelt =
+            b"{ \"shops\": { \"acme\": {\n  \"url\": \"https://acme.mycashflow.fi\",\n  \"kee\": \"k\" } } }";
+        assert!(problem(misspelt).contains("known are url, key"), "{}", problem(misspelt));
+        assert!(problem(misspelt).contains("line 1, column 14"), "{}", problem(misspelt));
         let spaced = br#"{ "shops": { "acme": { "url": "https://acme.mycashflow.fi", "key": "two words" } } }"#;
         assert!(problem(spaced).contains("a key has a space"));
     }

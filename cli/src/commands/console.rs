@@ -24,6 +24,9 @@ pub(crate) struct Options {
     /// Let the pages act: retry, dismiss, publish again, ask a shop. Without it they only show.
     #[arg(long)]
     allow_actions: bool,
+    /// Print the address as JSON, for programs.
+    #[arg(long)]
+    json: bool,
 }
 
 pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem> {
@@ -34,8 +37,12 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem
     let port = listener.local_addr()?.port();
     let hosts = vec![format!("127.0.0.1:{port}"), format!("localhost:{port}")];
     let settings = Settings::new(hosts, options.allow_actions, &mut || fastrand::u64(..));
-    say!("http://127.0.0.1:{port}/?token={}", settings.token);
-    say!("is the console: open it in a browser. Ctrl-C ends it.");
+    let address = format!("http://127.0.0.1:{port}/?token={}", settings.token);
+    if options.json {
+        say!("{}", serde_json::json!({ "console": address }));
+    } else {
+        say!("{address}\nis the console: open it in a browser. Ctrl-C ends it.");
+    }
     let console = Console::new(operator, settings);
     let app = Router::new().fallback(move |request: Request| {
         let console = console.clone();

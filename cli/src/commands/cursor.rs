@@ -13,6 +13,7 @@ use crate::output::say;
 
 /// `tilaussilta cursor`.
 #[derive(clap::Args)]
+#[command(after_help = "Example: tilaussilta cursor acme created --to 2026-11-01 --yes --stack tilaussilta")]
 pub(crate) struct Options {
     /// The shop's name among the connections.
     shop: String,

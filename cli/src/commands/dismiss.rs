@@ -9,7 +9,9 @@ use crate::output::{known_connection, say};
 
 /// `tilaussilta dismiss`.
 #[derive(clap::Args)]
-#[command(after_help = "Example: tilaussilta dismiss quarantine mycashflow/acme 3f2a --why 'a test of ours' --yes --stack tilaussilta")]
+#[command(
+    after_help = "Example: tilaussilta dismiss quarantine mycashflow/acme 3f2a --why 'a test of ours' --yes --stack tilaussilta"
+)]
 pub(crate) struct Options {
     #[command(subcommand)]
     what: What,

@@ -10,6 +10,7 @@ use crate::output::{document, say};
 
 /// `tilaussilta erase`.
 #[derive(clap::Args)]
+#[command(after_help = "Example: tilaussilta erase mycashflow/acme order/58 --yes --stack tilaussilta")]
 pub(crate) struct Options {
     /// The connection: mycashflow/NAME or manu/NAME.
     connection: String,

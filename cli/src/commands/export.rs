@@ -35,7 +35,9 @@ const COLUMNS: [&str; 15] = [
 
 /// `tilaussilta export`.
 #[derive(clap::Args)]
-#[command(after_help = "Example: tilaussilta export acme --from 2026-11-01 --to 2026-12-01 --csv --output november.csv --stack tilaussilta")]
+#[command(
+    after_help = "Example: tilaussilta export acme --from 2026-11-01 --to 2026-12-01 --csv --output november.csv --stack tilaussilta"
+)]
 pub(crate) struct Options {
     /// The shop's name among the connections.
     shop: String,
@@ -72,7 +74,8 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem
             Box::new(file.map_err(|error| Problem(format!("{} cannot be written: {error}", path.display())))?)
         }
     };
-    let mut writer = if options.csv { Format::Csv(Box::new(csv::Writer::from_writer(out))) } else { Format::Lines(out) };
+    let mut writer =
+        if options.csv { Format::Csv(Box::new(csv::Writer::from_writer(out))) } else { Format::Lines(out) };
     if let Format::Csv(writer) = &mut writer {
         quietly(writer.write_record(COLUMNS).map_err(io::Error::from))?;
     }

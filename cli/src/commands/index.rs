@@ -8,8 +8,10 @@ use crate::output::say;
 
 /// `tilaussilta index`.
 #[derive(clap::Args)]
-#[command(after_help = "Run it once after an upgrade from a version without the index. Safe to stop and to run again.\n\n\
-                        Example: tilaussilta index --stack tilaussilta")]
+#[command(
+    after_help = "Run it once after an upgrade from a version without the index. Safe to stop and to run again.\n\n\
+                        Example: tilaussilta index --stack tilaussilta"
+)]
 pub(crate) struct Options {}
 
 pub(crate) async fn run(_: Options, target: &Target) -> Result<(), Problem> {

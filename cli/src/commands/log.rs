@@ -12,6 +12,7 @@ use crate::output::{known_connection, local, say, table};
 
 /// `tilaussilta log`.
 #[derive(clap::Args)]
+#[command(after_help = "Example: tilaussilta log manu/acme --days 2 --stack tilaussilta")]
 pub(crate) struct Options {
     /// The connection: mycashflow/NAME or manu/NAME. NAME is ? for requests that name none of the connections.
     connection: String,

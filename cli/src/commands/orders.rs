@@ -70,7 +70,8 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem
         say!("nothing arrived from {} to {}", local(span.from), local(span.until));
         return Ok(());
     }
-    let mut table = table(&["recorded", "connection", "document", "number", "status", "payment", "total", "by", "rev", "!"]);
+    let mut table =
+        table(&["recorded", "connection", "document", "number", "status", "payment", "total", "by", "rev", "!"]);
     for row in &rows {
         let text = |text: &Option<String>| cell(text.as_deref().unwrap_or("–"), Tone::Plain);
         let warnings = if row.warnings > 0 { row.warnings.to_string() } else { String::new() };

@@ -11,7 +11,9 @@ use crate::output::{local, say};
 
 /// `tilaussilta pause` and `tilaussilta resume`.
 #[derive(clap::Args)]
-#[command(after_help = "A pause survives a deployment. tilaussilta status shows it.\n\nExample: tilaussilta pause poll --stack tilaussilta")]
+#[command(
+    after_help = "A pause survives a deployment. tilaussilta status shows it.\n\nExample: tilaussilta pause poll --stack tilaussilta"
+)]
 pub(crate) struct Options {
     /// Which part.
     part: PartName,

@@ -41,7 +41,8 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem
         Some(name) => vec![known_connection(name, &all)?],
         None => all.into_iter().filter(|connection| connection.system == System::Mycashflow).collect(),
     };
-    let mut table = table(&["ended", "shop", "stopped", "pages", "new", "updated", "quarantined", "gaps", "lag", "failure"]);
+    let mut table =
+        table(&["ended", "shop", "stopped", "pages", "new", "updated", "quarantined", "gaps", "lag", "failure"]);
     let mut shown = 0;
     for shop in &shops {
         for day in span.days() {
@@ -64,7 +65,12 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem
     }
     if !options.json {
         match shown {
-            0 => say!("no run from {} to {} ({})", local(span.from), local(span.until), TimeZone::system().iana_name().unwrap_or("local time")),
+            0 => say!(
+                "no run from {} to {} ({})",
+                local(span.from),
+                local(span.until),
+                TimeZone::system().iana_name().unwrap_or("local time")
+            ),
             _ => say!("{table}"),
         }
     }

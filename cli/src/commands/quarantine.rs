@@ -11,6 +11,7 @@ use crate::output::{connection, local, say, table};
 
 /// `tilaussilta quarantine`.
 #[derive(clap::Args)]
+#[command(after_help = "Example: tilaussilta quarantine mycashflow/acme --stack tilaussilta")]
 pub(crate) struct Options {
     /// The connection: mycashflow/NAME or manu/NAME.
     connection: String,

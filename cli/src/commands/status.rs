@@ -22,7 +22,8 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<ExitCode, P
         say!("{}", serde_json::to_string_pretty(&status)?);
         return Ok(code);
     }
-    let mut table = table(&["connection", "last push", "last poll", "lag", "today", "gaps", "quarantine", "unpublished"]);
+    let mut table =
+        table(&["connection", "last push", "last poll", "lag", "today", "gaps", "quarantine", "unpublished"]);
     let count = |count: usize| cell(count, if count > 0 { Tone::Bad } else { Tone::Faint });
     for one in &status.connections {
         let nothing = || cell("–", Tone::Faint);
@@ -51,7 +52,7 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<ExitCode, P
         say!("Nothing needs a person.");
     }
     for line in &status.attention {
-        say!("! {line}");
+        say!("! {}", line.text);
     }
     Ok(code)
 }

@@ -15,7 +15,7 @@ const RUN_ELSEWHERE: [(&str, &str, &str); 3] = [
     ("make build", ".github/workflows/ci.yml", "run: make build"),
 ];
 /// Commands that run until they are stopped.
-const SERVERS: [&str; 2] = [" -- serve", " -- world"];
+const SERVERS: [&str; 3] = [" -- serve", " -- world", " -- console"];
 /// What the lines of a `sh aws` block begin with.
 const OF_AWS: [&str; 4] = ["aws ", ".tools/bin/sam ", "cargo run -p tilaussilta-cli -- ", "echo "];
 /// The functions by the outputs that name them.
@@ -111,6 +111,8 @@ impl Stage {
     }
 
     fn run(&self, line: &str) {
+        // The documented sandbox listens on its usual port, this one on any that is free.
+        let line = &line.replace("--sandbox", &format!("--sandbox={}", self.serving.url));
         if SERVERS.iter().any(|server| line.contains(server)) {
             // It would go on until it is stopped, beside the one that serves this stage.
             let beside = format!("mkdir -p beside && cd beside && {line} --port 0 --json");
@@ -120,8 +122,6 @@ impl Stage {
             kill_group(&mut child);
             assert!(said.contains("http://127.0.0.1:"), "{line}: {said}");
         } else {
-            // The documented sandbox listens on its usual port, this one on any that is free.
-            let line = &line.replace("--sandbox", &format!("--sandbox={}", self.serving.url));
             let output = self.shell(line).output().unwrap();
             assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
         }

@@ -34,7 +34,11 @@ pub(super) async fn connections(operator: &Operator, ask: &Ask, page: &Page<'_>)
             html! { span.bad[one.gaps_open > 0] { (one.gaps_open) } },
             html! { span.bad[one.quarantined > 0] { (one.quarantined) } },
             match one.connection.starts_with("mycashflow/") {
-                true => page.button("/do/test", &[("connection", &one.connection)], page.t("Ask the shop now", "Kysy kaupalta nyt")),
+                true => page.button(
+                    "/do/test",
+                    &[("connection", &one.connection)],
+                    page.t("Ask the shop now", "Kysy kaupalta nyt"),
+                ),
                 false => never(),
             },
         ]

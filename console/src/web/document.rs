@@ -28,7 +28,11 @@ pub(super) async fn document(
     let id = key.to_string();
     let contents = if reveal { Some(contents(operator, &key).await?) } else { None };
     let moments = timeline.moments.iter().map(|moment| {
-        vec![page.time(moment.at), html! { strong { (word(&moment.what, page)) } }, html! { span lang="en" { (moment.detail) } }]
+        vec![
+            page.time(moment.at),
+            html! { strong { (word(&moment.what, page)) } },
+            html! { span lang="en" { (moment.detail) } },
+        ]
     });
     let header = [page.t("when", "milloin"), page.t("what", "mitä"), page.t("how", "miten")];
     let is_order = key.connection.system == System::Mycashflow;

@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use ledger::{Arrival, Source, Span};
 use maud::{Markup, html};
 
-use super::Refused;
 use super::page::{Page, html_response, link, table};
+use super::{Language, Refused};
 use crate::Operator;
 
 /// Arrivals in the line of what arrives.
@@ -43,7 +43,11 @@ pub(super) async fn today(operator: &Operator, page: &Page<'_>) -> Result<Respon
             @if status.attention.is_empty() {
                 p.good { (page.t("Nothing needs a person.", "Mikään ei kaipaa ihmistä.")) }
             } @else {
-                ul.attention { @for line in &status.attention { li lang="en" { (line) } } }
+                ul.attention {
+                    @for one in &status.attention {
+                        li { @if page.language == Language::Finnish { (one.finnish) } @else { (one.text) } }
+                    }
+                }
                 p { a href="/problems" { (page.t("All problems", "Kaikki ongelmat")) } }
             }
         }

@@ -88,12 +88,7 @@ pub(crate) async fn publish_all(
 }
 
 /// Publishes what has an event and no hopeless revision of its document before it. Gives what the bus took.
-async fn publish_ready(
-    deps: &RelayDeps,
-    left: &mut Vec<Left>,
-    done: &mut Done,
-    deadline: Instant,
-) -> Vec<RevisionKey> {
+async fn publish_ready(deps: &RelayDeps, left: &mut Vec<Left>, done: &mut Done, deadline: Instant) -> Vec<RevisionKey> {
     let mut held: HashSet<&DocumentKey> = HashSet::new();
     let (mut places, mut events) = (Vec::new(), Vec::new());
     for (place, one) in left.iter().enumerate() {

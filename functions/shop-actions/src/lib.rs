@@ -173,7 +173,12 @@ async fn note(deps: &ActionsDeps, message: &Message, report: &Report) {
             cause: message.id.clone(),
         };
         if let Err(error) = deps.base.ledger.log_action(&line).await {
-            tracing::warn!(shop = message.shop, order, error = error.to_string(), "an action could not be written down");
+            tracing::warn!(
+                shop = message.shop,
+                order,
+                error = error.to_string(),
+                "an action could not be written down"
+            );
         }
     }
 }

@@ -313,7 +313,9 @@ fn print_help(options: &Options, base: &Url, settings: &Settings, connections: &
     println!("connections {}, database {}", options.connections.display(), options.database.display());
     println!("tilaussilta --sandbox={address} status");
     for name in connections.shops.keys().filter(|name| world.shops.contains_key(*name)) {
-        println!("curl -X POST '{address}/shops/{name}/orders'                 # a customer orders in the simulated shop");
+        println!(
+            "curl -X POST '{address}/shops/{name}/orders'                 # a customer orders in the simulated shop"
+        );
     }
     for name in connections.manu.keys() {
         println!("curl -X POST '{address}/erp/{name}/sales-order-activate'      # a user of the simulated ERP");

@@ -3,6 +3,7 @@
 //! One JSON document, in Secrets Manager or in a file. It is read by hand rather than derived, because a derived
 //! reader's messages quote the values they refuse, and these values are secrets.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -192,7 +193,7 @@ pub enum ConnectionsError {
         /// The field, for example `shops.acme.url`.
         path: String,
         /// What is wrong with it, and what it should be.
-        problem: &'static str,
+        problem: Cow<'static, str>,
     },
 }
 
@@ -362,12 +363,12 @@ struct Field<'a> {
 }
 
 impl<'a> Field<'a> {
-    fn problem(&self, problem: &'static str) -> ConnectionsError {
-        ConnectionsError::Field { path: self.path.clone(), problem }
+    fn problem(&self, problem: impl Into<Cow<'static, str>>) -> ConnectionsError {
+        ConnectionsError::Field { path: self.path.clone(), problem: problem.into() }
     }
 
     fn at(&self, child: &str, problem: &'static str) -> ConnectionsError {
-        ConnectionsError::Field { path: format!("{}.{child}", self.path), problem }
+        ConnectionsError::Field { path: format!("{}.{child}", self.path), problem: problem.into() }
     }
 
     fn missing(&self, child: &str) -> ConnectionsError {
@@ -378,7 +379,9 @@ impl<'a> Field<'a> {
         let object = self.value.as_object().ok_or_else(|| self.problem("must be an object"))?;
         match object.keys().find(|name| !fields.contains(&name.as_str())) {
             // The name of an unknown field may be a secret in the wrong place, so it is not told.
-            Some(_) => Err(self.problem("has a field that is not known here")),
+            Some(_) => {
+                Err(self.problem(format!("has a field that is not known here: known are {}", fields.join(", "))))
+            }
             None => Ok(object),
         }
     }

@@ -49,11 +49,7 @@ pub(crate) struct Message<'a> {
 }
 
 /// Records a message that was read.
-pub(crate) async fn record_read(
-    ledger: &Ledger,
-    message: &Message<'_>,
-    now: Timestamp,
-) -> Result<Kept, LedgerError> {
+pub(crate) async fn record_read(ledger: &Ledger, message: &Message<'_>, now: Timestamp) -> Result<Kept, LedgerError> {
     let Message { document, received, observed_at } = *message;
     let new = NewRevision {
         document,

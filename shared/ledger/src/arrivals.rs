@@ -249,9 +249,11 @@ impl Ledger {
         let mut after = Item::new();
         match answer.last_evaluated_key() {
             None => drop(after.insert("done".to_owned(), AttributeValue::Bool(true))),
-            Some(last) => after.extend([("pk", "next_pk"), ("sk", "next_sk")].into_iter().filter_map(|(from, to)| {
-                Some((to.to_owned(), last.get(from)?.clone()))
-            })),
+            Some(last) => after.extend(
+                [("pk", "next_pk"), ("sk", "next_sk")]
+                    .into_iter()
+                    .filter_map(|(from, to)| Some((to.to_owned(), last.get(from)?.clone()))),
+            ),
         }
         let is_done = after.contains_key("done");
         self.put_index_state(after).await?;

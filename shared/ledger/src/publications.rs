@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use jiff::{SignedDuration, Timestamp};
 use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::condition::was_made;
 use crate::delivery::utc_date;
@@ -37,7 +37,12 @@ impl Ledger {
     ///
     /// # Errors
     /// [`LedgerError::Unavailable`].
-    pub async fn note_published(&self, revisions: &[RevisionKey], name: &str, now: Timestamp) -> Result<(), LedgerError> {
+    pub async fn note_published(
+        &self,
+        revisions: &[RevisionKey],
+        name: &str,
+        now: Timestamp,
+    ) -> Result<(), LedgerError> {
         let mut by_connection: BTreeMap<&Connection, Vec<String>> = BTreeMap::new();
         for RevisionKey { document, revision } in revisions {
             by_connection.entry(&document.connection).or_default().push(format!("{}/{revision}", document.name()));
@@ -117,9 +122,8 @@ impl Ledger {
         let since = self.publications_since().await?;
         let log = SignedDuration::try_from(self.retention.log).unwrap_or(SignedDuration::MAX);
         let oldest_kept = now.checked_sub(log).unwrap_or(Timestamp::MIN);
-        let is_known = |recorded_at: Timestamp| {
-            since.is_some_and(|since| recorded_at >= since) && recorded_at >= oldest_kept
-        };
+        let is_known =
+            |recorded_at: Timestamp| since.is_some_and(|since| recorded_at >= since) && recorded_at >= oldest_kept;
         let mut wanted: BTreeSet<String> = BTreeSet::new();
         let mut told = HashMap::new();
         for (revision, recorded_at) in revisions {

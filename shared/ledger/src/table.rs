@@ -4,8 +4,8 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, CreateGlobalSecondaryIndexAction, GlobalSecondaryIndex,
-    GlobalSecondaryIndexUpdate, KeySchemaElement, KeyType, Projection, ProjectionType,
-    ScalarAttributeType, StreamSpecification, StreamViewType, TimeToLiveSpecification,
+    GlobalSecondaryIndexUpdate, KeySchemaElement, KeyType, Projection, ProjectionType, ScalarAttributeType,
+    StreamSpecification, StreamViewType, TimeToLiveSpecification,
 };
 
 use crate::arrivals::{ARRIVALS_INDEX, ARRIVED, PROJECTED, RECORDED_AT};
@@ -17,10 +17,7 @@ use crate::{Ledger, LedgerError, Retention};
 /// # Errors
 /// [`LedgerError::Unavailable`].
 pub async fn create_table(client: &Client, table: &str) -> Result<(), LedgerError> {
-    let built = |error: BuildError| LedgerError::Unavailable {
-        operation: "CreateTable",
-        reason: error.to_string(),
-    };
+    let built = |error: BuildError| LedgerError::Unavailable { operation: "CreateTable", reason: error.to_string() };
     let mut request =
         client.create_table().table_name(table).billing_mode(BillingMode::PayPerRequest).stream_specification(
             StreamSpecification::builder()

@@ -81,12 +81,13 @@ pub struct Order {
 }
 
 impl Order {
-    /// What its lines come to, fees and coupons included, rounded to cents. None without lines, or when one of them has
-    /// neither a total nor a price and a quantity.
+    /// What its lines come to, fees and coupons included, rounded to cents. A fee without a price costs nothing. None without
+    /// lines, or when a product has neither a total nor a price and a quantity.
     pub fn total(&self) -> Option<Decimal> {
         let number = |value: &Option<Decimal>| value.as_ref()?.as_str().parse::<rust_decimal::Decimal>().ok();
         let of_line = |line: &Line| {
-            number(&line.total).or_else(|| number(&line.unit_price)?.checked_mul(number(&line.quantity)?))
+            let total = number(&line.total).or_else(|| number(&line.unit_price)?.checked_mul(number(&line.quantity)?));
+            total.or((line.kind != LineKind::Product).then_some(rust_decimal::Decimal::ZERO))
         };
         let totals: Vec<rust_decimal::Decimal> = self.products.iter().map(of_line).collect::<Option<_>>()?;
         let sum = totals.iter().try_fold(rust_decimal::Decimal::ZERO, |sum, total| sum.checked_add(*total))?;

@@ -262,6 +262,21 @@ async fn a_clock_within_five_minutes_counts() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn no_cursor_stands_later_than_our_own_clock_less_the_overlap() {
+    let (world, _) = bench(|shop, now| {
+        shop.date_ahead = 290;
+        (1..=3).for_each(|id| shop.put(id, now + 280 + id as i64));
+    })
+    .await;
+    let report = world.poll().await;
+    assert_eq!(recorded(&world), (1..=3).collect(), "{report:?}");
+    let latest = world.bench.now().as_second() - OVERLAP_SECONDS;
+    for cursor in [report.created_cursor, report.updated_cursor] {
+        assert!(cursor.unwrap().position <= latest, "{latest}: {report:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cursor_is_set_back_and_never_forward_and_not_while_a_run_polls() {
     let (world, _) = bench(|shop, now| shop.put(1, now - 3600)).await;
     let (ledger, clock) = (&world.bench.ledger, &world.bench.deps.clock);

@@ -57,7 +57,9 @@ impl Ledger {
             ("quarantined", run.quarantined),
             ("gaps_open", run.gaps_open),
         ];
-        item.extend(counts.into_iter().filter(|(_, count)| *count > 0).map(|(name, count)| (name.to_owned(), n(count))));
+        item.extend(
+            counts.into_iter().filter(|(_, count)| *count > 0).map(|(name, count)| (name.to_owned(), n(count))),
+        );
         item.extend(run.failure.as_deref().map(|failure| ("failure".to_owned(), s(failure))));
         item.extend(run.lag_seconds.map(|lag| ("lag_seconds".to_owned(), n(lag))));
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item));

@@ -23,8 +23,14 @@ async fn append(ledger: &Ledger, id: u64, body: &str, second: i64) -> Appended {
 }
 
 async fn quarantine(ledger: &Ledger, document: Option<&str>, body: &str) -> bool {
-    let new =
-        NewQuarantined { body: body.as_bytes(), content_type: "text/xml", reason: "cut short", document, kind: None, now: at(0) };
+    let new = NewQuarantined {
+        body: body.as_bytes(),
+        content_type: "text/xml",
+        reason: "cut short",
+        document,
+        kind: None,
+        now: at(0),
+    };
     ledger.quarantine(&Connection::shop("acme"), &new).await.unwrap()
 }
 
