@@ -5,6 +5,8 @@ pub(crate) mod actions;
 pub(crate) mod audit;
 pub(crate) mod backfill;
 pub(crate) mod check;
+pub(crate) mod compare;
+pub(crate) mod connect;
 pub(crate) mod console;
 pub(crate) mod cursor;
 pub(crate) mod dismiss;

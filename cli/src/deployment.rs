@@ -86,6 +86,20 @@ impl Deployment {
         Ledger::new(platform::dynamodb_client(&self.config), &*self.table, retention)
     }
 
+    /// Stores another connections document.
+    pub(crate) async fn store_connections(&self, document: &str) -> Result<(), Problem> {
+        let secret_id = self
+            .secret
+            .clone()
+            .ok_or_else(|| Problem("a table alone does not tell the secret: name the stack".to_owned()))?;
+        let client = aws_sdk_secretsmanager::Client::new(&self.config);
+        let put = client.put_secret_value().secret_id(secret_id).secret_string(document);
+        let stored = put.send().await;
+        stored
+            .map(drop)
+            .map_err(|error| Problem(format!("the secret cannot be stored: {}", ledger::sdk_reason(&error))))
+    }
+
     /// Who looks at the deployment, and acts on it. A deployment of which only the table is known has no connections
     /// that could be listed.
     pub(crate) async fn operator(&self) -> Result<Operator, Problem> {

@@ -61,6 +61,8 @@ enum Command {
     Erase(commands::erase::Options),
     /// Read a shop's past orders into the ledger. Safe to stop and to run again.
     Backfill(commands::backfill::Options),
+    /// Compare a shop with the ledger, both ways.
+    Compare(commands::compare::Options),
     /// Set a shop's cursor back, so that the poll reads a stream again from there. Without --yes, only report the change.
     Cursor(commands::cursor::Options),
     /// Stop the poll, the relay or the actions, until they are resumed.
@@ -71,6 +73,8 @@ enum Command {
     Console(commands::console::Options),
     /// Check a connections document, with one question to each shop.
     Check(commands::check::Options),
+    /// Store a connections document, after it was checked.
+    Connect(commands::connect::Options),
     /// Put what earlier versions recorded into the index of arrivals.
     Index(commands::index::Options),
     /// Print what people did.
@@ -129,6 +133,8 @@ async fn run(command: Command, target: &Target) -> Result<ExitCode, Problem> {
         Command::Export(options) => commands::export::run(options, target).await?,
         Command::Erase(options) => commands::erase::run(options, target).await?,
         Command::Backfill(options) => commands::backfill::run(options, target).await?,
+        Command::Compare(options) => commands::compare::run(options, target).await?,
+        Command::Connect(options) => commands::connect::run(options, target).await?,
         Command::Cursor(options) => commands::cursor::run(options, target).await?,
         Command::Pause(options) => commands::pause::pause(options, target).await?,
         Command::Resume(options) => commands::pause::resume(options, target).await?,

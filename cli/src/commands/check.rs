@@ -1,7 +1,7 @@
 //! `tilaussilta check`: a connections document, before it is stored.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use connections::{Connections, ConnectionsError};
@@ -26,9 +26,15 @@ pub(crate) struct Options {
 }
 
 pub(crate) async fn run(options: Options) -> Result<(), Problem> {
-    let name = options.file.display().to_string();
-    let bytes = std::fs::read(&options.file).map_err(|error| Problem(format!("{name} cannot be read: {error}")))?;
+    checked(&options.file, options.offline).await.map(drop)
+}
+
+/// A document that is in order, as its text and as what it says.
+pub(crate) async fn checked(file: &Path, offline: bool) -> Result<(String, Connections), Problem> {
+    let name = file.display().to_string();
+    let bytes = std::fs::read(file).map_err(|error| Problem(format!("{name} cannot be read: {error}")))?;
     let connections = read(&bytes).map_err(|problem| Problem(format!("{name}: {problem}")))?;
+    let text = String::from_utf8_lossy(&bytes).into_owned();
     for shop in connections.shops.keys() {
         say!("shop {shop}: the document is in order");
     }
@@ -38,8 +44,8 @@ pub(crate) async fn run(options: Options) -> Result<(), Problem> {
     for warning in connections.warnings() {
         say!("! {warning}");
     }
-    if options.offline {
-        return Ok(());
+    if offline {
+        return Ok((text, connections));
     }
     let mut failed = Vec::new();
     for (shop, connection) in &connections.shops {
@@ -53,7 +59,7 @@ pub(crate) async fn run(options: Options) -> Result<(), Problem> {
         }
     }
     match &failed[..] {
-        [] => Ok(()),
+        [] => Ok((text, connections)),
         failed => Err(Problem(failed.join("; "))),
     }
 }

@@ -307,3 +307,24 @@ fn a_connections_document_is_checked_with_a_question_to_the_shop() {
     assert!(said.contains("shop acme: ") && !said.contains("another-api-key"), "{said}");
     drop(serving);
 }
+
+#[test]
+fn a_shop_and_the_ledger_are_compared_both_ways() {
+    let folder = tempfile::tempdir().unwrap();
+    let serving = serve(folder.path(), &["--seed-orders", "5"]);
+    let from = (jiff::Zoned::now().date() - jiff::ToSpan::days(10)).to_string();
+    let compare = |more: &[&str]| {
+        let arguments = [&["compare", "acme", "--from", &from, "--json"], more].concat();
+        let output = tilaussilta(&serving, &arguments).stdout(Stdio::piped()).output().unwrap();
+        (output.status.code(), serde_json::from_slice::<Value>(&output.stdout).unwrap_or_default())
+    };
+    let (code, found) = compare(&[]);
+    assert_eq!((code, found["missing"].as_array().unwrap().len()), (Some(1), 5), "{found}");
+    assert_eq!(compare(&["--record"]).0, Some(0));
+    assert_eq!(compare(&[]).0, Some(0));
+    let now = Timestamp::now().as_second();
+    let gone = format!("<Order id=\"4000\"><OrderedAt timestamp=\"{now}\"/><OrderStatus>Open</OrderStatus></Order>");
+    assert_eq!(serving.post(PUSH, &[], &gone).0, 200);
+    let (code, found) = compare(&[]);
+    assert_eq!((code, &found["only_in_the_ledger"]), (Some(1), &serde_json::json!([4000])), "{found}");
+}

@@ -48,6 +48,17 @@ pub(crate) struct Options {
     json: bool,
 }
 
+/// Says how the day is opened again.
+fn tell_how_to_look(folder: Option<&Path>) {
+    match folder {
+        Some(folder) => {
+            println!("\nOpen this day again: sandbox serve --folder {}", folder.display());
+            println!("It prints the address of the console. In another terminal: tilaussilta --sandbox show order/1");
+        }
+        None => println!("To open a day again afterwards, play it with: sandbox demo --folder DIR"),
+    }
+}
+
 pub(crate) async fn run(options: Options) -> Result<(), Problem> {
     let begun = std::time::Instant::now();
     let temporary = tempfile::tempdir()?;
@@ -72,6 +83,9 @@ pub(crate) async fn run(options: Options) -> Result<(), Problem> {
     }
     let result = check::check(&demo).await?;
     result.print(options.json, begun.elapsed());
+    if !options.json {
+        tell_how_to_look(options.folder.as_deref());
+    }
     match result.wrong() {
         0 => Ok(()),
         wrong => Err(Problem(format!("{wrong} of the checks above found a difference"))),

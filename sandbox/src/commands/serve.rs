@@ -42,6 +42,9 @@ pub(crate) struct Options {
     /// The port on 127.0.0.1; 0 takes any that is free.
     #[arg(long, default_value_t = 8787)]
     port: u16,
+    /// A folder that `sandbox demo --folder` has left: its connections and its database are served.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["connections", "database"])]
+    folder: Option<PathBuf>,
     /// The connections document. Made, with a shop and an account that the sandbox plays, when there is none.
     #[arg(long, value_name = "FILE", default_value = "sandbox-connections.json")]
     connections: PathBuf,
@@ -82,7 +85,18 @@ pub(crate) struct Options {
     with_parent: bool,
 }
 
-pub(crate) async fn run(options: Options) -> Result<(), Problem> {
+pub(crate) async fn run(mut options: Options) -> Result<(), Problem> {
+    if let Some(folder) = &options.folder {
+        // The shop of that day is gone, so it is not polled.
+        options.every = 0;
+        options.connections = folder.join("connections.json");
+        options.database = folder.join("ledger.db");
+        for path in [&options.connections, &options.database] {
+            if !path.exists() {
+                return Err(Problem(format!("there is no {}: play the demo with --folder first", path.display())));
+            }
+        }
+    }
     let listener = TcpListener::bind(("127.0.0.1", options.port)).await?;
     let scheme = if options.tls.is_some() { "https" } else { "http" };
     let base = Url::parse(&format!("{scheme}://{}", listener.local_addr()?))?;

@@ -293,7 +293,7 @@ async fn a_public_comment_whose_answer_is_lost_is_a_dead_letter_and_not_sent_aga
 #[tokio::test(start_paused = true)]
 async fn a_throttled_shop_is_asked_again_within_one_invocation() {
     let actions = Actions::new().await;
-    actions.wire.plan(DELIVERY, 3, Trouble::Throttled);
+    actions.wire.plan(DELIVERY - 1, 3, Trouble::Throttled);
     let answer = actions.invoke(deliver(2)).await.unwrap();
     assert_eq!(answer["results"][0]["outcome"], "done");
     assert_eq!(actions.mails(MailKind::DeliveryConfirmation), 1);
@@ -366,7 +366,7 @@ async fn a_delivery_that_the_shop_shows_late_is_not_repeated_by_a_message_with_a
 #[tokio::test(start_paused = true)]
 async fn a_delivery_that_is_on_its_way_is_not_overtaken_by_a_message_with_another_id() {
     let actions = Actions::new().await;
-    actions.wire.plan(DELIVERY, 1, Trouble::Late);
+    actions.wire.plan(DELIVERY - 1, 1, Trouble::Late);
     let first = actions.invoke(deliver(2)).await.unwrap();
     assert_eq!((&first["results"][0]["outcome"], actions.status(2).as_str()), (&json!("later"), "Open"));
     let mut other = deliver(2);
