@@ -55,7 +55,7 @@ fn a_served_sandbox_takes_orders_and_messages_and_shows_them() {
     let code = printed(&sign.wait_with_output().unwrap());
     let headers = [("manu-md5-verifycode", code.trim())];
     let (status, text) = serving.post("/manu/acme/item-save", &headers, "{\"id\":1,\"nimi\":\"Äyräs\"}");
-    assert_eq!((status, text.as_str()), (200, "recorded: item-save/1, revision 1\n"));
+    assert_eq!((status, text.as_str()), (200, "kirjattu: item-save/1, versio 1\n"));
 
     let (status, text) = serving.post("/2015-03-31/functions/changes-poller/invocations", &[], "{}");
     let report: Value = serde_json::from_str(&text).unwrap();

@@ -78,7 +78,7 @@ fn a_world_of_its_own_sends_to_functions_that_run_elsewhere() {
     };
     assert_eq!(asked("/shops/acme/orders?via=web", "")["posted"], serde_json::json!([[1, 200]]));
     let sent = asked("/erp/acme/item-save", r#"{"id":7,"nimi":"Äyräs"}"#);
-    assert_eq!(sent["shown_to_the_user"], "recorded: item-save/7, revision 1\n");
+    assert_eq!(sent["shown_to_the_user"], "kirjattu: item-save/7, versio 1\n");
 
     assert_eq!(asked("/shops/acme/mails", ""), serde_json::json!([]));
     let delivery = "/shops/acme/webhooks/process?key=example-api-key&action=deliver&order=1&send_email=1";

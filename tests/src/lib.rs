@@ -37,7 +37,7 @@ pub const MANU_SECRET: &str = "planted-sälä-secret-5520";
 pub const CONNECTIONS: &str = r#"{
   "shops": { "acme": { "url": "http://acme.invalid", "key": "planted-shop-key-7731",
                        "push_keys": ["planted push+key&ä"], "start": "2026-03-01" } },
-  "manu": { "acme": { "secrets": ["an older secret", "planted-sälä-secret-5520"] } }
+  "manu": { "acme": { "secrets": ["an older secret", "planted-sälä-secret-5520"], "language": "en" } }
 }"#;
 
 /// A clock that follows tokio's, from a given instant on: paused with it, and moved with it.

@@ -4,7 +4,7 @@
 //! (`docs/vendors/manu-online.md`). So 200 is said only of what is recorded, and every other answer says in a line what to
 //! do.
 
-use connections::Secret;
+use connections::{Language, Secret};
 use http::Method;
 use intake::record_message;
 use lambda_http::{Body, Request, Response};
@@ -25,34 +25,53 @@ pub async fn handle(deps: &Deps, request: Request) -> Response<Body> {
     if request.method() != Method::POST {
         return receipt.refuse(Refusal::Method, "messages are sent with POST");
     }
-    if deps.connections.current().manu.contains_key(account) {
+    // Of an account that is not known, English.
+    let mut language = Language::English;
+    if let Some(known) = deps.connections.current().manu.get(account) {
         receipt.connection = Connection::manu(account);
+        language = known.language;
     }
+    let of = |english: String, finnish: String| match language {
+        Language::English => english,
+        Language::Finnish => finnish,
+    };
     // The code covers the whole body, so a body over the limit is not worth its hashing.
     if request.body().len() > MAX_BODY_BYTES {
-        let text = format!("the body is over the limit of {MAX_BODY_BYTES} bytes");
+        let text = of(
+            format!("the body is over the limit of {MAX_BODY_BYTES} bytes"),
+            format!("viesti on suurempi kuin raja, {MAX_BODY_BYTES} tavua"),
+        );
         return receipt.refuse(Refusal::TooLarge, text);
     }
     // The code is that of the text, not of what it was compressed to.
     if let Some(encoding) = platform::compression(&request) {
-        let text = format!("the body is compressed with {encoding}: send it without Content-Encoding");
+        let text = of(
+            format!("the body is compressed with {encoding}: send it without Content-Encoding"),
+            format!("viesti on pakattu ({encoding}): lähetä se ilman otsaketta Content-Encoding"),
+        );
         return receipt.refuse(Refusal::Compressed, text);
     }
     let message = match verify(deps, account, webhook, &request).await {
         Ok(message) => message,
         Err(Refusal::WrongToken) => {
-            let text = "the verify code is right, but the token in the address (?key=) is missing or wrong";
+            let text = of(
+                "the verify code is right, but the token in the address (?key=) is missing or wrong".to_owned(),
+                "tarkistuskoodi on oikea, mutta osoitteen avain (?key=) puuttuu tai on väärä".to_owned(),
+            );
             return receipt.refuse(Refusal::WrongToken, text);
         }
         Err(refusal) => {
-            let text = "the verify code is missing or wrong, or there is no such account";
+            let text = of(
+                "the verify code is missing or wrong, or there is no such account".to_owned(),
+                "tarkistuskoodi puuttuu tai on väärä, tai tiliä ei ole".to_owned(),
+            );
             return receipt.refuse(refusal, text);
         }
     };
     receipt.connection = Connection::manu(account);
     let now = (deps.clock)();
     let kept = record_message(&deps.ledger, account, webhook, &message, receipt.received_at, now).await;
-    receipt.close(Closing::kept(kept)).await
+    receipt.close(Closing::kept_in(kept, language)).await
 }
 
 fn route(path: &str) -> Result<(&str, WebhookType), String> {

@@ -48,6 +48,16 @@ impl ShopConnection {
     }
 }
 
+/// A language of answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Language {
+    /// Finnish, in which users of the ERP read.
+    #[default]
+    Finnish,
+    /// English.
+    English,
+}
+
 /// A Manu Online account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ManuConnection {
@@ -58,6 +68,8 @@ pub struct ManuConnection {
     pub url_key: Vec<Secret>,
     /// The keys of the addresses of single webhook types, in place of [`url_key`](Self::url_key). No list is empty.
     pub webhook_keys: BTreeMap<WebhookType, Vec<Secret>>,
+    /// The language of the answers, which the ERP shows to its user.
+    pub language: Language,
     /// What the account's dispatches do in a shop; none when they do nothing.
     pub bridge: Option<Bridge>,
     /// Whether the document has a bridge that is not taken, because another account has the same secret
@@ -309,7 +321,7 @@ fn shop(field: &Field<'_>) -> Result<ShopConnection, ConnectionsError> {
 }
 
 fn account(field: &Field<'_>, shops: &BTreeMap<String, ShopConnection>) -> Result<ManuConnection, ConnectionsError> {
-    let account = field.object(&["secrets", "url_key", "webhook_keys", "bridge"])?;
+    let account = field.object(&["secrets", "url_key", "webhook_keys", "language", "bridge"])?;
     let secrets = field.child(account, "secrets").ok_or_else(|| field.missing("secrets"))?.secrets()?;
     if secrets.is_empty() {
         return Err(field.at("secrets", "must list at least one secret"));
@@ -319,6 +331,7 @@ fn account(field: &Field<'_>, shops: &BTreeMap<String, ShopConnection>) -> Resul
         secrets,
         url_key: field.child(account, "url_key").map_or_else(|| Ok(Vec::new()), |keys| keys.keys())?,
         webhook_keys: webhook_keys.unwrap_or_default(),
+        language: field.child(account, "language").map_or(Ok(Language::default()), |field| field.language())?,
         bridge: field.child(account, "bridge").map(|field| bridge(&field, shops)).transpose()?,
         bridge_disabled: false,
     })
@@ -401,6 +414,14 @@ impl<'a> Field<'a> {
     fn json_path(&self) -> Result<JsonPath, ConnectionsError> {
         JsonPath::parse(self.string()?)
             .map_err(|_| self.problem("must be a JSONPath (RFC 9535), for example $.sales_orders[*].number"))
+    }
+
+    fn language(&self) -> Result<Language, ConnectionsError> {
+        match self.value.as_str() {
+            Some("fi") => Ok(Language::Finnish),
+            Some("en") => Ok(Language::English),
+            _ => Err(self.problem("must be \"fi\" or \"en\"")),
+        }
     }
 
     fn order_is(&self) -> Result<OrderIs, ConnectionsError> {

@@ -4,6 +4,7 @@ mod document;
 mod store;
 
 pub use document::{
-    Bridge, Connections, ConnectionsError, ConnectionsWarning, ManuConnection, OrderIs, Secret, ShopConnection,
+    Bridge, Connections, ConnectionsError, ConnectionsWarning, Language, ManuConnection, OrderIs, Secret,
+    ShopConnection,
 };
 pub use store::{ConnectionSource, ConnectionStore, StoreError};

@@ -2,6 +2,7 @@
 //! the metrics, and the HTTP answers.
 
 mod deadline;
+mod finnish;
 mod http;
 mod metrics;
 mod receipt;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use connections::Language;
 use http::StatusCode;
 use intake::{Kept, QuarantineReason};
 use jiff::Timestamp;
@@ -9,6 +10,7 @@ use lambda_http::{Body, Request, Response};
 use ledger::{Appended, Connection, Delivery, DeliveryOutcome, DocumentKey, LedgerError, System};
 use mycashflow::{PushError, ReadError};
 
+use crate::finnish;
 use crate::http::{Answer, request_id, respond};
 use crate::{Deps, Function, Metric, Refusal};
 
@@ -32,12 +34,14 @@ pub struct Closing {
     outcome: DeliveryOutcome,
     document: Option<(String, u32)>,
     answer: Answer,
+    /// The answer's text for the log, where that is another language.
+    logged: Option<String>,
 }
 
 impl Closing {
     /// Of a genuine sender, and turned away: nothing of the body was kept.
     pub fn rejected(status: StatusCode, text: impl Into<String>) -> Self {
-        Self { outcome: DeliveryOutcome::Rejected, document: None, answer: Answer::new(status, text) }
+        Self { outcome: DeliveryOutcome::Rejected, document: None, answer: Answer::new(status, text), logged: None }
     }
 
     /// Authentic, and kept; or not kept, so that the sender must try again.
@@ -48,6 +52,7 @@ impl Closing {
                 outcome: DeliveryOutcome::Quarantined,
                 document: None,
                 answer: Answer::new(status(&reason), format!("{reason} (the message is kept in quarantine)")),
+                logged: None,
             },
             Ok(Kept::Nothing { reason }) => Self::rejected(status(&reason), reason.to_string()),
             Err(error) => {
@@ -56,6 +61,22 @@ impl Closing {
                 Self::rejected(StatusCode::SERVICE_UNAVAILABLE, text)
             }
         }
+    }
+
+    /// [`Closing::kept`], answered in a language. The log stays English.
+    pub fn kept_in(kept: Result<Kept, LedgerError>, language: Language) -> Self {
+        if language == Language::English {
+            return Self::kept(kept);
+        }
+        let text = match &kept {
+            Ok(Kept::Appended { document, appended }) => finnish::appended(&document.name(), *appended),
+            Ok(Kept::Quarantined { reason, .. }) => format!("{} ({})", finnish::reason(reason), finnish::IN_QUARANTINE),
+            Ok(Kept::Nothing { reason }) => finnish::reason(reason),
+            Err(_) => finnish::SEND_AGAIN.to_owned(),
+        };
+        let mut closing = Self::kept(kept);
+        closing.logged = Some(std::mem::replace(&mut closing.answer.text, text));
+        closing
     }
 
     fn appended(document: &DocumentKey, appended: Appended) -> Self {
@@ -71,7 +92,12 @@ impl Closing {
                 (DeliveryOutcome::Stale, format!("stale: a newer state of {name} is known as revision {revision}"))
             }
         };
-        Self { outcome, document: Some((name, appended.revision())), answer: Answer::new(StatusCode::OK, text) }
+        Self {
+            outcome,
+            document: Some((name, appended.revision())),
+            answer: Answer::new(StatusCode::OK, text),
+            logged: None,
+        }
     }
 
     /// Joins the closings of several documents that came in one request: the answer tells of each, and its status and
@@ -115,13 +141,14 @@ impl<'a> Receipt<'a> {
     /// Logs what the request came to, and makes the response. A log line that cannot be written does not change the
     /// answer: what the answer promises is already durable.
     pub async fn close(self, closing: Closing) -> Response<Body> {
-        let Closing { outcome, document, answer } = closing;
+        let Closing { outcome, document, answer, logged } = closing;
+        let logged = logged.unwrap_or_else(|| answer.text.clone());
         let delivery = Delivery {
             at: self.received_at,
             request_id: self.request_id,
             outcome,
             status: answer.status.as_u16(),
-            reason: (outcome != DeliveryOutcome::Recorded).then(|| answer.text.clone()),
+            reason: (outcome != DeliveryOutcome::Recorded).then_some(logged),
             document,
             size_bytes: self.size_bytes as u64,
             duration: crate::http::received_duration(self.received_at, (self.deps.clock)()),

@@ -47,7 +47,7 @@ async fn the_vendors_own_codes_are_accepted() {
         let field = |name: &str| vector[name].as_str().unwrap();
         let mut bench = Bench::new().await;
         let secret = serde_json::to_string(field("secret")).unwrap();
-        let connections = format!(r#"{{"manu":{{"acme":{{"secrets":[{secret}]}}}}}}"#);
+        let connections = format!(r#"{{"manu":{{"acme":{{"secrets":[{secret}],"language":"en"}}}}}}"#);
         let fixed = connections::ConnectionSource::Fixed(connections::Connections::parse(&connections).unwrap());
         bench.deps.connections = connections::ConnectionStore::open(fixed).await.unwrap().into();
         let headers = [(manu::HEADER, field("verify_code"))];
@@ -174,9 +174,9 @@ async fn a_compressed_message_is_refused_by_the_name_of_its_encoding() {
 /// A bench with tokens for all types but one, which has its own.
 async fn bench_with_tokens() -> Bench {
     let connections = json!({ "manu": {
-        "acme": { "secrets": [MANU_SECRET], "url_key": ["of-all", "of all+"],
+        "acme": { "secrets": [MANU_SECRET], "language": "en", "url_key": ["of-all", "of all+"],
                   "webhook_keys": { "sales-dispatch-activate": ["of-dispatches", "earlier"] } },
-        "open": { "secrets": ["another secret"] } } });
+        "open": { "secrets": ["another secret"], "language": "en" } } });
     let start = "2026-03-02T08:00:00Z".parse().unwrap();
     Bench::with(start, connections::Connections::parse(&connections.to_string()).unwrap()).await
 }
@@ -326,6 +326,33 @@ async fn a_signed_message_that_is_not_json_is_quarantined_byte_for_byte() {
         assert_eq!(bench.kept().len(), 1);
         assert_eq!(bench.log(&account()).await[0].outcome, DeliveryOutcome::Quarantined);
     }
+}
+
+/// An account that names no language: its user reads Finnish. The log is for its owner, and stays English.
+#[tokio::test(start_paused = true)]
+async fn answers_are_in_finnish_unless_the_account_says_otherwise() {
+    let mut bench = Bench::new().await;
+    let connections = json!({ "manu": { "acme": { "secrets": [MANU_SECRET] } } }).to_string();
+    let fixed = connections::ConnectionSource::Fixed(connections::Connections::parse(&connections).unwrap());
+    bench.deps.connections = connections::ConnectionStore::open(fixed).await.unwrap().into();
+    let cases = [
+        (r#"{"id":4711}"#, 200, "kirjattu: sales-order-activate/4711, versio 1"),
+        (r#"{"id":4711}"#, 200, "kaksoiskappale: sales-order-activate/4711 on jo kirjattu versiona 1"),
+        ("", 400, "viesti on tyhjä, odotettiin JSON-dokumenttia"),
+    ];
+    for (body, status, text) in cases {
+        assert_eq!(bench.manu(signed(SALES_ORDER, body)).await, (status, text.to_owned()));
+    }
+    let (status, text) = bench.manu(signed(SALES_ORDER, "{\"id\":")).await;
+    assert_eq!(status, 400);
+    assert!(text.starts_with("viesti ei ole JSONia rivillä 1, sarakkeessa "), "{text}");
+    assert!(text.ends_with(" (viesti on tallessa karanteenissa)"), "{text}");
+    let code = "0".repeat(32);
+    let wrong = bench.manu(post("/manu/acme/item-save", &[(manu::HEADER, &code)], "{}")).await;
+    assert_eq!(wrong, (401, "tarkistuskoodi puuttuu tai on väärä, tai tiliä ei ole".to_owned()));
+    let log = bench.log(&account()).await;
+    let reasons: Vec<_> = log.iter().filter_map(|line| line.reason.as_deref()).collect();
+    assert!(reasons[0].starts_with("duplicate: ") && reasons[2].starts_with("the body is not JSON"), "{reasons:?}");
 }
 
 #[tokio::test(start_paused = true)]
