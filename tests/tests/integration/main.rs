@@ -20,6 +20,7 @@ mod metrics;
 mod mycashflow_order;
 mod odd_shop;
 mod one_order_every_way;
+mod operator;
 mod outbound;
 mod poll_of_a_changing_shop;
 mod poll_of_an_odd_shop;

@@ -1,0 +1,209 @@
+//! What an operator sees: the index of arrivals, publications, and the reads that a look takes.
+
+use std::sync::Arc;
+
+use cloud::messaging::Messaging;
+use console::{Operator, OrderFilter};
+use jiff::{SignedDuration, Timestamp};
+use ledger::{
+    Connection, ContentHash, DocumentKey, Evidence, Indexed, NewRevision, Publication, RevisionKey, Source, Span,
+    Summary,
+};
+use mycashflow::HttpTransport;
+use sandbox::functions::{Functions, FunctionsThread};
+use sandbox::stack::SandboxStack;
+use tilaussilta_tests::{Bench, TABLE};
+
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+fn acme() -> Connection {
+    Connection::shop("acme")
+}
+
+/// Records a revision of an order at a time.
+async fn record(bench: &Bench, id: u64, at: Timestamp) -> RevisionKey {
+    let document = DocumentKey::order("acme", id);
+    let body = format!("<Order id=\"{id}\"><OrderNumber>{id}</OrderNumber><Made>{at}</Made></Order>");
+    let summary = Summary { number: Some(id.to_string()), ..Summary::default() };
+    let new = NewRevision {
+        document: &document,
+        source: Source::Poll,
+        observed_at: at,
+        evidence: Evidence::Asked,
+        hash: ContentHash::of(body.as_bytes()),
+        body: body.as_bytes(),
+        content_type: "text/xml",
+        summary: Some(&summary),
+        now: at,
+    };
+    let revision = bench.ledger.append(&new).await.unwrap().revision();
+    RevisionKey { document, revision }
+}
+
+fn operator(bench: &Bench) -> Operator {
+    let messaging = Messaging::new(bench.deps.clock.clone());
+    let poller = changes_poller::PollerDeps {
+        base: bench.deps.clone(),
+        transport: Arc::new(HttpTransport::new().unwrap()),
+        policy: mycashflow::RetryPolicy::default(),
+    };
+    let functions = FunctionsThread::start(Functions::new(poller, &messaging)).unwrap();
+    Operator {
+        ledger: bench.deps.ledger.clone(),
+        connections: bench.deps.connections.current(),
+        stack: Arc::new(SandboxStack { functions, messaging }),
+        clock: bench.deps.clock.clone(),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_takes_no_more_reads_of_a_ledger_a_hundred_times_as_large() {
+    let mut reads = Vec::new();
+    for days in [2, 200] {
+        let bench = Bench::new().await;
+        let now = bench.now();
+        for day in 0..days {
+            for order in 0..5 {
+                let at = now - HOUR * i32::try_from(24 * day).unwrap() - SignedDuration::from_mins(20 + order);
+                record(&bench, u64::try_from(5 * day + order + 1).unwrap(), at).await;
+            }
+        }
+        let operator = operator(&bench);
+        let yesterday = Span { from: now - HOUR * 24, until: now };
+        let before = bench.calls();
+        let counted = |what: &'static str, last: &mut u64| {
+            let taken = bench.calls() - *last;
+            *last = bench.calls();
+            (what, taken)
+        };
+        let mut last = before;
+        operator.status().await.unwrap();
+        let status = counted("status", &mut last);
+        operator.timeline(&DocumentKey::order("acme", 1)).await.unwrap();
+        let show = counted("show", &mut last);
+        let rows = operator.orders(&OrderFilter::default(), yesterday).await.unwrap();
+        assert_eq!(rows.len(), 5, "{days} days");
+        reads.push([status, show, counted("orders", &mut last)]);
+    }
+    assert_eq!(reads[0], reads[1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_has_what_arrived_in_a_time_and_nothing_else() {
+    let bench = Bench::new().await;
+    let now = bench.now();
+    for (id, hours) in [(1, 30), (2, 20), (3, 2), (4, 0)] {
+        record(&bench, id, now - HOUR * hours).await;
+    }
+    let ids = async |from: i32, until: i32| -> Vec<String> {
+        let span = Span { from: now - HOUR * from, until: now - HOUR * until };
+        let arrivals = bench.ledger.arrivals(&acme(), span).await.unwrap();
+        arrivals.into_iter().map(|arrival| arrival.summary.number.unwrap()).collect()
+    };
+    assert_eq!(ids(31, 0).await, ["1", "2", "3"], "the end is not in it");
+    assert_eq!(ids(20, 2).await, ["2"], "the beginning is in it");
+    assert_eq!(
+        bench.ledger.count_arrivals(&acme(), Span { from: now - HOUR * 40, until: now + HOUR }).await.unwrap(),
+        4
+    );
+    assert!(
+        bench
+            .ledger
+            .arrivals(&Connection::shop("other"), Span { from: now - HOUR * 40, until: now })
+            .await
+            .unwrap()
+            .is_empty()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_published_is_known_and_what_precedes_the_record_is_not() {
+    let bench = Bench::new().await;
+    let now = bench.now();
+    let early = record(&bench, 1, now - HOUR).await;
+    let ledger = &bench.ledger;
+    let span = Span { from: now - HOUR * 24, until: now + HOUR };
+    assert!(
+        ledger.unpublished(&acme(), span, now).await.unwrap().is_empty(),
+        "nothing is known, so nothing is sent again"
+    );
+    ledger.begin_publications(now).await.unwrap();
+    ledger.begin_publications(now + HOUR).await.unwrap();
+    assert_eq!(ledger.publications_since().await.unwrap().map(|at| at.as_millisecond()), Some(now.as_millisecond()));
+    let (first, second) = (record(&bench, 2, now).await, record(&bench, 3, now).await);
+    ledger.note_published(std::slice::from_ref(&first), "one", now).await.unwrap();
+    let missing = ledger.unpublished(&acme(), span, now).await.unwrap();
+    assert_eq!(missing.iter().map(|arrival| &arrival.key).collect::<Vec<_>>(), [&second]);
+    let asked = [(early.clone(), now - HOUR), (first.clone(), now), (second.clone(), now)];
+    let told = ledger.published(&acme(), &asked, now).await.unwrap();
+    assert_eq!(told[&early], Publication::Unknown);
+    assert_eq!(told[&first], Publication::Published { at: Timestamp::from_millisecond(now.as_millisecond()).unwrap() });
+    assert_eq!(told[&second], Publication::NotRecorded);
+}
+
+/// As an earlier version left them: without the attributes of the index.
+fn strip_the_index(bench: &Bench) {
+    let call = |operation: &str, request: serde_json::Value| {
+        let (status, answer) = bench.embedded.answer(operation, &request.to_string());
+        assert_eq!(status, 200, "{answer}");
+    };
+    for item in bench.items().iter().filter(|item| item["sk"]["S"].as_str().unwrap().starts_with("rev#")) {
+        call(
+            "UpdateItem",
+            serde_json::json!({
+                "TableName": TABLE, "Key": { "pk": item["pk"], "sk": item["sk"] },
+                "UpdateExpression": "REMOVE arrived, summary",
+            }),
+        );
+    }
+    call(
+        "DeleteItem",
+        serde_json::json!({
+            "TableName": TABLE, "Key": { "pk": { "S": "arrivals" }, "sk": { "S": "state" } },
+        }),
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_earlier_version_recorded_is_listed_before_it_is_indexed_and_after() {
+    let bench = Bench::new().await;
+    let now = bench.now();
+    for id in 1..=30 {
+        record(&bench, id, now - HOUR).await;
+    }
+    strip_the_index(&bench);
+    assert_eq!(bench.ledger.indexed().await.unwrap(), Indexed::Partly);
+    let before = bench.items();
+    let operator = operator(&bench);
+    let span = Span { from: now - HOUR * 2, until: now };
+    let listed = async || operator.orders(&OrderFilter::default(), span).await.unwrap();
+    let scanned = listed().await;
+    assert_eq!(scanned.len(), 30, "never silently short");
+
+    while !bench.ledger.index_revisions(&::intake::summary_of).await.unwrap().is_done {}
+    assert_eq!(bench.ledger.indexed().await.unwrap(), Indexed::All);
+    assert_eq!(bench.ledger.arrivals(&acme(), span).await.unwrap().len(), 30);
+    let after = listed().await;
+    assert_eq!(after.iter().map(|row| (&row.document, &row.number)).collect::<Vec<_>>().len(), scanned.len());
+    for (old, new) in before.iter().zip(bench.items()) {
+        for name in ["body", "expires_at", "recorded_at", "hash"] {
+            assert_eq!(old[name], new[name], "{name} is as it was");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_item_that_expired_meanwhile_is_not_made_anew_by_the_index() {
+    let bench = Bench::new().await;
+    record(&bench, 1, bench.now() - HOUR).await;
+    strip_the_index(&bench);
+    let embedded = bench.embedded.clone();
+    let expires = move |_: &RevisionKey, _: &ledger::Revision| {
+        let key = r#"{"pk":{"S":"mycashflow#acme#order#1"},"sk":{"S":"rev#00000001"}}"#;
+        embedded.answer("DeleteItem", &format!(r#"{{"TableName":"{TABLE}","Key":{key}}}"#));
+        None
+    };
+    let step = bench.ledger.index_revisions(&expires).await.unwrap();
+    assert_eq!((step.indexed, step.is_done), (0, true));
+    assert_eq!(bench.kept(), ["mycashflow#acme#order#1 head"]);
+}
