@@ -124,6 +124,14 @@ impl Deployment {
             )
         })?;
         let client = aws_sdk_secretsmanager::Client::new(&self.config);
+        if self.is_sandbox {
+            let opened = ConnectionStore::open(ConnectionSource::SecretsManager { client, secret_id }).await;
+            let url = self.config.endpoint_url().unwrap_or_default();
+            return opened.map_err(|error| {
+                let why = ledger::with_sources(&error);
+                Problem(format!("no sandbox answers at {url} (start sandbox serve, or give --sandbox=URL): {why}"))
+            });
+        }
         Ok(ConnectionStore::open(ConnectionSource::SecretsManager { client, secret_id }).await?)
     }
 }

@@ -8,7 +8,7 @@ use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan, Zoned};
-use ledger::{Connection, DocumentKey};
+use ledger::{Connection, DocumentKey, Span};
 
 use crate::Problem;
 
@@ -55,6 +55,18 @@ pub(crate) fn cell(text: impl fmt::Display, tone: Tone) -> Cell {
         Tone::Bad => cell.fg(Color::Red).add_attribute(Attribute::Bold),
         Tone::Faint => cell.fg(Color::DarkGrey),
     }
+}
+
+/// A text in the colour of its meaning.
+pub(crate) fn toned(text: &str, tone: Tone) -> String {
+    let code = match tone {
+        _ if !is_coloured() => return text.to_owned(),
+        Tone::Plain => return text.to_owned(),
+        Tone::Good => "32",
+        Tone::Bad => "1;31",
+        Tone::Faint => "90",
+    };
+    format!("\u{1b}[{code}m{text}\u{1b}[0m")
 }
 
 /// The document that a person names: by kind and id, or an order by its number alone.
@@ -109,6 +121,16 @@ pub(crate) fn ago(at: Timestamp, now: Timestamp) -> String {
         120..=7199 => format!("{} min ago", seconds / 60),
         7200..=172_799 => format!("{} h ago", seconds / 3600),
         _ => format!("{} days ago", seconds / 86_400),
+    }
+}
+
+/// The time from one instant to another that a person names.
+pub(crate) fn span(from: &str, until: &str) -> Result<Span, Problem> {
+    let now = Zoned::now();
+    let span = Span { from: instant(from, &now)?, until: instant(until, &now)? };
+    match span.from < span.until {
+        true => Ok(span),
+        false => Err(Problem(format!("the time ends ({}) before it begins ({})", local(span.until), local(span.from)))),
     }
 }
 

@@ -129,6 +129,10 @@ impl Stack for AwsStack {
         })
     }
 
+    fn count(&self, queue: Queue) -> BoxFuture<'_, Result<u64, String>> {
+        Box::pin(async move { self.counted(&self.url(queue)?).await })
+    }
+
     fn send(&self, queue: Queue, body: String) -> BoxFuture<'_, Result<(), String>> {
         Box::pin(async move {
             let send = self.sqs.send_message().queue_url(self.url(queue)?).message_body(body);

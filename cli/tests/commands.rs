@@ -70,7 +70,7 @@ fn a_served_sandbox_takes_orders_and_messages_and_shows_them() {
     let shown: Value = serde_json::from_str(&run(&serving, &["show", "mycashflow/acme", "58", "--json"])).unwrap();
     assert_eq!(shown["revisions"][0]["source"], "push");
     assert_eq!(run(&serving, &["show", "mycashflow/acme", "58", "--body"]).trim_end(), order);
-    assert!(run(&serving, &["show", "manu/acme", "sales-order-activate/4711"]).contains("it was sent to us"));
+    assert!(run(&serving, &["show", "manu/acme", "sales-order-activate/4711"]).contains("the vendor sent it"));
     let refused = run(&serving, &["log", "mycashflow/acme"]);
     assert!(refused.contains("quarantined") && !refused.contains("recorded"), "{refused}");
     let all = run(&serving, &["log", "mycashflow/acme", "--all", "--json"]);
@@ -119,7 +119,7 @@ fn an_order_is_erased_only_when_that_is_confirmed() {
     }
     let told = run(&serving, &["erase", "mycashflow/acme", "58"]);
     assert!(told.contains("2 revisions and 0 bodies in quarantine would be erased"), "{told}");
-    assert!(run(&serving, &["show", "mycashflow/acme", "58"]).contains("it was sent to us"));
+    assert!(run(&serving, &["show", "mycashflow/acme", "58"]).contains("the vendor sent it"));
 
     let told = run(&serving, &["erase", "mycashflow/acme", "order/58", "--yes", "--json"]);
     let told: Value = serde_json::from_str(&told).unwrap();

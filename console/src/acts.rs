@@ -1,11 +1,15 @@
 //! What a person decides: each act leaves a line in the audit log before it is done.
 
 use intake::{Again, ReadAgain, read_again};
-use ledger::{Connection, DocumentKey, Part, Pause, QuarantineState, Quarantined, Span};
+use ledger::{ActionLine, Connection, DocumentKey, Part, Pause, QuarantineState, Quarantined, Span};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::problems::DISMISSED;
 use crate::{Letter, Operator, OperatorError, Queue, StackFunction};
+
+/// Calls of the relay in a row that publish nothing, after which a replay is given up.
+const CALLS_IN_VAIN: u32 = 20;
 
 /// What became of a body in quarantine that was read again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -72,7 +76,11 @@ impl Operator {
             let state = QuarantineState::Resolved { by: by.collect::<Vec<_>>().join(", ") };
             self.ledger.settle_quarantined(connection, &held.id, &state, now).await?;
         }
-        Ok(read.iter().map(|one| retried(&held.id, one)).collect())
+        let mut all: Vec<Retried> = read.iter().map(|one| retried(&held.id, one)).collect();
+        for one in all.iter_mut().filter(|one| one.document.is_none()) {
+            one.document.clone_from(&held.document);
+        }
+        Ok(all)
     }
 
     /// Says that a body in quarantine is not needed.
@@ -94,9 +102,13 @@ impl Operator {
     /// # Errors
     /// [`OperatorError`] when the dead letters cannot be read.
     pub async fn retry_actions(&self, only: Option<&str>) -> Result<LettersRetried, OperatorError> {
-        let letters = self.stack.read(Queue::ActionDeadLetters).await.map_err(OperatorError::Stack)?.letters;
+        let letters = self.stack.read(Queue::ActionDeadLetters).await.map_err(OperatorError::Stack)?;
         let mut retried = LettersRetried::default();
-        for letter in letters.into_iter().filter(|letter| only.is_none_or(|only| letter.id == only)) {
+        if only.is_none() && letters.is_incomplete() {
+            let (seen, counted) = (letters.letters.len(), letters.counted);
+            retried.failed.push(format!("the queue showed {seen} of about {counted} letters: try again"));
+        }
+        for letter in letters.letters.into_iter().filter(|letter| only.is_none_or(|only| letter.id == only)) {
             self.audit("retry", &format!("action dead letter {}", letter.id)).await?;
             match self.send_again(letter.clone()).await {
                 Ok(()) => retried.sent += 1,
@@ -109,6 +121,22 @@ impl Operator {
     async fn send_again(&self, letter: Letter) -> Result<(), String> {
         self.stack.send(Queue::Actions, letter.body.clone()).await?;
         self.stack.remove(Queue::ActionDeadLetters, letter).await
+    }
+
+    /// Says of an action without an end that it needs nothing more: `mycashflow/acme/order/58/deliver`.
+    ///
+    /// # Errors
+    /// [`OperatorError::NotFound`] when there is no such action.
+    pub async fn dismiss_action(&self, id: &str) -> Result<(), OperatorError> {
+        let none = || OperatorError::NotFound(format!("there is no action {id}: name it as problems --json does"));
+        let (document, action) = id.rsplit_once('/').ok_or_else(none)?;
+        let document = DocumentKey::parse_full(document).ok_or_else(none)?;
+        let lines = self.ledger.actions_on(&document).await?;
+        let last = lines.into_iter().rfind(|line| line.action == action).ok_or_else(none)?;
+        let by = self.audit("dismiss", &format!("action {id}")).await?;
+        let line =
+            ActionLine { at: self.now(), outcome: DISMISSED.to_owned(), reason: Some(format!("by {by}")), ..last };
+        Ok(self.ledger.log_action(&line).await?)
     }
 
     /// Removes a dead letter for good.
@@ -147,7 +175,9 @@ impl Operator {
         };
         self.audit("replay", &target).await?;
         let mut total = json!({ "published": 0, "truncated": 0, "dead_lettered": 0, "failed": [], "left": [] });
+        let mut in_vain = 0;
         loop {
+            let before = total["published"].as_u64();
             let answer = self.stack.invoke(StackFunction::Relay, json!({ "republish": wish })).await;
             let answer = answer.map_err(OperatorError::Stack)?;
             for name in ["published", "truncated", "dead_lettered"] {
@@ -158,6 +188,11 @@ impl Operator {
                 total[name].as_array_mut().into_iter().for_each(|all| all.extend(more.iter().cloned()));
             }
             progress(total["published"].as_u64().unwrap_or(0));
+            in_vain = if total["published"].as_u64() == before { in_vain + 1 } else { 0 };
+            if in_vain == CALLS_IN_VAIN {
+                let said = format!("the relay came no further after {} events: {answer}", total["published"]);
+                return Err(OperatorError::Stack(said));
+            }
             let has_failed = answer["failed"].as_array().is_some_and(|failed| !failed.is_empty());
             match answer.get("next") {
                 Some(next) if !has_failed && !next.is_null() && wish.is_object() => wish["after"] = next.clone(),

@@ -152,6 +152,19 @@ impl Operator {
         Ok(all)
     }
 
+    /// The revisions that arrived in a time, by the index alone: what an earlier version recorded may be missing.
+    ///
+    /// # Errors
+    /// [`OperatorError::Ledger`].
+    pub async fn indexed_arrivals(&self, span: Span) -> Result<Vec<Arrival>, OperatorError> {
+        let mut all = Vec::new();
+        for connection in self.all_connections() {
+            all.extend(self.ledger.arrivals(&connection, span).await?);
+        }
+        all.sort_by_key(|arrival| arrival.recorded_at);
+        Ok(all)
+    }
+
     async fn searched(&self, found: Vec<(Arrival, u32)>, text: &str) -> Result<Vec<(Arrival, u32)>, OperatorError> {
         let reads = found.into_iter().map(async |one| {
             let revision = self.ledger.revision(&one.0.key).await?;

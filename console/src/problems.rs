@@ -3,17 +3,21 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp, ToSpan};
-use ledger::{Connection, DocumentKey, Gap, GapKind, QuarantineState, Quarantined, Span, System};
+use ledger::{Connection, DocumentKey, Gap, GapKind, Part, Pause, QuarantineState, Quarantined, Span, System};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::status::UNDER_WAY;
-use crate::{Operator, OperatorError, Queue};
+use crate::status::{SILENT, UNDER_WAY};
+use crate::timeline::last_tries;
+use crate::{Operator, OperatorError, PollStatus, Queue};
 
 /// How far back revisions are looked for that were never published, and requests with a wrong key.
 const DAYS_BACK: i64 = 2;
 /// How far back deliveries are looked for that did not come to an end.
 const ACTION_DAYS: i64 = 14;
+
+/// The outcome of an action of which a person said that it needs nothing more.
+pub(crate) const DISMISSED: &str = "dismissed";
 
 /// What kind of problem it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -33,6 +37,10 @@ pub enum ProblemKind {
     StuckAction,
     /// Requests to a connection that brought no right key or code.
     WrongKey,
+    /// A poll that failed or is missing.
+    Poll,
+    /// A part that is paused.
+    Paused,
 }
 
 impl ProblemKind {
@@ -46,6 +54,8 @@ impl ProblemKind {
             Self::NeverPublished => "never-published",
             Self::StuckAction => "stuck-action",
             Self::WrongKey => "wrong-key",
+            Self::Poll => "poll",
+            Self::Paused => "paused",
         }
     }
 }
@@ -93,8 +103,14 @@ impl Operator {
     pub async fn problems(&self) -> Result<Problems, OperatorError> {
         let now = self.now();
         let mut found = Problems::default();
+        let pauses = self.ledger.pauses().await?;
+        found.problems.extend(pauses.iter().map(of_pause));
+        let polls = !pauses.iter().any(|pause| pause.part == Part::Poll);
         for connection in self.all_connections() {
             if connection.system == System::Mycashflow {
+                if polls {
+                    found.problems.extend(self.poll_problem(&connection, now).await?);
+                }
                 let gaps = self.ledger.shop_state(&connection.name).await?.gaps;
                 found.problems.extend(gaps.iter().map(|gap| of_gap(&connection, gap)));
             }
@@ -123,9 +139,32 @@ impl Operator {
         let heads = self.ledger.heads(&keys).await?;
         open.retain(|held| {
             let head = key(held).and_then(|key| heads.get(&key));
-            head.is_none_or(|head| head.observed_at <= held.first_seen)
+            head.is_none_or(|head| head.observed_at <= held.last_seen)
         });
         Ok(open)
+    }
+
+    /// What is wrong with the last run of a shop's poll.
+    async fn poll_problem(&self, connection: &Connection, now: Timestamp) -> Result<Option<Problem>, OperatorError> {
+        let run = self.last_poll(&connection.name, now).await?;
+        let (since, reason) = match run {
+            None => (None, "no poll has ended within a week".to_owned()),
+            Some(PollStatus { at, failure: Some(failure), .. }) => {
+                (Some(at), format!("the last poll failed: {failure}"))
+            }
+            Some(run) if now.duration_since(run.at) > SILENT => (Some(run.at), "no poll has ended since".to_owned()),
+            Some(_) => return Ok(None),
+        };
+        Ok(Some(Problem {
+            kind: ProblemKind::Poll,
+            connection: Some(connection.to_string()),
+            id: format!("{connection}/poll"),
+            document: None,
+            since,
+            tries: None,
+            reason,
+            command: format!("tilaussilta polls {}", connection.name),
+        }))
     }
 
     async fn never_published(
@@ -157,30 +196,20 @@ impl Operator {
         found: &mut Problems,
     ) -> Result<(), OperatorError> {
         let span = Span { from: now - SignedDuration::from_hours(24 * ACTION_DAYS), until: now };
-        let mut last = BTreeMap::new();
-        for line in self.ledger.actions(connection, span).await? {
-            let key = (line.document.name(), line.action.clone());
-            // A dispatch that comes again after the delivery is refused for reasons of its own.
-            let is_done = |line: &ledger::ActionLine| line.outcome.starts_with("done");
-            let tries = last.get(&key).map_or(0, |(_, tries): &(ledger::ActionLine, u32)| *tries);
-            match last.get(&key) {
-                Some((before, _)) if is_done(before) && !is_done(&line) => {}
-                _ => drop(last.insert(key, (line, tries + 1))),
-            }
-        }
-        for ((document, _), (line, tries)) in last {
-            if !matches!(line.outcome.as_str(), "later" | "unknown" | "rejected") {
-                continue;
-            }
+        for line in last_tries(self.ledger.actions(connection, span).await?) {
+            let document = line.document.name();
             found.problems.push(Problem {
                 kind: ProblemKind::StuckAction,
                 connection: Some(connection.to_string()),
                 id: format!("{}/{}", line.document, line.action),
-                document: Some(document.clone()),
+                document: Some(document),
                 since: Some(line.at),
-                tries: Some(tries),
+                tries: None,
                 reason: format!("{}: {}", line.outcome, line.reason.as_deref().unwrap_or(&line.action)),
-                command: format!("tilaussilta show {} {document}", connection.name),
+                command: format!(
+                    "look at the order in the shop, then tilaussilta dismiss stuck {}/{}",
+                    line.document, line.action
+                ),
             });
         }
         Ok(())
@@ -310,6 +339,25 @@ fn of_quarantine(connection: &Connection, held: &Quarantined) -> Problem {
         since: Some(held.first_seen),
         tries: None,
         reason: held.reason.clone(),
-        command: format!("tilaussilta retry quarantine {connection}"),
+        command: match (connection.system, held.document.as_deref().and_then(|name| name.strip_prefix("order/"))) {
+            (System::Mycashflow, Some(order)) => {
+                format!("correct it in the shop, then tilaussilta refresh {} {order} --yes", connection.name)
+            }
+            _ => format!("tilaussilta retry quarantine {connection} --yes, after a reader learned to read it"),
+        },
+    }
+}
+
+fn of_pause(pause: &Pause) -> Problem {
+    let part = pause.part.as_str();
+    Problem {
+        kind: ProblemKind::Paused,
+        connection: None,
+        id: part.to_owned(),
+        document: None,
+        since: Some(pause.since),
+        tries: None,
+        reason: format!("{part} was paused by {}", pause.who),
+        command: format!("tilaussilta resume {part}"),
     }
 }

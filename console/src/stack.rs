@@ -72,6 +72,11 @@ pub trait Stack: Send + Sync {
     /// The error says why it cannot be read.
     fn read(&self, queue: Queue) -> BoxFuture<'_, Result<Letters, String>>;
 
+    /// About how many messages a queue holds, hidden ones too.
+    ///
+    /// The error says why that cannot be told.
+    fn count(&self, queue: Queue) -> BoxFuture<'_, Result<u64, String>>;
+
     /// Puts a message into a queue.
     ///
     /// The error says why it is not known to be there.

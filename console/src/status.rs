@@ -13,7 +13,7 @@ const PUBLISHED_WITHIN: SignedDuration = SignedDuration::from_hours(6);
 /// What was recorded a moment ago may be under way.
 pub(crate) const UNDER_WAY: SignedDuration = SignedDuration::from_mins(15);
 /// Without a run for this long, the poll is silent.
-const SILENT: SignedDuration = SignedDuration::from_mins(30);
+pub(crate) const SILENT: SignedDuration = SignedDuration::from_mins(30);
 
 /// How a deployment stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -110,7 +110,7 @@ impl Operator {
         }
         let paused = self.ledger.pauses().await?.into_iter();
         let paused = paused.map(|pause| PausedPart { part: pause.part.as_str(), since: pause.since, who: pause.who });
-        let count = async |queue| self.stack.read(queue).await.ok().map(|letters| letters.counted);
+        let count = async |queue| self.stack.count(queue).await.ok();
         let mut status = Status {
             at: now,
             connections,
@@ -122,6 +122,17 @@ impl Operator {
         };
         status.attention = attention(&status);
         Ok(status)
+    }
+
+    /// The last run of a shop's poll, within a week.
+    pub(crate) async fn last_poll(&self, shop: &str, now: Timestamp) -> Result<Option<PollStatus>, OperatorError> {
+        let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
+        for day in (0..DAYS_BACK).filter_map(|back| today.checked_sub(back.days()).ok()) {
+            if let Some(run) = self.ledger.last_poll_run(shop, day).await? {
+                return Ok(Some(run.into()));
+            }
+        }
+        Ok(None)
     }
 
     async fn connection_status(
@@ -141,12 +152,7 @@ impl Operator {
         let mut last_poll = None;
         let mut gaps_open = 0;
         if connection.system == System::Mycashflow {
-            for day in &days {
-                if let Some(run) = self.ledger.last_poll_run(&connection.name, *day).await? {
-                    last_poll = Some(run.into());
-                    break;
-                }
-            }
+            last_poll = self.last_poll(&connection.name, now).await?;
             gaps_open = self.ledger.shop_state(&connection.name).await?.gaps.len();
         }
         let start = today.to_zoned(jiff::tz::TimeZone::UTC).map_or(now, |start| start.timestamp());

@@ -1,11 +1,14 @@
 //! What became of one document: each thing that happened to it, with its time and cause.
 
+use std::collections::BTreeMap;
+
 use events::{Event, MAX_DETAIL_BYTES};
 use jiff::Timestamp;
-use ledger::{DocumentKey, Publication, QuarantineState, Revision, RevisionKey, Source};
+use ledger::{ActionLine, DocumentKey, Publication, QuarantineState, Revision, RevisionKey, Source};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::problems::DISMISSED;
 use crate::{Change, Operator, OperatorError, changes};
 
 /// A document with its history.
@@ -67,9 +70,7 @@ impl Operator {
     pub async fn timeline(&self, document: &DocumentKey) -> Result<Timeline, OperatorError> {
         let found = self.ledger.find_document(document).await?;
         let head = self.ledger.head(document).await?;
-        if found.is_empty() && head.is_none() {
-            return Err(OperatorError::NotFound(format!("the ledger has no {document}")));
-        }
+        let head_revision = head.as_ref().map(|head| head.revision);
         let mut moments = Vec::new();
         let mut open = Vec::new();
         let wanted: Vec<(RevisionKey, Timestamp)> = found
@@ -93,13 +94,28 @@ impl Operator {
             before = content.or(before);
             revisions.push(view);
         }
-        if revisions.is_empty() {
+        if revisions.is_empty() && head.is_some() {
             open.push("its revisions are erased or expired: only its head is left".to_owned());
         }
         self.actions_of(document, &mut moments, &mut open).await?;
         self.quarantine_of(document, head.map(|head| head.observed_at), &mut moments, &mut open).await?;
+        if moments.is_empty() && head_revision.is_none() {
+            return Err(OperatorError::NotFound(format!("the ledger has no {document}")));
+        }
         moments.sort_by_key(|moment| moment.at);
         Ok(Timeline { document: document.to_string(), moments, revisions, open })
+    }
+
+    /// Whether anything is known of a document: a revision, an action, or a body in quarantine.
+    ///
+    /// # Errors
+    /// [`OperatorError::Ledger`].
+    pub async fn knows(&self, document: &DocumentKey) -> Result<bool, OperatorError> {
+        match self.timeline(document).await {
+            Ok(_) => Ok(true),
+            Err(OperatorError::NotFound(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     async fn actions_of(
@@ -131,10 +147,10 @@ impl Operator {
                 moments.push(Moment { at: revision.recorded_at, what: "dispatched".to_owned(), detail });
             }
         }
-        let last = lines.last().filter(|line| matches!(line.outcome.as_str(), "later" | "unknown" | "rejected"));
-        open.extend(last.map(|line| {
-            format!("{} ended as {}: {}", line.action, line.outcome, line.reason.as_deref().unwrap_or("no reason"))
-        }));
+        for line in last_tries(lines) {
+            let reason = line.reason.as_deref().unwrap_or("no reason");
+            open.push(format!("{} ended as {}: {reason}", line.action, line.outcome));
+        }
         Ok(())
     }
 
@@ -148,7 +164,7 @@ impl Operator {
         let name = document.name();
         let held = self.ledger.quarantined(&document.connection).await?;
         for held in held.into_iter().filter(|held| held.document.as_ref() == Some(&name)) {
-            let is_newer = observed_at.is_some_and(|observed_at| observed_at > held.first_seen);
+            let is_newer = observed_at.is_some_and(|observed_at| observed_at > held.last_seen);
             let state = match &held.state {
                 QuarantineState::Open if is_newer => "resolved by a newer state".to_owned(),
                 QuarantineState::Open => {
@@ -163,6 +179,23 @@ impl Operator {
         }
         Ok(())
     }
+}
+
+/// Of the tries at actions, oldest first, the last one of each action that has no end. A delivery that was done is done,
+/// whatever asked for it; of anything else each cause is one of its own.
+pub(crate) fn last_tries(lines: Vec<ActionLine>) -> Vec<ActionLine> {
+    let mut last: BTreeMap<(String, String, Option<String>), ActionLine> = BTreeMap::new();
+    let is_done = |line: &ActionLine| line.outcome.starts_with("done") || line.outcome == DISMISSED;
+    for line in lines {
+        let cause = if line.action == "deliver" { None } else { line.cause.clone() };
+        let key = (line.document.to_string(), line.action.clone(), cause);
+        match last.get(&key) {
+            Some(before) if is_done(before) && !is_done(&line) && line.action == "deliver" => {}
+            _ => drop(last.insert(key, line)),
+        }
+    }
+    // What was rejected told its sender, or is a dead letter.
+    last.into_values().filter(|line| matches!(line.outcome.as_str(), "later" | "unknown")).collect()
 }
 
 /// How a revision is shown, and its content as JSON for comparing with the next.
@@ -205,10 +238,10 @@ fn view(
 
 fn moments_of(revision: &Revision, view: &RevisionView) -> Vec<Moment> {
     let (what, how) = match revision.source {
-        Source::Push => ("received", "it was sent to us"),
-        Source::Poll => ("asked", "the poll found it"),
-        Source::Refresh => ("asked", "it was asked for by name"),
-        Source::Backfill => ("asked", "a backfill found it"),
+        Source::Push => ("received", "the vendor sent it"),
+        Source::Poll => ("found", "by the poll"),
+        Source::Refresh => ("found", "asked for by name"),
+        Source::Backfill => ("found", "by a backfill"),
     };
     let number = revision.revision;
     let changed: Vec<&str> = view.changes.iter().map(|change| change.path.as_str()).collect();

@@ -32,7 +32,6 @@ const SCRIPT: &str = include_str!("web/live.js");
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; \
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-const SESSION: &str = "tilaussilta_session";
 const LANGUAGE: &str = "tilaussilta_lang";
 
 /// How the pages are served.
@@ -49,10 +48,19 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Settings with tokens unlike any other's.
-    pub fn new(hosts: Vec<String>, may_act: bool, random: &mut dyn FnMut() -> u64) -> Self {
-        let mut token = || (0..4).map(|_| format!("{:016x}", random())).collect::<String>();
-        Self { hosts, token: token(), csrf: token(), may_act }
+    /// Settings for a port of this machine, with tokens that nobody can guess.
+    ///
+    /// # Errors
+    /// When the system has no random bytes.
+    pub fn new(port: u16, may_act: bool) -> Result<Self, getrandom::Error> {
+        let hosts = vec![format!("127.0.0.1:{port}"), format!("localhost:{port}")];
+        Ok(Self { hosts, token: secret()?, csrf: secret()?, may_act })
+    }
+
+    /// The cookie's name: browsers send a cookie to every port of a host.
+    fn session(&self) -> String {
+        let port = self.hosts.first().and_then(|host| host.rsplit(':').next()).unwrap_or_default();
+        format!("tilaussilta_session_{port}")
     }
 }
 
@@ -138,7 +146,7 @@ impl Console {
                 false => plain(StatusCode::FORBIDDEN, "the token is wrong: use the address that the program printed"),
             };
         }
-        if !ask.cookie(SESSION).is_some_and(|session| is_equal(session, &self.settings.token)) {
+        if !ask.cookie(&self.settings.session()).is_some_and(|session| is_equal(session, &self.settings.token)) {
             return plain(StatusCode::FORBIDDEN, "open the address that the program printed, with its token");
         }
         let (language, is_chosen) = Language::of(&ask, LANGUAGE);
@@ -190,11 +198,18 @@ impl Console {
     /// Sets the cookie, and takes the token out of the address.
     fn let_in(&self) -> Response<String> {
         let mut response = redirect("/");
-        if let Ok(cookie) = cookie(SESSION, &self.settings.token, true) {
+        if let Ok(cookie) = cookie(&self.settings.session(), &self.settings.token, true) {
             response.headers_mut().append(header::SET_COOKIE, cookie);
         }
         secured(response)
     }
+}
+
+/// 256 bits from the operating system, in hexadecimal.
+fn secret() -> Result<String, getrandom::Error> {
+    let mut bytes = [0_u8; 32];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Compares without telling by the time where two texts differ.

@@ -1,12 +1,11 @@
 //! `tilaussilta actions`: what was asked to be done in the shops, by what, and what came of it.
 
-use jiff::Zoned;
-use ledger::{ActionLine, Span, System};
+use ledger::{ActionLine, System};
 use serde_json::json;
 
 use crate::Problem;
 use crate::deployment::Target;
-use crate::output::{Tone, cell, document, instant, known_connection, local, say, table};
+use crate::output::{Tone, cell, document, known_connection, local, say, span, table};
 
 /// `tilaussilta actions`.
 #[derive(clap::Args)]
@@ -33,8 +32,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem> {
-    let now = Zoned::now();
-    let span = Span { from: instant(&options.since, &now)?, until: instant(&options.until, &now)? };
+    let span = span(&options.since, &options.until)?;
     let operator = target.find().await?.operator().await?;
     let all = operator.all_connections();
     let shops = match &options.shop {
@@ -61,7 +59,10 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem
         return Ok(());
     }
     if lines.is_empty() {
-        say!("nothing was asked to be done");
+        match &options.dispatch {
+            Some(dispatch) => say!("in this time nothing was done for a dispatch {dispatch}"),
+            None => say!("in this time nothing was asked to be done"),
+        }
         return Ok(());
     }
     let mut table = table(&["when", "document", "action", "outcome", "reason", "asked for by"]);

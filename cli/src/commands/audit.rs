@@ -1,12 +1,10 @@
 //! `tilaussilta audit`: what people did.
 
-use jiff::Zoned;
-use ledger::Span;
 use serde_json::json;
 
 use crate::Problem;
 use crate::deployment::Target;
-use crate::output::{instant, local, say, table};
+use crate::output::{local, say, span, table};
 
 /// `tilaussilta audit`.
 #[derive(clap::Args)]
@@ -24,8 +22,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem> {
-    let now = Zoned::now();
-    let span = Span { from: instant(&options.since, &now)?, until: instant(&options.until, &now)? };
+    let span = span(&options.since, &options.until)?;
     let ledger = target.find().await?.ledger();
     let mut table = table(&["when", "what", "to what", "by"]);
     let mut count = 0;

@@ -174,6 +174,10 @@ fn print(shop: &ShopReport, dry_run: bool, elapsed: Duration) {
     }
     let missing = shop.differences.iter().filter(|difference| !difference.known).count();
     say!("dry run, nothing written: {missing} missing, {} different", shop.differences.len() - missing);
+    if !shop.unreadable.is_empty() {
+        let ids: Vec<String> = shop.unreadable.iter().take(SHOWN_DIFFERENCES).map(u64::to_string).collect();
+        say!("! of the shop's orders {} cannot be read: {}", shop.unreadable.len(), ids.join(", "));
+    }
     if shop.differences.is_empty() {
         return;
     }

@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use console::OrderFilter;
 use intake::stored_order;
-use jiff::Timestamp;
+use jiff::{Timestamp, Zoned};
 use ledger::{Connection, DocumentKey, RevisionKey, Span};
 use mycashflow::{HttpTransport, RetryPolicy, ShopClient};
 use platform::system_clock;
-use poll::{PollDeps, Run, Shop, backfill, start_second};
+use poll::{PollDeps, Run, Shop, backfill, refresh, start_second};
 use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::Problem;
 use crate::deployment::Target;
-use crate::output::{known_connection, say};
+use crate::output::{instant, known_connection, say};
 
 /// Orders asked for by number in one question: an answer holds a hundred.
 const NUMBERS: usize = 98;
@@ -53,20 +53,24 @@ struct Differences {
     different: BTreeSet<u64>,
     /// The shop does not show them any more.
     only_in_the_ledger: BTreeSet<u64>,
-    /// The ledger's copy cannot be read.
+    /// The shop's answer, or the ledger's copy, cannot be read.
     unreadable: BTreeSet<u64>,
-    /// Orders that the shop shows.
-    orders: u64,
     /// Whether they were recorded.
     recorded: bool,
 }
 
 pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem> {
-    let second = |text: &str| {
-        start_second(text).ok_or_else(|| Problem(format!("{text}: give a date such as 2026-11-01, or a time stamp")))
+    let now = Zoned::now();
+    // A date is one of the shop's own, as in its orders.
+    let second = |text: &str| match start_second(text) {
+        Some(second) => Ok(second),
+        None => instant(text, &now).map(Timestamp::as_second),
     };
     let from = second(&options.from)?;
     let to = options.to.as_deref().map(second).transpose()?.unwrap_or(i64::MAX);
+    if from >= to {
+        return Err(Problem("--to is not after --from".to_owned()));
+    }
     let deployment = target.find().await?;
     let operator = deployment.operator().await?;
     let connection = known_connection(&options.shop, &operator.all_connections())?;
@@ -95,8 +99,10 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem
         return Err(Problem(format!("{connection}: {failure}")));
     }
     let made = made_between(&operator, &connection, from, to).await?;
-    let mut found = Differences { orders: report.orders, unreadable: made.unreadable, ..Differences::default() };
-    for difference in &report.differences {
+    let mut found = Differences { unreadable: made.unreadable, ..Differences::default() };
+    found.unreadable.extend(report.unreadable.iter().copied());
+    let is_wanted = |made_at: Option<i64>| made_at.is_none_or(|at| (from..to).contains(&at));
+    for difference in report.differences.iter().filter(|difference| is_wanted(difference.made_at)) {
         match difference.known {
             true => found.different.insert(difference.order),
             false => found.missing.insert(difference.order),
@@ -115,10 +121,10 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem
             client.get(portion).await?.page.entries.iter().filter_map(|entry| entry.id).collect();
         found.only_in_the_ledger.extend(portion.iter().filter(|id| !shown.contains(id)));
     }
-    if options.record && !report.differences.is_empty() {
+    let wanted: Vec<u64> = found.missing.union(&found.different).copied().collect();
+    for portion in wanted.chunks(NUMBERS).filter(|_| options.record) {
         let run = Run { name: &name, deadline: Instant::now() + NO_DEADLINE };
-        let report = backfill(&deps, &asked, from, false, &run).await;
-        if let Some(failure) = report.failure {
+        if let Some(failure) = refresh(&deps, &asked, portion, &run).await.failure {
             return Err(Problem(format!("{connection}: {failure}")));
         }
         found.recorded = true;
@@ -162,16 +168,17 @@ fn tell(connection: &Connection, found: &Differences, json: bool) -> Result<(), 
         ("missing in the ledger", &found.missing),
         ("different in the ledger", &found.different),
         ("only in the ledger: the shop does not show them", &found.only_in_the_ledger),
-        ("not readable in the ledger", &found.unreadable),
+        ("cannot be read", &found.unreadable),
     ];
     if json {
         say!("{}", serde_json::to_string_pretty(found)?);
     } else {
-        say!("{connection}: the shop shows {} orders", found.orders);
+        say!("{connection}");
         for (what, orders) in lines {
             let ids: Vec<String> = orders.iter().take(50).map(u64::to_string).collect();
             let more = if orders.len() > 50 { ", …" } else { "" };
-            say!("{what}: {}{}{}{more}", orders.len(), if orders.is_empty() { "" } else { ": " }, ids.join(", "));
+            let named = if ids.is_empty() { String::new() } else { format!(" (orders {}{more})", ids.join(", ")) };
+            say!("{what}: {}{named}", orders.len());
         }
         if found.recorded {
             say!("what was missing or different is recorded now");

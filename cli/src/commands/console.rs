@@ -35,8 +35,7 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem
         .await
         .map_err(|error| Problem(format!("the port {} of 127.0.0.1 cannot be used: {error}", options.port)))?;
     let port = listener.local_addr()?.port();
-    let hosts = vec![format!("127.0.0.1:{port}"), format!("localhost:{port}")];
-    let settings = Settings::new(hosts, options.allow_actions, &mut || fastrand::u64(..));
+    let settings = Settings::new(port, options.allow_actions)?;
     let address = format!("http://127.0.0.1:{port}/?token={}", settings.token);
     if options.json {
         say!("{}", serde_json::json!({ "console": address }));

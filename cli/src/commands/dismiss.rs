@@ -32,6 +32,11 @@ enum What {
         #[arg(long, value_name = "TEXT")]
         why: String,
     },
+    /// An action without an end.
+    Stuck {
+        /// The action, as problems names it: mycashflow/acme/order/58/deliver.
+        id: String,
+    },
     /// An event in the dead-letter queue: its letter is removed.
     Event {
         /// The letter, by its id.
@@ -60,6 +65,15 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem
             }
             operator.dismiss_quarantined(&connection, &one.id, &why).await?;
             say!("{} is dismissed", one.id);
+            return Ok(());
+        }
+        What::Stuck { id } => {
+            if options.yes {
+                operator.dismiss_action(&id).await?;
+                say!("{id} is dismissed");
+            } else {
+                say!("{id} would be dismissed (--yes does it)");
+            }
             return Ok(());
         }
         What::Event { id } => (Queue::EventDeadLetters, id),

@@ -4,15 +4,14 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use console::OrderFilter;
+use console::{OrderFilter, spreadsheet_safe};
 use intake::stored_order;
-use jiff::Zoned;
-use ledger::{DocumentKey, RevisionKey, Span};
+use ledger::{DocumentKey, RevisionKey};
 use serde_json::{Value, json};
 
 use crate::Problem;
 use crate::deployment::Target;
-use crate::output::{instant, known_connection};
+use crate::output::{known_connection, span};
 
 /// The columns of a line of an order.
 const COLUMNS: [&str; 15] = [
@@ -59,8 +58,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem> {
-    let now = Zoned::now();
-    let span = Span { from: instant(&options.from, &now)?, until: instant(&options.to, &now)? };
+    let span = span(&options.from, &options.to)?;
     let operator = target.find().await?.operator().await?;
     let connection = known_connection(&options.shop, &operator.all_connections())?;
     operator.audit("export", &format!("{connection}, {} to {}", span.from, span.until)).await?;
@@ -83,7 +81,10 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem
     for row in rows {
         let Some(document) = DocumentKey::parse(connection.clone(), &row.document) else { continue };
         let key = RevisionKey { document, revision: row.revision };
-        let Some(revision) = operator.ledger.revision(&key).await? else { continue };
+        let Some(revision) = operator.ledger.revision(&key).await? else {
+            unreadable += 1;
+            continue;
+        };
         let Ok(order) = stored_order(&key.document, &revision) else {
             unreadable += 1;
             continue;
@@ -97,7 +98,7 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem
     })?;
     match unreadable {
         0 => Ok(()),
-        count => Err(Problem(format!("{count} orders cannot be read, and are not in it"))),
+        count => Err(Problem(format!("{count} orders cannot be read, or are erased, and are not in it"))),
     }
 }
 
@@ -119,7 +120,10 @@ impl Format {
         match self {
             Self::Lines(out) => writeln!(out, "{}", json!({ "connection": connection, "order": order })),
             Self::Csv(writer) => {
-                for (place, line) in order["products"].as_array().into_iter().flatten().enumerate() {
+                // An order without lines has one empty one.
+                let empty = [Value::Null];
+                let lines = order["products"].as_array().filter(|lines| !lines.is_empty());
+                for (place, line) in lines.map_or(&empty[..], Vec::as_slice).iter().enumerate() {
                     let text = |value: &Value| match value {
                         Value::Null => String::new(),
                         Value::String(text) => text.clone(),
@@ -142,6 +146,7 @@ impl Format {
                         text(&line["vat_rate"]),
                         text(&line["total"]),
                     ];
+                    let row = row.map(|field| spreadsheet_safe(&field).into_owned());
                     writer.write_record(row).map_err(io::Error::from)?;
                 }
                 Ok(())

@@ -1,12 +1,11 @@
 //! `tilaussilta orders`: what arrived in a time.
 
-use console::{OrderFilter, OrderRow};
-use jiff::Zoned;
-use ledger::Span;
+use console::{Operator, OrderFilter, OrderRow, spreadsheet_safe};
+use ledger::{Connection, Span};
 
 use crate::Problem;
 use crate::deployment::Target;
-use crate::output::{Tone, cell, instant, known_connection, local, say, table};
+use crate::output::{Tone, cell, known_connection, local, say, span, table};
 
 /// `tilaussilta orders`.
 #[derive(clap::Args)]
@@ -40,12 +39,14 @@ pub(crate) struct Options {
 }
 
 pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem> {
-    let now = Zoned::now();
-    let span = Span { from: instant(&options.since, &now)?, until: instant(&options.until, &now)? };
+    let span = span(&options.since, &options.until)?;
     let operator = target.find().await?.operator().await?;
     let all = operator.all_connections();
     let connection = options.connection.as_deref().map(|name| known_connection(name, &all)).transpose()?;
     let is_message = connection.as_ref().is_some_and(|connection| connection.system == ledger::System::Manu);
+    if options.search.as_ref().is_some_and(|text| text.trim().is_empty()) {
+        return Err(Problem("--search needs a text".to_owned()));
+    }
     if options.search.is_some() {
         let of = connection.as_ref().map_or_else(|| "all connections".to_owned(), ToString::to_string);
         operator.audit("search", &format!("{of}, {} to {}", span.from, span.until)).await?;
@@ -66,9 +67,11 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem
         }
         return Ok(());
     }
+    let unread = unread(&operator, filter.connection.as_ref(), span).await?;
     if rows.is_empty() {
-        say!("nothing arrived from {} to {}", local(span.from), local(span.until));
-        return Ok(());
+        let what = if filter.status.is_some() || filter.search.is_some() { "no such order" } else { "nothing" };
+        say!("{what} arrived from {} to {}", local(span.from), local(span.until));
+        return tell_unread(unread);
     }
     let mut table =
         table(&["recorded", "connection", "document", "number", "status", "payment", "total", "by", "rev", "!"]);
@@ -89,7 +92,25 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem
         ]);
     }
     say!("{table}");
-    say!("{} documents, {} revisions", rows.len(), rows.iter().map(|row| row.revisions).sum::<u32>());
+    say!("documents: {}, revisions: {}", rows.len(), rows.iter().map(|row| row.revisions).sum::<u32>());
+    tell_unread(unread)
+}
+
+/// How many bodies of a time are in quarantine: what they say is in no list.
+async fn unread(operator: &Operator, connection: Option<&Connection>, span: Span) -> Result<usize, Problem> {
+    let connections = connection.map_or_else(|| operator.all_connections(), |connection| vec![connection.clone()]);
+    let mut count = 0;
+    for connection in connections {
+        let held = operator.open_quarantine(&connection).await?;
+        count += held.iter().filter(|held| (span.from..span.until).contains(&held.first_seen)).count();
+    }
+    Ok(count)
+}
+
+fn tell_unread(count: usize) -> Result<(), Problem> {
+    if count > 0 {
+        say!("! not in the list, because they could not be read: {count} (tilaussilta problems)");
+    }
     Ok(())
 }
 
@@ -109,18 +130,21 @@ fn print_csv(rows: &[OrderRow]) -> Result<(), Problem> {
     ])?;
     for row in rows {
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
-        writer.write_record([
-            row.recorded_at.to_string(),
-            row.connection.clone(),
-            row.document.clone(),
-            row.revision.to_string(),
-            text(&row.number),
-            text(&row.status),
-            text(&row.payment_status),
-            text(&row.total),
-            row.source.to_owned(),
-            row.warnings.to_string(),
-        ])?;
+        writer.write_record(
+            [
+                row.recorded_at.to_string(),
+                row.connection.clone(),
+                row.document.clone(),
+                row.revision.to_string(),
+                text(&row.number),
+                text(&row.status),
+                text(&row.payment_status),
+                text(&row.total),
+                row.source.to_owned(),
+                row.warnings.to_string(),
+            ]
+            .map(|field| spreadsheet_safe(&field).into_owned()),
+        )?;
     }
     let bytes = writer.into_inner().map_err(|error| Problem(error.to_string()))?;
     say!("{}", String::from_utf8_lossy(&bytes).trim_end());

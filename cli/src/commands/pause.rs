@@ -1,13 +1,16 @@
 //! `tilaussilta pause` and `resume`: stops a part, and lets it go on.
 
 use clap::ValueEnum;
-use console::Replay;
+use console::{Operator, Replay};
 use jiff::SignedDuration;
 use ledger::{Part, Span};
 
 use crate::Problem;
 use crate::deployment::Target;
 use crate::output::{local, say};
+
+/// How long the stream hands a record over, as in `template.yaml`, and an hour for what is under way.
+const STREAM_KEEPS: SignedDuration = SignedDuration::from_hours(7);
 
 /// `tilaussilta pause` and `tilaussilta resume`.
 #[derive(clap::Args)]
@@ -44,8 +47,8 @@ fn what_waits(part: Part) -> &'static str {
              are still taken in."
         }
         Part::Relay => {
-            "Revisions are recorded and wait for their publication: after 6 hours as dead letters, and after 24 hours the \
-             stream has forgotten them. resume publishes what was never published."
+            "Revisions are recorded, and their events wait. After 6 hours they become dead letters, and after 24 hours they \
+             have left the stream: tilaussilta resume relay publishes what was never published."
         }
         Part::Actions => {
             "Deliveries and comments wait in the queue. After 8 tries, about an hour and a half, a message becomes a dead \
@@ -65,24 +68,39 @@ pub(crate) async fn pause(options: Options, target: &Target) -> Result<(), Probl
 pub(crate) async fn resume(options: Options, target: &Target) -> Result<(), Problem> {
     let part = Part::from(options.part);
     let operator = target.find().await?.operator().await?;
-    let Some(paused) = operator.resume(part).await? else {
+    let Some(paused) = operator.ledger.paused(part).await? else {
         say!("{} was not paused", part.as_str());
         return Ok(());
     };
+    operator.resume(part).await?;
     say!("{} goes on; it was paused since {}", part.as_str(), local(paused.since));
-    if part == Part::Relay {
-        // The stream hands over what it still has; what it has forgotten is older than a moment.
-        let span = Span { from: paused.since, until: operator.now() - SignedDuration::from_mins(15) };
-        for connection in operator.all_connections() {
-            let count = operator.ledger.unpublished(&connection, span, operator.now()).await?.len();
-            if count == 0 {
-                continue;
+    match part {
+        Part::Poll => {}
+        Part::Actions => say!("What was tried during the pause is tried again within 12 minutes."),
+        Part::Relay => {
+            say!("What waits in the stream is published within minutes.");
+            // What the stream has given up is a dead letter, or has left it.
+            let until = operator.now() - STREAM_KEEPS;
+            if paused.since < until {
+                publish_given_up(&operator, Span { from: paused.since, until }).await?;
             }
-            let wish = Replay::Time { connection: connection.clone(), span, unpublished: true };
-            let done = operator.replay(&wish, &mut |_| {}).await?;
-            say!("{connection}: {} of {count} events were published", done["published"]);
-            super::retry::report_failed(&done)?;
         }
+    }
+    Ok(())
+}
+
+async fn publish_given_up(operator: &Operator, span: Span) -> Result<(), Problem> {
+    for connection in operator.all_connections() {
+        let count = operator.ledger.unpublished(&connection, span, operator.now()).await?.len();
+        if count == 0 {
+            continue;
+        }
+        let wish = Replay::Time { connection: connection.clone(), span, unpublished: true };
+        let again = format!("tilaussilta replay {connection} --never-published --since {} --yes", span.from);
+        let done = operator.replay(&wish, &mut |_| {}).await;
+        let done = done.map_err(|error| Problem(format!("{}; to go on: {again}", ledger::with_sources(&error))))?;
+        say!("{connection}: {} of {count} events were published", done["published"]);
+        super::retry::report_failed(&done)?;
     }
     Ok(())
 }

@@ -1,13 +1,11 @@
 //! `tilaussilta polls`: the runs of the poll.
 
-use jiff::Zoned;
-use jiff::tz::TimeZone;
-use ledger::{Connection, PollRun, Span, System};
+use ledger::{Connection, PollRun, System};
 use serde_json::json;
 
 use crate::Problem;
 use crate::deployment::Target;
-use crate::output::{Tone, cell, instant, known_connection, local, say, table};
+use crate::output::{Tone, cell, known_connection, local, say, span, table};
 
 /// `tilaussilta polls`.
 #[derive(clap::Args)]
@@ -33,8 +31,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem> {
-    let now = Zoned::now();
-    let span = Span { from: instant(&options.since, &now)?, until: instant(&options.until, &now)? };
+    let span = span(&options.since, &options.until)?;
     let operator = target.find().await?.operator().await?;
     let all = operator.all_connections();
     let shops: Vec<Connection> = match &options.shop {
@@ -65,12 +62,10 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem
     }
     if !options.json {
         match shown {
-            0 => say!(
-                "no run from {} to {} ({})",
-                local(span.from),
-                local(span.until),
-                TimeZone::system().iana_name().unwrap_or("local time")
-            ),
+            0 => {
+                let what = if options.failed { "no run failed" } else { "no run" };
+                say!("{what} from {} to {}", local(span.from), local(span.until));
+            }
             _ => say!("{table}"),
         }
     }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use crate::Problem;
 use crate::deployment::Target;
-use crate::output::{Tone, cell, local, say, table};
+use crate::output::{Tone, local, say, toned};
 
 /// `tilaussilta problems`.
 #[derive(clap::Args)]
@@ -23,21 +23,14 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<ExitCode, P
         say!("{}", serde_json::to_string_pretty(&found)?);
         return Ok(code);
     }
-    if !found.problems.is_empty() {
-        let mut table = table(&["what", "whose", "which", "since", "tries", "reason", "mended by"]);
-        for one in &found.problems {
-            let id = one.document.clone().unwrap_or_else(|| one.id.chars().take(24).collect());
-            table.add_row([
-                cell(one.kind.as_str(), Tone::Bad),
-                cell(one.connection.as_deref().unwrap_or("–"), Tone::Plain),
-                cell(id, Tone::Plain),
-                cell(one.since.map(local).unwrap_or_default(), Tone::Plain),
-                cell(one.tries.map(|tries| tries.to_string()).unwrap_or_default(), Tone::Faint),
-                cell(&one.reason, Tone::Plain),
-                cell(&one.command, Tone::Good),
-            ]);
-        }
-        say!("{table}");
+    for one in &found.problems {
+        let id = one.document.as_deref().unwrap_or(&one.id);
+        let whose = one.connection.as_deref().unwrap_or_default();
+        let since = one.since.map(|at| format!(", since {}", local(at))).unwrap_or_default();
+        let tries = one.tries.map(|tries| format!(", tried {tries} times")).unwrap_or_default();
+        say!("{}  {whose} {id}{since}{tries}", toned(one.kind.as_str(), Tone::Bad));
+        say!("    {}", one.reason);
+        say!("    → {}", toned(&one.command, Tone::Good));
     }
     for line in &found.incomplete {
         say!("! the list may lack something: {line}");

@@ -1,13 +1,15 @@
 //! `tilaussilta quarantine`: what of a connection could not be read.
 
+use std::collections::HashSet;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use ledger::Quarantined;
+use ledger::{QuarantineState, Quarantined};
 use serde_json::{Value, json};
 
 use crate::Problem;
 use crate::deployment::Target;
-use crate::output::{connection, local, say, table};
+use crate::output::{known_connection, local, say, table};
 
 /// `tilaussilta quarantine`.
 #[derive(clap::Args)]
@@ -21,9 +23,13 @@ pub(crate) struct Options {
 }
 
 pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem> {
-    let connection = connection(&options.connection)?;
     let operator = target.find().await?.operator().await?;
-    let held = operator.ledger.quarantined(&connection).await?;
+    let connection = known_connection(&options.connection, &operator.all_connections())?;
+    let mut held = operator.ledger.quarantined(&connection).await?;
+    let open: HashSet<String> = operator.open_quarantine(&connection).await?.into_iter().map(|held| held.id).collect();
+    for one in held.iter_mut().filter(|one| one.state == QuarantineState::Open && !open.contains(&one.id)) {
+        one.state = QuarantineState::Resolved { by: "a newer state".to_owned() };
+    }
     if options.json {
         operator.audit("show", &format!("quarantine of {connection}")).await?;
         say!("{}", serde_json::to_string_pretty(&held.iter().map(quarantined_json).collect::<Vec<_>>())?);
@@ -62,7 +68,6 @@ fn quarantined_json(one: &Quarantined) -> Value {
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
-    use ledger::QuarantineState;
 
     use super::*;
 
@@ -77,6 +82,8 @@ mod tests {
             content_type: String::new(),
             truncated: false,
             kind: None,
+            source: None,
+            last_seen: Timestamp::UNIX_EPOCH,
             state: QuarantineState::Open,
         };
         let text = quarantined_json(&held("<Order n='ä'".as_bytes()));

@@ -58,6 +58,9 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem
     if options.never_published {
         until = until.min(now.timestamp() - UNDER_WAY);
     }
+    if since >= until {
+        return Err(Problem("the time ends before it begins".to_owned()));
+    }
     let span = Span { from: since, until };
     let connections: Vec<Connection> = connection.map_or(all, |connection| vec![connection]);
     let mut failed = Ok(());
@@ -72,7 +75,8 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem
             if options.json {
                 say!("{}", serde_json::json!({ "connection": connection.to_string(), "count": count, "done": false }));
             } else {
-                say!("{connection}: {count} events of {from} to {to} {verb}");
+                let but = if options.never_published { "; the last 15 minutes do not count" } else { "" };
+                say!("{connection}: {count} events of {from} to {to} {verb}{but}");
             }
             continue;
         }

@@ -37,8 +37,8 @@ enum What {
         /// The address at which a message of the ERP came, where an earlier version did not write that down.
         #[arg(long, value_name = "SLUG")]
         webhook: Option<WebhookType>,
-        /// Record what is superseded as the newest state all the same.
-        #[arg(long)]
+        /// Record a message that is superseded as the newest state all the same.
+        #[arg(long, requires = "id")]
         as_new: bool,
     },
     /// Publish the events in the dead-letter queue again.
@@ -64,9 +64,9 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem
             quarantine(&operator, &connections, id.as_deref(), again, options.json).await
         }
         What::Events => {
-            let letters = operator.stack.read(Queue::EventDeadLetters).await.map_err(Problem)?;
             if !options.yes {
-                say!("{} events would be published again (--yes does it)", letters.counted);
+                let counted = operator.stack.count(Queue::EventDeadLetters).await.map_err(Problem)?;
+                say!("{counted} events would be published again (--yes does it)");
                 return Ok(());
             }
             let done = operator.replay(&Replay::DeadLetters, &mut |_| {}).await?;
@@ -75,7 +75,11 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem
             } else {
                 say!("{} events were published again", done["published"]);
             }
-            report_failed(&done)
+            report_failed(&done)?;
+            match operator.stack.count(Queue::EventDeadLetters).await.map_err(Problem)? {
+                0 => Ok(()),
+                left => Err(Problem(format!("about {left} dead letters are left: try again in a few minutes"))),
+            }
         }
         What::Actions { id } => {
             let letters = operator.stack.read(Queue::ActionDeadLetters).await.map_err(Problem)?.letters;
@@ -122,7 +126,12 @@ async fn quarantine(
 ) -> Result<(), Problem> {
     let mut all: Vec<(Connection, Retried)> = Vec::new();
     for connection in connections {
-        for held in operator.open_quarantine(connection).await? {
+        // Whoever names one means it, whatever became of it.
+        let held = match id {
+            Some(_) => operator.ledger.quarantined(connection).await?,
+            None => operator.open_quarantine(connection).await?,
+        };
+        for held in held {
             if id.is_some_and(|id| !held.id.starts_with(id)) {
                 continue;
             }
@@ -148,5 +157,10 @@ async fn quarantine(
             say!("nothing was changed: --yes records what can be read");
         }
     }
-    Ok(())
+    let unreadable = all.iter().filter(|(_, one)| one.outcome == "unreadable").count();
+    match unreadable {
+        0 => Ok(()),
+        _ if again.dry_run => Ok(()),
+        unreadable => Err(Problem(format!("{unreadable} still cannot be read"))),
+    }
 }

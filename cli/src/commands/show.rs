@@ -25,7 +25,7 @@ pub(crate) struct Options {
     #[arg(long)]
     body: bool,
     /// This revision instead of the last.
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", conflicts_with = "values")]
     revision: Option<u32>,
     /// What changed with its values, which may be personal. Leaves a line in the audit log.
     #[arg(long)]
@@ -39,7 +39,7 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem
     let operator = target.find().await?.operator().await?;
     let key = find(&operator, &options.names).await?;
     if options.event || options.body {
-        operator.audit("show", &key.to_string()).await?;
+        operator.audit(if options.body { "show body" } else { "show event" }, &key.to_string()).await?;
         let one = revision(&operator, &key, options.revision).await?;
         if options.body {
             say!("{}", String::from_utf8_lossy(&one.body));
@@ -52,9 +52,12 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem
         say!("{}", serde_json::to_string_pretty(&whole)?);
         return Ok(());
     }
+    if options.revision.is_some() {
+        return Err(Problem("--revision goes with --event or --body".to_owned()));
+    }
     let mut timeline = operator.timeline(&key).await?;
     if options.values {
-        operator.audit("show", &key.to_string()).await?;
+        operator.audit("show values", &key.to_string()).await?;
     } else {
         // What stood where may be personal. Where it stood is not.
         let changes = timeline.revisions.iter_mut().flat_map(|revision| &mut revision.changes);
@@ -113,7 +116,7 @@ async fn find(operator: &Operator, names: &[String]) -> Result<DocumentKey, Prob
     let mut found = Vec::new();
     for connection in &all {
         let key = document(&connection.to_string(), name)?;
-        if operator.ledger.head(&key).await?.is_some() {
+        if operator.knows(&key).await? {
             found.push(key);
         }
     }

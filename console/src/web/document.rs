@@ -92,7 +92,7 @@ fn revisions(revisions: &[crate::RevisionView], page: &Page<'_>) -> Markup {
 fn word(what: &str, page: &Page<'_>) -> String {
     let finnish = match what {
         "received" => "vastaanotettu",
-        "asked" => "kysytty",
+        "found" => "löydetty",
         "recorded" => "kirjattu",
         "published" => "julkaistu",
         "dispatched" => "lähete",

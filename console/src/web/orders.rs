@@ -10,7 +10,7 @@ use maud::html;
 use super::Refused;
 use super::page::{Page, link, table};
 use super::request::Ask;
-use crate::{Operator, OrderFilter, OrderRow};
+use crate::{Operator, OrderFilter, OrderRow, spreadsheet_safe};
 
 /// Rows on a page.
 const ROWS: usize = 500;
@@ -148,10 +148,7 @@ pub(super) async fn csv(operator: &Operator, ask: &Ask) -> Result<Response<Strin
 
 /// A field of a CSV file (RFC 4180). One that a spreadsheet would take for a formula is led by an apostrophe.
 fn quoted(field: &str) -> String {
-    let field = match field.starts_with(['=', '+', '-', '@']) && field.parse::<f64>().is_err() {
-        true => format!("'{field}"),
-        false => field.to_owned(),
-    };
+    let field = spreadsheet_safe(field).into_owned();
     match field.contains([',', '"', '\r', '\n']) {
         true => format!("\"{}\"", field.replace('"', "\"\"")),
         false => field,

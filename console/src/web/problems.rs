@@ -2,9 +2,11 @@
 
 use http::Response;
 use intake::Again;
-use ledger::Connection;
+use jiff::SignedDuration;
+use ledger::{Connection, Span};
 use maud::{Markup, html};
 
+use super::orders::last_days;
 use super::page::{Page, link, table};
 use super::request::Ask;
 use super::{Refused, redirect};
@@ -62,6 +64,8 @@ fn kind(kind: ProblemKind, page: &Page<'_>) -> &'static str {
         ProblemKind::NeverPublished => page.t("never published", "ei koskaan julkaistu"),
         ProblemKind::StuckAction => page.t("action without an end", "toimi kesken"),
         ProblemKind::WrongKey => page.t("wrong key", "väärä avain"),
+        ProblemKind::Poll => page.t("poll", "kysely"),
+        ProblemKind::Paused => page.t("paused", "keskeytetty"),
     }
 }
 
@@ -115,7 +119,10 @@ pub(super) async fn retry(operator: &Operator, ask: &Ask) -> Result<Response<Str
         "action-dead-letter" => format!("{} actions were sent again", operator.retry_actions(Some(id)).await?.sent),
         "never-published" => {
             let key = ledger::RevisionKey::parse(id).ok_or_else(|| Refused::NotFound(id.to_owned()))?;
-            let done = operator.replay(&Replay::Document(key.document), &mut |_| {}).await?;
+            let now = operator.now();
+            let span = Span { from: last_days(now, 2).from, until: now - SignedDuration::from_mins(15) };
+            let wish = Replay::Time { connection: key.document.connection, span, unpublished: true };
+            let done = operator.replay(&wish, &mut |_| {}).await?;
             format!("{} events were published", done["published"])
         }
         other => return Err(Refused::NotFound(other.to_owned())),

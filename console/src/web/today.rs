@@ -19,7 +19,7 @@ pub(super) async fn today(operator: &Operator, page: &Page<'_>) -> Result<Respon
     let status = operator.status().await?;
     let now = operator.now();
     let span = Span { from: now - SignedDuration::from_hours(HOURS), until: now + SignedDuration::from_secs(1) };
-    let arrivals = operator.arrivals(None, span).await?;
+    let arrivals = operator.indexed_arrivals(span).await?;
     let count = |source: Source| arrivals.iter().filter(|arrival| arrival.source == source).count();
     let gaps: usize = status.connections.iter().map(|one| one.gaps_open).sum();
     let quarantined: usize = status.connections.iter().map(|one| one.quarantined).sum();
@@ -67,7 +67,7 @@ pub(super) async fn today(operator: &Operator, page: &Page<'_>) -> Result<Respon
 pub(super) async fn live(operator: &Operator, page: &Page<'_>) -> Result<Response<String>, Refused> {
     let now = operator.now();
     let span = Span { from: now - SignedDuration::from_hours(HOURS), until: now + SignedDuration::from_secs(1) };
-    let arrivals = operator.arrivals(None, span).await?;
+    let arrivals = operator.indexed_arrivals(span).await?;
     Ok(html_response(StatusCode::OK, line(&arrivals, page)))
 }
 

@@ -27,7 +27,7 @@ use tokio::time::Instant;
 pub use bus::EventBus;
 pub use dead_letter::DeadLetters;
 pub use publish::Limits;
-pub use record::PublicationLog;
+pub use record::{NOTE_TIMEOUT, PublicationLog};
 pub use republish::{RepublishError, Republished};
 pub use request::{Republish, Request, RequestError};
 

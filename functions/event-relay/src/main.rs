@@ -5,11 +5,14 @@ use std::time::Duration;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use platform::{Metrics, OPERATION_TIMEOUT, Starter, system_clock, variable};
 use serde_json::Value;
-use tilaussilta_event_relay::{DeadLetters, EventBus, Limits, PublicationLog, RelayDeps, Request, handle};
+use tilaussilta_event_relay::{
+    DeadLetters, EventBus, Limits, NOTE_TIMEOUT, PublicationLog, RelayDeps, Request, handle,
+};
 use tokio::time::Instant;
 
-/// Kept free before Lambda's deadline: for a call that began before, and the answer that says what was not published.
-const RESERVE: Duration = OPERATION_TIMEOUT.saturating_add(Duration::from_secs(2));
+/// Kept free before Lambda's deadline: for a call that began before, the record of what was published, and the answer that
+/// says what was not.
+const RESERVE: Duration = OPERATION_TIMEOUT.saturating_add(NOTE_TIMEOUT).saturating_add(Duration::from_secs(2));
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {

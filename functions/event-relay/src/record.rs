@@ -1,11 +1,15 @@
 //! The record of what the bus took, so that "was it published, and when" has an answer.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use ledger::{Ledger, RevisionKey};
 use platform::Clock;
 use tokio::sync::OnceCell;
+
+/// How long the record of a batch may take.
+pub const NOTE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Writes down which revisions the bus took. Clones share the knowledge that the record has begun.
 #[derive(Clone)]
@@ -39,14 +43,18 @@ impl PublicationLog {
     pub(crate) async fn note(&self, revisions: &[RevisionKey]) {
         let Some(first) = revisions.first() else { return };
         let now = (self.clock)();
-        let begun = self.begun.get_or_try_init(|| self.ledger.begin_publications(now)).await;
         let name = format!("{:016x}", fastrand::u64(..));
-        let noted = match begun {
-            Ok(()) => self.ledger.note_published(revisions, &name, now).await,
-            Err(error) => Err(error),
+        let noting = async {
+            self.begun.get_or_try_init(|| self.ledger.begin_publications(now)).await?;
+            self.ledger.note_published(revisions, &name, now).await
         };
-        if let Err(error) = noted {
-            let (first, count, reason) = (first.event_id(), revisions.len(), error.to_string());
+        // A table that hangs must not cost the batch: it would be published again.
+        let noted = match tokio::time::timeout(NOTE_TIMEOUT, noting).await {
+            Ok(noted) => noted.map_err(|error| error.to_string()),
+            Err(_) => Err("the table did not answer in time".to_owned()),
+        };
+        if let Err(reason) = noted {
+            let (first, count) = (first.event_id(), revisions.len());
             tracing::warn!(first, count, reason, "events were published, and that could not be written down");
         }
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use events::Event;
 use jiff::{SignedDuration, Timestamp};
-use ledger::{Connection, Indexed, LedgerError, Revision, RevisionKey, ScanPosition, Span};
+use ledger::{Connection, DocumentKey, Indexed, LedgerError, Revision, RevisionKey, ScanPosition, Span};
 use platform::{Function, Metric};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -109,6 +109,22 @@ enum Stopped {
     Before(Option<ScanPosition>),
 }
 
+/// Puts the revisions of each document in their order, in the places that the document has: two can be recorded in one
+/// millisecond, or by clocks that differ.
+fn in_order(mut keys: Vec<RevisionKey>) -> Vec<RevisionKey> {
+    let mut of_each: HashMap<DocumentKey, Vec<u32>> = HashMap::new();
+    for key in &keys {
+        of_each.entry(key.document.clone()).or_default().push(key.revision);
+    }
+    of_each.values_mut().for_each(|revisions| revisions.sort_unstable_by(|a, b| b.cmp(a)));
+    for key in &mut keys {
+        if let Some(next) = of_each.get_mut(&key.document).and_then(Vec::pop) {
+            key.revision = next;
+        }
+    }
+    keys
+}
+
 /// What of the index over arrivals is to be published.
 struct Listed<'a> {
     connection: &'a Connection,
@@ -130,13 +146,14 @@ async fn listed(
         true => deps.ledger.unpublished(wish.connection, wish.span, deps.published.now()).await?,
         false => deps.ledger.arrivals(wish.connection, wish.span).await?,
     };
-    let keys: Vec<RevisionKey> = arrivals.into_iter().map(|arrival| arrival.key).collect();
+    let keys = in_order(arrivals.into_iter().map(|arrival| arrival.key).collect());
     // What was published since is no longer listed as unpublished: then all that is listed comes after.
     let done = wish.after.and_then(|after| keys.iter().position(|key| ScanPosition::of(key) == *after));
     let left = &keys[done.map_or(0, |place| place + 1)..];
     let mut stopped = wish.after.cloned();
-    for portion in left.chunks(PORTION) {
-        if Instant::now() >= deadline {
+    for (number, portion) in left.chunks(PORTION).enumerate() {
+        // Each call does something, however long the list took.
+        if number > 0 && Instant::now() >= deadline {
             return Ok(Stopped::Before(stopped));
         }
         let mut revisions = Vec::with_capacity(portion.len());

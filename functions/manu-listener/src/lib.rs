@@ -25,53 +25,45 @@ pub async fn handle(deps: &Deps, request: Request) -> Response<Body> {
     if request.method() != Method::POST {
         return receipt.refuse(Refusal::Method, "messages are sent with POST");
     }
-    // Of an account that is not known, English.
-    let mut language = Language::English;
-    if let Some(known) = deps.connections.current().manu.get(account) {
+    if deps.connections.current().manu.contains_key(account) {
         receipt.connection = Connection::manu(account);
-        language = known.language;
     }
-    let of = |english: String, finnish: String| match language {
-        Language::English => english,
-        Language::Finnish => finnish,
-    };
     // The code covers the whole body, so a body over the limit is not worth its hashing.
     if request.body().len() > MAX_BODY_BYTES {
-        let text = of(
-            format!("the body is over the limit of {MAX_BODY_BYTES} bytes"),
-            format!("viesti on suurempi kuin raja, {MAX_BODY_BYTES} tavua"),
-        );
+        let text = format!("the body is over the limit of {MAX_BODY_BYTES} bytes");
         return receipt.refuse(Refusal::TooLarge, text);
     }
     // The code is that of the text, not of what it was compressed to.
     if let Some(encoding) = platform::compression(&request) {
-        let text = of(
-            format!("the body is compressed with {encoding}: send it without Content-Encoding"),
-            format!("viesti on pakattu ({encoding}): lähetä se ilman otsaketta Content-Encoding"),
-        );
+        let text = format!("the body is compressed with {encoding}: send it without Content-Encoding");
         return receipt.refuse(Refusal::Compressed, text);
     }
     let message = match verify(deps, account, webhook, &request).await {
         Ok(message) => message,
         Err(Refusal::WrongToken) => {
-            let text = of(
-                "the verify code is right, but the token in the address (?key=) is missing or wrong".to_owned(),
-                "tarkistuskoodi on oikea, mutta osoitteen avain (?key=) puuttuu tai on väärä".to_owned(),
-            );
+            let text = match language(deps, account) {
+                Language::English => {
+                    "the verify code is right, but the token in the address (?key=) is missing or wrong"
+                }
+                Language::Finnish => "tarkistuskoodi on oikea, mutta osoitteen avain (?key=) puuttuu tai on väärä",
+            };
             return receipt.refuse(Refusal::WrongToken, text);
         }
         Err(refusal) => {
-            let text = of(
-                "the verify code is missing or wrong, or there is no such account".to_owned(),
-                "tarkistuskoodi puuttuu tai on väärä, tai tiliä ei ole".to_owned(),
-            );
+            let text = "the verify code is missing or wrong, or there is no such account";
             return receipt.refuse(refusal, text);
         }
     };
     receipt.connection = Connection::manu(account);
     let now = (deps.clock)();
     let kept = record_message(&deps.ledger, account, webhook, &message, receipt.received_at, now).await;
-    receipt.close(Closing::kept_in(kept, language)).await
+    receipt.close(Closing::kept_in(kept, language(deps, account))).await
+}
+
+/// The language of an account whose code was right. Before that every answer is English: another language would tell a
+/// stranger which accounts there are.
+fn language(deps: &Deps, account: &str) -> Language {
+    deps.connections.current().manu.get(account).map_or(Language::English, |account| account.language)
 }
 
 fn route(path: &str) -> Result<(&str, WebhookType), String> {

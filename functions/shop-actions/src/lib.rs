@@ -32,6 +32,9 @@ use crate::bridge::{Crossing, Mode};
 /// released, the message perhaps put into the dead letters.
 const RESERVE: Duration = OPERATION_TIMEOUT.saturating_mul(3);
 
+/// How long it may take to write down what became of a message.
+const NOTE_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// How often a message is worked on. The queue's own limit is higher, because SQS moves a message without a reason: what
 /// is left to it are messages whose every invocation was killed.
 pub const MAX_RECEIVES: u32 = 5;
@@ -161,6 +164,13 @@ async fn one(deps: &ActionsDeps, message: &Value, owner: &str, deadline: Instant
 
 /// Writes down what became of each order, for people to see. What was done is done, whether that can be written or not.
 async fn note(deps: &ActionsDeps, message: &Message, report: &Report) {
+    // A table that hangs must not cost the answer.
+    if tokio::time::timeout(NOTE_TIMEOUT, note_all(deps, message, report)).await.is_err() {
+        tracing::warn!(shop = message.shop, "the actions of a message could not be written down in time");
+    }
+}
+
+async fn note_all(deps: &ActionsDeps, message: &Message, report: &Report) {
     for result in &report.results {
         let Some(order) = result.order else { continue };
         let (outcome, reason) = result.outcome.parts();

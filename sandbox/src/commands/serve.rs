@@ -120,7 +120,7 @@ pub(crate) async fn run(mut options: Options) -> Result<(), Problem> {
     } else {
         Some(start_functions(&options, ledger.clone(), store, embedded.clone(), &messaging, &world)?)
     };
-    let settings = console_settings(&options, &base, &connections, &world);
+    let settings = console_settings(&options, &base, &connections, &world)?;
     let console = functions.clone().map(|functions| {
         let stack = Arc::new(SandboxStack { functions, messaging: messaging.clone() });
         let operator = Operator { ledger, connections: connections.clone(), stack, clock: system_clock() };
@@ -307,11 +307,14 @@ async fn relay(mut mappings: Mappings<FunctionsThread>, mut teller: Option<Telle
 }
 
 /// How the console is served: it acts only on shops that are played here, unless it is told to act on others.
-fn console_settings(options: &Options, base: &Url, connections: &Connections, world: &Vendors) -> Settings {
-    let port = base.port().unwrap_or_default();
-    let hosts = vec![format!("127.0.0.1:{port}"), format!("localhost:{port}")];
+fn console_settings(
+    options: &Options,
+    base: &Url,
+    connections: &Connections,
+    world: &Vendors,
+) -> Result<Settings, Problem> {
     let is_played = connections.shops.keys().all(|name| world.shops.contains_key(name));
-    Settings::new(hosts, options.allow_actions || is_played, &mut || fastrand::u64(..))
+    Ok(Settings::new(base.port().unwrap_or_default(), options.allow_actions || is_played)?)
 }
 
 fn console_address(base: &Url, settings: &Settings) -> String {

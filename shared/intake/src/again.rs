@@ -1,11 +1,10 @@
 //! Quarantine, read again by the present reader from the bytes that were kept, under their original time.
 
 use jiff::Timestamp;
-use ledger::{Appended, Connection, DocumentKey, Ledger, LedgerError, Quarantined, Source, System};
+use ledger::{Appended, Connection, DocumentKey, Ledger, LedgerError, Quarantined, System};
 use manu::{Verified, WebhookType};
-use mycashflow::{Entry, Handed, Limits, SLICE_CONTENT_TYPE, push_document, read_page};
+use mycashflow::{Handed, Limits, push_document, read_page};
 
-use crate::copy::Asked;
 use crate::kept::Kept;
 use crate::message::{Message, record_read};
 use crate::{OrderCopy, QuarantineReason, record_order};
@@ -15,7 +14,7 @@ use crate::{OrderCopy, QuarantineReason, record_order};
 pub struct Again {
     /// The address at which a message came, where its item does not say so.
     pub webhook: Option<WebhookType>,
-    /// What is older than its document's head becomes its newest revision all the same.
+    /// A message that is older than its document's head becomes its newest revision all the same.
     pub as_new: bool,
     /// Only say what would become of it.
     pub dry_run: bool,
@@ -69,6 +68,9 @@ pub async fn read_again(
     again: Again,
     now: Timestamp,
 ) -> Result<Vec<ReadAgain>, LedgerError> {
+    if again.as_new && connection.system == System::Mycashflow {
+        return Ok(vec![unreadable("the shop says how an order is now: ask for it with tilaussilta refresh")]);
+    }
     if held.truncated {
         return Ok(vec![unreadable("only the beginning of the body was kept")]);
     }
@@ -109,11 +111,12 @@ async fn orders(
             (None, Err(error)) => unreadable(error),
             (None, Ok(order)) => {
                 let document = DocumentKey::order(&*connection.name, order.id);
-                match older_than_head(ledger, &document, held.first_seen, again).await? {
+                match older_than_head(ledger, &document, held.last_seen, again).await? {
                     Some(older) => older,
                     None => {
-                        let copy = copy(&connection.name, entry, page.slice(entry), held, again, now);
-                        order_again(ledger, &document, &copy, again, now).await?
+                        let (slice, seen) = (page.slice(entry), held.last_seen);
+                        let copy = OrderCopy::from_quarantine(&connection.name, entry, slice, held.source, seen);
+                        order_again(ledger, &document, &copy, now).await?
                     }
                 }
             }
@@ -126,43 +129,28 @@ async fn orders(
 async fn older_than_head(
     ledger: &Ledger,
     document: &DocumentKey,
-    first_seen: Timestamp,
+    seen: Timestamp,
     again: Again,
 ) -> Result<Option<ReadAgain>, LedgerError> {
     let head = ledger.head(document).await?;
     let document = document.clone();
     Ok(match head {
-        Some(head) if head.observed_at > first_seen && !again.as_new => Some(ReadAgain::Superseded { document }),
+        Some(head) if head.observed_at > seen && !again.as_new => Some(ReadAgain::Superseded { document }),
         _ if again.dry_run => Some(ReadAgain::Recorded { document, revision: None }),
         _ => None,
     })
-}
-
-fn copy<'p>(
-    shop: &str,
-    entry: &'p Entry,
-    slice: &'p [u8],
-    held: &Quarantined,
-    again: Again,
-    now: Timestamp,
-) -> OrderCopy<'p> {
-    // A slice of a page was polled, anything else was POSTed.
-    let source = if held.content_type == SLICE_CONTENT_TYPE { Source::Poll } else { Source::Push };
-    let observed_at = if again.as_new { now } else { held.first_seen };
-    Asked::at(shop, source, observed_at).of_slice(entry, slice)
 }
 
 async fn order_again(
     ledger: &Ledger,
     document: &DocumentKey,
     copy: &OrderCopy<'_>,
-    again: Again,
     now: Timestamp,
 ) -> Result<ReadAgain, LedgerError> {
     let kept = record_order(ledger, copy, now).await?;
     let made = made(document, kept);
-    if matches!(made, ReadAgain::Recorded { .. }) && !again.as_new {
-        // The shop may have changed it since.
+    if !matches!(made, ReadAgain::Unreadable { .. }) {
+        // The shop may have changed it since, and says how it is now.
         ledger.mark_for_refresh(document, now).await?;
     }
     Ok(made)
@@ -198,7 +186,7 @@ async fn message(
         Err(error) => return Ok(unreadable(error)),
     };
     let document = DocumentKey::manu(&*connection.name, webhook.slug(), received.document.id.as_str());
-    if let Some(older) = older_than_head(ledger, &document, held.first_seen, again).await? {
+    if let Some(older) = older_than_head(ledger, &document, held.last_seen, again).await? {
         return Ok(older);
     }
     let observed_at = if again.as_new { now } else { held.first_seen };

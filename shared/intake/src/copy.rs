@@ -35,17 +35,6 @@ impl<'a> Asked<'a> {
         self.observed_at
     }
 
-    /// What was kept in quarantine: it came from the shop, at `observed_at`.
-    pub(crate) fn at(shop: &'a str, source: Source, observed_at: Timestamp) -> Self {
-        Self { shop, source, observed_at }
-    }
-
-    /// One order, with its part of a page.
-    pub(crate) fn of_slice<'p>(&self, entry: &'p Entry, slice: &'p [u8]) -> OrderCopy<'p> {
-        let bytes = Bytes { body: slice, content_type: SLICE_CONTENT_TYPE };
-        OrderCopy::new(self.shop, entry, bytes, self.source, self.observed_at, |_: &Order| Evidence::Asked)
-    }
-
     /// The orders of the answer's page, readable or not.
     pub fn copies<'p>(&self, page: &'p Page) -> Vec<OrderCopy<'p>> {
         page.entries.iter().map(|entry| self.copy(page, entry)).collect()
@@ -53,7 +42,9 @@ impl<'a> Asked<'a> {
 
     /// One order of the answer's page.
     pub fn copy<'p>(&self, page: &'p Page, entry: &'p Entry) -> OrderCopy<'p> {
-        self.of_slice(entry, page.slice(entry))
+        let bytes = Bytes { body: page.slice(entry), content_type: SLICE_CONTENT_TYPE };
+        let evidence = |_: &Order| Evidence::Asked;
+        OrderCopy::new(self.shop, entry, bytes, self.source, self.observed_at, evidence)
     }
 }
 
@@ -95,6 +86,24 @@ fn hash_in(order: &Order, version: u16) -> Option<ContentHash> {
 }
 
 impl<'p> OrderCopy<'p> {
+    /// What was kept in quarantine since `observed_at`. Only an answer to a question of ours is as new as that. A POST may
+    /// have been on its way for any time since the order was made.
+    pub(crate) fn from_quarantine(
+        shop: &str,
+        entry: &'p Entry,
+        slice: &'p [u8],
+        source: Option<Source>,
+        observed_at: Timestamp,
+    ) -> Self {
+        let bytes = Bytes { body: slice, content_type: SLICE_CONTENT_TYPE };
+        let is_asked = source.is_some_and(|source| source != Source::Push);
+        let evidence = |order: &Order| match is_asked {
+            true => Evidence::Asked,
+            false => Evidence::Told { since: order.created_at.unwrap_or(Timestamp::UNIX_EPOCH).min(observed_at) },
+        };
+        Self::new(shop, entry, bytes, source.unwrap_or(Source::Push), observed_at, evidence)
+    }
+
     pub(crate) fn new(
         shop: &str,
         entry: &'p Entry,
@@ -188,7 +197,8 @@ pub async fn record_order_after(
         Err(reason) => {
             let document = copy.id.map(|id| DocumentKey::order(&*copy.connection.name, id).name());
             let reason = reason.clone();
-            let of = Origin { connection: &copy.connection, document: document.as_deref(), kind: None };
+            let of =
+                Origin { connection: &copy.connection, document: document.as_deref(), kind: None, source: copy.source };
             return quarantine(ledger, of, copy.bytes, reason, now).await;
         }
     };

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use ledger::{
-    Appended, Connection, DocumentKey, Head, Ledger, LedgerError, NewQuarantined, NewRevision, Rehash, System,
+    Appended, Connection, DocumentKey, Head, Ledger, LedgerError, NewQuarantined, NewRevision, Rehash, Source, System,
 };
 use manu::DocumentError;
 use mycashflow::{OrderError, PushError, ReadError};
@@ -97,7 +97,7 @@ pub(crate) async fn keep(
             let bytes = Bytes { body: new.body, content_type: new.content_type };
             let reason = QuarantineReason::TooLarge { size_bytes, limit_bytes };
             let (connection, name) = (&new.document.connection, new.document.name());
-            let of = Origin { connection, document: Some(&name), kind: Some(&new.document.kind) };
+            let of = Origin { connection, document: Some(&name), kind: Some(&new.document.kind), source: new.source };
             quarantine(ledger, of, bytes, reason, new.now).await
         }
         Err(error) => Err(error),
@@ -119,12 +119,14 @@ pub(crate) struct Origin<'a> {
     pub(crate) document: Option<&'a str>,
     /// The kind of document at whose address they came.
     pub(crate) kind: Option<&'a str>,
+    /// How they came.
+    pub(crate) source: Source,
 }
 
 /// Keeps what cannot be read.
 pub(crate) async fn quarantine(
     ledger: &Ledger,
-    Origin { connection, document, kind }: Origin<'_>,
+    Origin { connection, document, kind, source }: Origin<'_>,
     Bytes { body, content_type }: Bytes<'_>,
     reason: QuarantineReason,
     now: Timestamp,
@@ -133,7 +135,7 @@ pub(crate) async fn quarantine(
         return Ok(Kept::Nothing { reason });
     }
     let text = reason.to_string();
-    let new = NewQuarantined { body, content_type, reason: &text, document, kind, now };
+    let new = NewQuarantined { body, content_type, reason: &text, document, kind, source: Some(source), now };
     let is_new = ledger.quarantine(connection, &new).await?;
     if is_new {
         match connection.system {

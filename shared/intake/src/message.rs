@@ -32,7 +32,12 @@ pub async fn record_message(
         Ok(received) => received,
         Err(reason) => {
             let bytes = Bytes { body: message.body(), content_type: message.content_type().unwrap_or_default() };
-            let of = Origin { connection: &Connection::manu(account), document: None, kind: Some(webhook.slug()) };
+            let of = Origin {
+                connection: &Connection::manu(account),
+                document: None,
+                kind: Some(webhook.slug()),
+                source: Source::Push,
+            };
             return quarantine(ledger, of, bytes, reason, received_at).await;
         }
     };

@@ -18,6 +18,8 @@ pub struct Difference {
     pub order: u64,
     /// Whether the ledger has another state of it.
     pub is_known: bool,
+    /// When it was made, in Unix seconds, where that is known.
+    pub made_at: Option<i64>,
 }
 
 /// Records the copies of a page, oldest first; gives what became of each, beside its id.
@@ -56,7 +58,8 @@ pub async fn compare_page(ledger: &Ledger, copies: &[OrderCopy<'_>]) -> Result<V
         let read = copy.readable()?;
         let head = heads.get(&read.document);
         let is_same = head.is_some_and(|head| copy.says(head));
-        (!is_same).then_some(Difference { order: read.order.id, is_known: head.is_some() })
+        let made_at = read.order.created_at.map(Timestamp::as_second);
+        (!is_same).then_some(Difference { order: read.order.id, is_known: head.is_some(), made_at })
     };
     Ok(copies.iter().filter_map(differs).collect())
 }

@@ -191,7 +191,7 @@ impl<'a> Pushed<'a> {
     ) -> Result<Kept, LedgerError> {
         let (body, content_type) = self.post.kept();
         let kept = Bytes { body: &body, content_type };
-        let of = Origin { connection: &Connection::shop(self.shop), document: None, kind: None };
+        let of = Origin { connection: &Connection::shop(self.shop), document: None, kind: None, source: Source::Push };
         quarantine(ledger, of, kept, reason, received_at).await
     }
 }

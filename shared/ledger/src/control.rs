@@ -3,6 +3,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 
+use crate::condition::was_made;
 use crate::item::{Attributes, Item, key, ms, n, s};
 use crate::{Ledger, LedgerError};
 
@@ -47,7 +48,7 @@ pub struct Pause {
 }
 
 impl Ledger {
-    /// Writes down that a part is paused. It stays so until [`Ledger::resume`].
+    /// Writes down that a part is paused. It stays so until [`Ledger::resume`]; a pause that is on keeps its beginning.
     ///
     /// # Errors
     /// [`LedgerError::Unavailable`].
@@ -60,7 +61,7 @@ impl Ledger {
             ("who".to_owned(), s(&*pause.who)),
         ]);
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
-        put.send().await.map(drop).map_err(LedgerError::unavailable("PutItem"))
+        was_made(put.condition_expression("attribute_not_exists(pk)").send().await, "PutItem").map(drop)
     }
 
     /// Ends a pause.

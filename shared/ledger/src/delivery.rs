@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
-use crate::condition::was_made;
+use crate::condition::{met_item, was_made};
 use crate::item::{Attributes, Item, blob, compress, expires_at, key, ms, n, s};
-use crate::{Connection, ContentHash, Ledger, LedgerError};
+use crate::{Connection, ContentHash, Ledger, LedgerError, Source};
+
+/// How often it is written that the same bytes were met again.
+const SEEN_EVERY: SignedDuration = SignedDuration::from_hours(1);
 
 /// What became of one delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -78,6 +82,8 @@ pub struct NewQuarantined<'a> {
     pub document: Option<&'a str>,
     /// The kind of document at whose address they came, where that is known: `sales-order-activate`.
     pub kind: Option<&'a str>,
+    /// How they came, where that is known.
+    pub source: Option<Source>,
     /// Now.
     pub now: Timestamp,
 }
@@ -101,6 +107,10 @@ pub struct Quarantined {
     pub truncated: bool,
     /// The kind of document at whose address they came, where that is known.
     pub kind: Option<String>,
+    /// How they came, where that is known.
+    pub source: Option<Source>,
+    /// When the same bytes were last met: to the hour.
+    pub last_seen: Timestamp,
     /// What became of them since.
     pub state: QuarantineState,
 }
@@ -209,6 +219,7 @@ impl Ledger {
         ]);
         item.extend(new.document.map(|document| ("document".to_owned(), s(document))));
         item.extend(new.kind.map(|kind| ("kind".to_owned(), s(kind))));
+        item.extend(new.source.map(|source| ("source".to_owned(), s(source.as_str()))));
         if kept.len() < new.body.len() {
             item.insert("truncated".to_owned(), aws_sdk_dynamodb::types::AttributeValue::Bool(true));
         }
@@ -218,9 +229,34 @@ impl Ledger {
             .table_name(&self.table)
             .set_item(Some(item))
             .condition_expression("attribute_not_exists(pk)")
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
-        was_made(answer, "PutItem")
+        match answer {
+            Ok(_) => Ok(true),
+            Err(error) => match met_item(&error) {
+                Some(Some(known)) => self.seen_again(known.clone(), new.now).await,
+                Some(None) => Ok(false),
+                None => Err(LedgerError::unavailable("PutItem")(error)),
+            },
+        }
+    }
+
+    /// Notes that bytes in quarantine were met again; answers whether they had been resolved, and are open again. It is
+    /// written once an hour at most: the poll shows the same bytes again and again.
+    async fn seen_again(&self, mut item: Item, now: Timestamp) -> Result<bool, LedgerError> {
+        let attributes = Attributes(&item);
+        let last_seen = attributes.instant("last_seen").or_else(|_| attributes.instant("first_seen"))?;
+        let is_resolved = attributes.optional_string("state") == Some("resolved");
+        if !item.contains_key("body") || (!is_resolved && now.duration_since(last_seen) < SEEN_EVERY) {
+            return Ok(false);
+        }
+        item.insert("last_seen".to_owned(), ms(now));
+        if is_resolved {
+            item.remove("state");
+        }
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
+        put.send().await.map(|_| is_resolved).map_err(LedgerError::unavailable("PutItem"))
     }
 
     /// Writes down what became of bytes in quarantine; answers whether they are still there.
@@ -305,6 +341,8 @@ fn quarantined_from(item: &Item) -> Result<Quarantined, LedgerError> {
         content_type: attributes.string("content_type")?.to_owned(),
         truncated: attributes.flag("truncated"),
         kind: attributes.optional_string("kind").map(str::to_owned),
+        source: attributes.optional_string("source").and_then(Source::parse),
+        last_seen: attributes.instant("last_seen").or_else(|_| attributes.instant("first_seen"))?,
         state: state_from(&attributes),
     })
 }

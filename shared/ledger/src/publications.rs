@@ -120,8 +120,7 @@ impl Ledger {
         now: Timestamp,
     ) -> Result<HashMap<RevisionKey, Publication>, LedgerError> {
         let since = self.publications_since().await?;
-        let log = SignedDuration::try_from(self.retention.log).unwrap_or(SignedDuration::MAX);
-        let oldest_kept = now.checked_sub(log).unwrap_or(Timestamp::MIN);
+        let oldest_kept = self.oldest_publication(now);
         let is_known =
             |recorded_at: Timestamp| since.is_some_and(|since| recorded_at >= since) && recorded_at >= oldest_kept;
         let mut wanted: BTreeSet<String> = BTreeSet::new();
@@ -150,6 +149,13 @@ impl Ledger {
         Ok(told)
     }
 
+    /// From when on every record is still there: a day after the oldest that may have expired.
+    fn oldest_publication(&self, now: Timestamp) -> Timestamp {
+        let log = SignedDuration::try_from(self.retention.log).unwrap_or(SignedDuration::MAX);
+        let kept = log.saturating_sub(SignedDuration::from_hours(24));
+        now.checked_sub(kept).unwrap_or(Timestamp::MIN)
+    }
+
     /// Finds the revisions of a connection that were recorded in a time and of whose publication there is no record. What
     /// was recorded before publications were is not among them.
     ///
@@ -164,7 +170,8 @@ impl Ledger {
         now: Timestamp,
     ) -> Result<Vec<Arrival>, LedgerError> {
         let Some(since) = self.publications_since().await? else { return Ok(Vec::new()) };
-        let from = span.from.max(since);
+        // Of what is older, the records may have expired.
+        let from = span.from.max(since).max(self.oldest_publication(now));
         let arrivals = self.arrivals(connection, Span { from, until: span.until }).await?;
         if arrivals.is_empty() {
             return Ok(arrivals);

@@ -1,13 +1,13 @@
 //! An answer into the ledger, by the one way in, and what of it is counted.
 
 use futures_util::StreamExt;
-use intake::{Asked, Kept, compare_page, record_page, stored_order};
+use intake::{Asked, Difference, Kept, compare_page, record_page, stored_order};
 use jiff::Timestamp;
 use ledger::{Appended as Made, DocumentKey, Ledger, LedgerError, RevisionKey, Source};
 use mycashflow::{Answer, Page};
 
 use crate::Clock;
-use crate::report::{Difference, ShopReport};
+use crate::report::{self, ShopReport};
 
 /// Earlier revisions read at the same time.
 const READS_AT_ONCE: usize = 8;
@@ -45,8 +45,10 @@ impl Appending<'_> {
             let differences = compare_page(self.ledger, &copies).await?;
             report.unchanged += readable.saturating_sub(differences.len()) as u64;
             for difference in differences {
-                report.note_difference(Difference { order: difference.order, known: difference.is_known });
+                let Difference { order, is_known: known, made_at } = difference;
+                report.note_difference(report::Difference { order, known, made_at });
             }
+            report.unreadable.extend(entries.iter().filter(|entry| entry.order.is_err()).filter_map(|entry| entry.id));
             return Ok(appended);
         }
         let mut failed = None;

@@ -70,6 +70,9 @@ pub struct ShopReport {
     /// Which orders those are, the first [`MAX_DIFFERENCES`] of them.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub differences: BTreeSet<Difference>,
+    /// Orders that a dry run cannot read, by the ids that they show.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub unreadable: BTreeSet<u64>,
     /// Orders whose id was reused with another creation time.
     #[serde(skip_serializing_if = "is_zero")]
     pub reused_ids: u64,
@@ -100,6 +103,7 @@ impl ShopReport {
         Self {
             shop: shop.clone(),
             differences: BTreeSet::new(),
+            unreadable: BTreeSet::new(),
             created_cursor: *created_cursor,
             updated_cursor: *updated_cursor,
             resume_from: resume_from.clone(),
@@ -141,4 +145,7 @@ pub struct Difference {
     pub order: u64,
     /// Whether the ledger holds another state of it; otherwise it holds none.
     pub known: bool,
+    /// When it was made, in Unix seconds, where that is known.
+    #[serde(skip)]
+    pub made_at: Option<i64>,
 }

@@ -176,7 +176,8 @@ async fn what_holds_personal_data_expires_and_the_head_holds_none() {
         duration: Duration::ZERO,
     };
     bench.ledger.log_delivery(&shop, &line).await.unwrap();
-    let unreadable = NewQuarantined { body: b"<", content_type: "", reason: "r", document: None, kind: None, now };
+    let unreadable =
+        NewQuarantined { body: b"<", content_type: "", reason: "r", document: None, kind: None, source: None, now };
     bench.ledger.quarantine(&shop, &unreadable).await.unwrap();
     bench.ledger.mark_for_refresh(&order, now).await.unwrap();
 

@@ -29,6 +29,7 @@ async fn quarantine(ledger: &Ledger, document: Option<&str>, body: &str) -> bool
         reason: "cut short",
         document,
         kind: None,
+        source: None,
         now: at(0),
     };
     ledger.quarantine(&Connection::shop("acme"), &new).await.unwrap()

@@ -33,7 +33,15 @@ fn delivery(at: Timestamp, request_id: &str) -> Delivery {
 }
 
 fn unreadable(body: &[u8], now: Timestamp) -> NewQuarantined<'_> {
-    NewQuarantined { body, content_type: "text/xml", reason: "cut short", document: Some("order/58"), kind: None, now }
+    NewQuarantined {
+        body,
+        content_type: "text/xml",
+        reason: "cut short",
+        document: Some("order/58"),
+        kind: None,
+        source: None,
+        now,
+    }
 }
 
 async fn every_outcome_is_read_as_it_was_written(ledger: &Ledger) {
