@@ -184,8 +184,8 @@ fn tell(connection: &Connection, found: &Differences, json: bool) -> Result<(), 
             say!("what was missing or different is recorded now");
         }
     }
-    let is_open = !found.recorded && !(found.missing.is_empty() && found.different.is_empty());
-    if is_open || !found.only_in_the_ledger.is_empty() || !found.unreadable.is_empty() {
+    let is_same = found.missing.is_empty() && found.different.is_empty();
+    if !(is_same || found.recorded) || !found.only_in_the_ledger.is_empty() || !found.unreadable.is_empty() {
         return Err(Problem(format!("{connection}: the shop and the ledger differ")));
     }
     Ok(())

@@ -207,3 +207,89 @@ async fn an_item_that_expired_meanwhile_is_not_made_anew_by_the_index() {
     assert_eq!((step.indexed, step.is_done), (0, true));
     assert_eq!(bench.kept(), ["mycashflow#acme#order#1 head"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn of_what_is_older_than_the_records_nothing_is_published_again() {
+    let bench = Bench::new().await;
+    let now = bench.now();
+    let day = SignedDuration::from_hours(24);
+    bench.ledger.begin_publications(now - day * 200).await.unwrap();
+    // Its record has expired after 90 days, the revision has not.
+    record(&bench, 1, now - day * 100).await;
+    let fresh = record(&bench, 2, now - day * 2).await;
+    let span = Span { from: now - day * 200, until: now };
+    let missing = bench.ledger.unpublished(&acme(), span, now).await.unwrap();
+    assert_eq!(missing.iter().map(|arrival| &arrival.key).collect::<Vec<_>>(), [&fresh]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_that_is_on_keeps_its_beginning() {
+    let bench = Bench::new().await;
+    let now = bench.now();
+    for (hours, who) in [(2, "first"), (0, "second")] {
+        let pause = ledger::Pause { part: ledger::Part::Relay, since: now - HOUR * hours, who: who.to_owned() };
+        bench.ledger.pause(&pause).await.unwrap();
+    }
+    let paused = bench.ledger.paused(ledger::Part::Relay).await.unwrap().unwrap();
+    assert_eq!((paused.who.as_str(), paused.since.as_second()), ("first", (now - HOUR * 2).as_second()));
+    bench.ledger.resume(ledger::Part::Relay).await.unwrap();
+    assert!(bench.ledger.pauses().await.unwrap().is_empty());
+}
+
+/// An order's document, as it was kept in quarantine.
+fn kept<'a>(body: &'a str, source: Source, now: Timestamp) -> ledger::NewQuarantined<'a> {
+    ledger::NewQuarantined {
+        body: body.as_bytes(),
+        content_type: "text/xml",
+        reason: "an earlier reader could not read it",
+        document: Some("order/58"),
+        kind: None,
+        source: Some(source),
+        now,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_post_that_was_under_way_for_long_does_not_replace_what_the_poll_saw() {
+    let bench = Bench::new().await;
+    let now = bench.now();
+    let made = (now - HOUR * 3).as_second();
+    let body = format!("<Order id=\"58\"><OrderedAt timestamp=\"{made}\"/><OrderStatus>Open</OrderStatus></Order>");
+    for (source, expected) in [(Source::Push, 1), (Source::Poll, 2)] {
+        let bench = Bench::new().await;
+        record(&bench, 58, now - HOUR).await;
+        bench.ledger.quarantine(&acme(), &kept(&body, source, now)).await.unwrap();
+        let held = bench.ledger.quarantined(&acme()).await.unwrap().remove(0);
+        let again = ::intake::Again::default();
+        ::intake::read_again(&bench.ledger, &acme(), &held, again, now + HOUR).await.unwrap();
+        let head = bench.ledger.head(&DocumentKey::order("acme", 58)).await.unwrap().unwrap();
+        assert_eq!(head.revision, expected, "{source:?}");
+        let marked = bench.ledger.shop_state("acme").await.unwrap().refreshes;
+        assert_eq!(marked.len(), 1, "{source:?}: the shop is asked how it is now");
+    }
+    let as_new = ::intake::Again { as_new: true, ..::intake::Again::default() };
+    bench.ledger.quarantine(&acme(), &kept(&body, Source::Push, now)).await.unwrap();
+    let held = bench.ledger.quarantined(&acme()).await.unwrap().remove(0);
+    let read = ::intake::read_again(&bench.ledger, &acme(), &held, as_new, now).await.unwrap();
+    assert!(!read[0].is_settled(), "an old order is never made the newest: {read:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn bytes_that_are_met_again_after_they_were_resolved_are_open_again() {
+    let bench = Bench::new().await;
+    let now = bench.now();
+    let new = |hours: i32| kept("<Order", Source::Poll, now + HOUR * hours);
+    let state = async || bench.ledger.quarantined(&acme()).await.unwrap().remove(0);
+    assert!(bench.ledger.quarantine(&acme(), &new(0)).await.unwrap());
+    assert!(!bench.ledger.quarantine(&acme(), &new(2)).await.unwrap(), "they are not new");
+    assert_eq!(state().await.last_seen.as_second(), (now + HOUR * 2).as_second());
+    let id = state().await.id;
+    let resolved = ledger::QuarantineState::Resolved { by: "order/58/2".to_owned() };
+    bench.ledger.settle_quarantined(&acme(), &id, &resolved, now + HOUR * 2).await.unwrap();
+    assert!(bench.ledger.quarantine(&acme(), &new(3)).await.unwrap(), "a person is needed again");
+    assert_eq!(state().await.state, ledger::QuarantineState::Open);
+    let dismissed = ledger::QuarantineState::Dismissed { by: "someone".to_owned(), why: "a test".to_owned() };
+    bench.ledger.settle_quarantined(&acme(), &id, &dismissed, now).await.unwrap();
+    assert!(!bench.ledger.quarantine(&acme(), &new(5)).await.unwrap());
+    assert_eq!(state().await.state, dismissed, "what was dismissed stays so");
+}
