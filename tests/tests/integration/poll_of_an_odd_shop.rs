@@ -71,6 +71,28 @@ async fn a_page_with_fewer_orders_than_the_shop_counts_is_not_the_last() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn neither_a_full_page_nor_an_answer_without_a_count_closes_the_gap_of_an_order_that_is_not_shown() {
+    let (world, way) = bench(|shop, now| {
+        shop.hides_first = true;
+        shop.hidden = [37].into();
+        for id in 1..=250 {
+            shop.put(id, now - DAY + 100 * id as i64);
+            // The other stream shows none of them.
+            shop.change(id, now - 3 * DAY, "Open");
+        }
+    })
+    .await;
+    assert!(polls(&world, 3).await.gaps_open > 0, "the pages are full, and one order is not on them");
+    way.shop().counts = Counts::Nothing;
+    assert!(polls(&world, 3).await.gaps_open > 0, "nothing is counted");
+    way.shop().counts = Counts::Whole;
+    assert!(polls(&world, 3).await.gaps_open > 0, "it is still not shown");
+    way.shop().hidden.clear();
+    let report = polls(&world, 3).await;
+    assert_eq!((report.gaps_open, recorded(&world).len()), (0, 250), "{report:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_count_of_the_page_alone_or_none_leaves_no_gap() {
     for counts in [Counts::PageOnly, Counts::Nothing] {
         let (world, way) = bench(|shop, now| {
