@@ -24,6 +24,8 @@ pub(crate) const RECORDED_AT: &str = "recorded_at";
 pub(crate) const PROJECTED: [&str; 3] = ["source", "observed_at", SUMMARY];
 pub(crate) const SUMMARY: &str = "summary";
 
+/// Days that are read at the same time.
+const DAYS_AT_ONCE: usize = 16;
 /// Revisions from before the index that are written at the same time.
 const WRITES_AT_ONCE: usize = 8;
 
@@ -148,13 +150,9 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::Unavailable`], or [`LedgerError::Corrupt`] for an item that this product did not write.
     pub async fn arrivals(&self, connection: &Connection, span: Span) -> Result<Vec<Arrival>, LedgerError> {
-        let mut arrivals = Vec::new();
-        for day in span.days() {
-            for item in self.query_index(arrivals_pk(connection, day), span).await? {
-                arrivals.extend(arrival_from(&item)?);
-            }
-        }
-        Ok(arrivals)
+        let days = span.days().into_iter().map(|day| self.query_index(arrivals_pk(connection, day), span));
+        let items: Vec<Vec<Item>> = futures_util::stream::iter(days).buffered(DAYS_AT_ONCE).try_collect().await?;
+        items.iter().flatten().filter_map(|item| arrival_from(item).transpose()).collect()
     }
 
     /// The latest arrival of a connection on a UTC day.
