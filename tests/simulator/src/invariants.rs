@@ -100,7 +100,9 @@ fn is_owed(state: &ShopState, stream: Stream, order: u64, second: i64, made: Opt
         || state.gaps.iter().any(|gap| match gap.kind {
             GapKind::Order { .. } => false,
             GapKind::Window { stream: of, from, until, .. } | GapKind::Unshown { stream: of, from, until, .. } => {
-                of == stream && (from..=until).contains(&second)
+                let covers = |second: i64| (from..=until).contains(&second);
+                // A stretch of the created stream is walked again whole, so it owes its orders as they are then.
+                (of == stream && covers(second)) || (of == Stream::Created && made.is_some_and(covers))
             }
             GapKind::Unsorted { from, until, .. } => stream == Stream::Created && (from..until).contains(&second),
             GapKind::Listing { from, .. } => stream == Stream::Updated && made.is_none_or(|made| from <= made),
