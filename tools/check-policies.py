@@ -29,7 +29,10 @@ CALLS = {
 EVENT_CALLS = {"DescribeEventBus": r"\.describe_event_bus\(\)", "PutEvents": r"\.put_events\(\)"}
 
 # The modules of the ledger that only one function uses.
-MODULES = {"EventRelayFunction": ["outbox.rs"], "ShopActionsFunction": ["idempotency.rs"]}
+MODULES = {"EventRelayFunction": ["outbox.rs", "publications.rs"], "ShopActionsFunction": ["idempotency.rs"]}
+# Those that are the operator's, with their own credentials. Functions use calls in them that they may make anyway: they
+# look whether they are paused, write a line of the action log, and read the index.
+OPERATOR = ["action_log.rs", "arrivals.rs", "audit.rs", "control.rs", "settle.rs"]
 # What Lambda itself does with a function's role, to read the table's stream.
 STREAM = {f"dynamodb:{action}" for action in ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")}
 
@@ -55,7 +58,7 @@ def allowed_actions(function, service):
 def main():
     template = load_template()
     called = called_actions(lambda module: True)
-    own = [module for modules in MODULES.values() for module in modules]
+    own = [module for modules in MODULES.values() for module in modules] + OPERATOR
     needed = {"ChangesPollerFunction": called_actions(lambda module: module not in own)}
     for name, modules in MODULES.items():
         needed[name] = called_actions(lambda module: module in modules)

@@ -26,6 +26,7 @@ mod outbox;
 mod poll;
 mod publications;
 mod refused;
+mod settle;
 mod table;
 mod transaction;
 
