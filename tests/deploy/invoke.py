@@ -29,7 +29,8 @@ def surround(machine, emulator, host, template, name):
     world.does("shops/acme/orders?via=api&count=3")
 
     ledger = template.resources["Ledger"]["Properties"]
-    table = {key: ledger[key] for key in ("AttributeDefinitions", "KeySchema", "BillingMode")}
+    described = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
+    table = {key: ledger[key] for key in described}
     emulator.client("dynamodb").create_table(TableName=name, **table)
     emulator.client("secretsmanager").create_secret(Name=name, SecretString=text)
     emulator.client("events").create_event_bus(Name=name)
