@@ -193,9 +193,10 @@ def takes_in_pushed_orders(on):
 
 def turns_strangers_away(on):
     def kept():
-        """The keys of all items but the delivery log's, and the poller's own, which a scheduled run may move."""
+        """The keys of all items but the delivery log's, and those that a scheduled run and the relay write meanwhile."""
         found = {(item["pk"]["S"], item["sk"]["S"]) for item in on.items()}
-        return {(pk, sk) for pk, sk in found if not pk.startswith("log#") and pk != "mycashflow#acme"}
+        others = ("log#", "polls#", "published")
+        return {(pk, sk) for pk, sk in found if not pk.startswith(others) and pk != "mycashflow#acme"}
 
     before = kept()
     orders, _ = on.address("MycashflowOrderUrl")
