@@ -339,7 +339,8 @@ def deletes_cleanly(on):
         "roles": [role for role in on.aws["iam"].list_roles()["Roles"] if role["RoleName"].startswith(STACK)],
     }
     expect(not any(left.values()), f"left over: {[name for name, some in left.items() if some]}")
-    expect(len(on.items()) == items, "the table lost items")
+    # A run or the relay may have written down, until they were gone, what they did.
+    expect(len(on.items()) >= items, "the table lost items")
     expect(kept(on) == secret, "the secret changed")
     return f"all is gone but the table {on.outputs['LedgerTable']} ({items} items) and the secret, as the template says"
 
