@@ -71,12 +71,12 @@ impl Operator {
             self.audit("retry", &format!("quarantine {connection} {}", held.id)).await?;
         }
         let read = read_again(&self.ledger, connection, held, again, now).await?;
+        let mut all: Vec<Retried> = read.iter().map(|one| retried(&held.id, one)).collect();
         if !again.dry_run && read.iter().all(ReadAgain::is_settled) {
-            let by = read.iter().map(|one| retried(&held.id, one)).filter_map(|one| one.detail.or(one.document));
+            let by = all.iter().filter_map(|one| one.detail.as_deref().or(one.document.as_deref()));
             let state = QuarantineState::Resolved { by: by.collect::<Vec<_>>().join(", ") };
             self.ledger.settle_quarantined(connection, &held.id, &state, now).await?;
         }
-        let mut all: Vec<Retried> = read.iter().map(|one| retried(&held.id, one)).collect();
         for one in all.iter_mut().filter(|one| one.document.is_none()) {
             one.document.clone_from(&held.document);
         }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use connections::Connections;
-use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
 use ledger::{Audited, Connection, Ledger, LedgerError};
 use platform::Clock;
 
@@ -40,6 +42,12 @@ impl Operator {
     /// Now.
     pub fn now(&self) -> Timestamp {
         (self.clock)()
+    }
+
+    /// The UTC days up to now, today first.
+    pub(crate) fn days_back(&self, days: i32) -> Vec<Date> {
+        let today = self.now().to_zoned(TimeZone::UTC).date();
+        (0..days).filter_map(|back| today.checked_sub(back.days()).ok()).collect()
     }
 
     /// The shops and accounts, by name.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp, ToSpan};
+use jiff::{SignedDuration, Timestamp};
 use ledger::{Connection, DocumentKey, Gap, GapKind, Part, Pause, QuarantineState, Quarantined, Span, System};
 use serde::Serialize;
 use serde_json::Value;
@@ -12,7 +12,7 @@ use crate::timeline::last_tries;
 use crate::{Operator, OperatorError, PollStatus, Queue};
 
 /// How far back revisions are looked for that were never published, and requests with a wrong key.
-const DAYS_BACK: i64 = 2;
+const DAYS_BACK: i32 = 2;
 /// How far back deliveries are looked for that did not come to an end.
 const ACTION_DAYS: i64 = 14;
 
@@ -118,7 +118,7 @@ impl Operator {
             found.problems.extend(held.iter().map(|held| of_quarantine(&connection, held)));
             self.never_published(&connection, now, &mut found).await?;
             self.stuck_actions(&connection, now, &mut found).await?;
-            self.wrong_keys(&connection, now, &mut found).await?;
+            self.wrong_keys(&connection, &mut found).await?;
         }
         self.letters(Queue::EventDeadLetters, ProblemKind::EventDeadLetter, &mut found).await;
         self.letters(Queue::ActionDeadLetters, ProblemKind::ActionDeadLetter, &mut found).await;
@@ -139,14 +139,14 @@ impl Operator {
         let heads = self.ledger.heads(&keys).await?;
         open.retain(|held| {
             let head = key(held).and_then(|key| heads.get(&key));
-            head.is_none_or(|head| head.observed_at <= held.last_seen)
+            !head.is_some_and(|head| held.is_older_than(head))
         });
         Ok(open)
     }
 
     /// What is wrong with the last run of a shop's poll.
     async fn poll_problem(&self, connection: &Connection, now: Timestamp) -> Result<Option<Problem>, OperatorError> {
-        let run = self.last_poll(&connection.name, now).await?;
+        let run = self.last_poll(&connection.name).await?;
         let (since, reason) = match run {
             None => (None, "no poll has ended within a week".to_owned()),
             Some(PollStatus { at, failure: Some(failure), .. }) => {
@@ -173,7 +173,7 @@ impl Operator {
         now: Timestamp,
         found: &mut Problems,
     ) -> Result<(), OperatorError> {
-        let span = Span { from: now - SignedDuration::from_hours(24 * DAYS_BACK), until: now - UNDER_WAY };
+        let span = Span { from: now - SignedDuration::from_hours(24 * i64::from(DAYS_BACK)), until: now - UNDER_WAY };
         for arrival in self.ledger.unpublished(connection, span, now).await? {
             found.problems.push(Problem {
                 kind: ProblemKind::NeverPublished,
@@ -215,16 +215,9 @@ impl Operator {
         Ok(())
     }
 
-    async fn wrong_keys(
-        &self,
-        connection: &Connection,
-        now: Timestamp,
-        found: &mut Problems,
-    ) -> Result<(), OperatorError> {
-        let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
+    async fn wrong_keys(&self, connection: &Connection, found: &mut Problems) -> Result<(), OperatorError> {
         let (mut count, mut first, mut reasons) = (0, None, BTreeMap::new());
-        for back in (0..DAYS_BACK).rev() {
-            let Ok(day) = today.checked_sub(back.days()) else { continue };
+        for day in self.days_back(DAYS_BACK).into_iter().rev() {
             for refused in self.ledger.refused(connection, day).await? {
                 count += refused.count;
                 first = first.or(Some(refused.minute));

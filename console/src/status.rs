@@ -1,6 +1,7 @@
 //! How each connection stands, at a glance.
 
-use jiff::{SignedDuration, Timestamp, ToSpan};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use ledger::{Connection, Indexed, PollRun, Span, System};
 use serde::Serialize;
 
@@ -125,9 +126,8 @@ impl Operator {
     }
 
     /// The last run of a shop's poll, within a week.
-    pub(crate) async fn last_poll(&self, shop: &str, now: Timestamp) -> Result<Option<PollStatus>, OperatorError> {
-        let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
-        for day in (0..DAYS_BACK).filter_map(|back| today.checked_sub(back.days()).ok()) {
+    pub(crate) async fn last_poll(&self, shop: &str) -> Result<Option<PollStatus>, OperatorError> {
+        for day in self.days_back(DAYS_BACK) {
             if let Some(run) = self.ledger.last_poll_run(shop, day).await? {
                 return Ok(Some(run.into()));
             }
@@ -140,11 +140,9 @@ impl Operator {
         connection: &Connection,
         now: Timestamp,
     ) -> Result<ConnectionStatus, OperatorError> {
-        let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
-        let days: Vec<_> = (0..DAYS_BACK).filter_map(|back| today.checked_sub(back.days()).ok()).collect();
         let mut last_push = None;
-        for day in &days {
-            if let Some(delivery) = self.ledger.last_delivery(connection, *day).await? {
+        for day in self.days_back(DAYS_BACK) {
+            if let Some(delivery) = self.ledger.last_delivery(connection, day).await? {
                 last_push = Some(delivery.at);
                 break;
             }
@@ -152,17 +150,17 @@ impl Operator {
         let mut last_poll = None;
         let mut gaps_open = 0;
         if connection.system == System::Mycashflow {
-            last_poll = self.last_poll(&connection.name, now).await?;
+            last_poll = self.last_poll(&connection.name).await?;
             gaps_open = self.ledger.shop_state(&connection.name).await?.gaps.len();
         }
-        let start = today.to_zoned(jiff::tz::TimeZone::UTC).map_or(now, |start| start.timestamp());
+        let today = now.to_zoned(TimeZone::UTC).start_of_day().map_or(now, |start| start.timestamp());
         let since = now - PUBLISHED_WITHIN;
         let recent = Span { from: since, until: (now - UNDER_WAY).max(since) };
         Ok(ConnectionStatus {
             connection: connection.to_string(),
             last_push,
             last_poll,
-            arrivals_today: self.ledger.count_arrivals(connection, Span { from: start, until: now }).await?,
+            arrivals_today: self.ledger.count_arrivals(connection, Span { from: today, until: now }).await?,
             gaps_open,
             quarantined: self.open_quarantine(connection).await?.len(),
             unpublished: self.ledger.unpublished(connection, recent, now).await?.len(),

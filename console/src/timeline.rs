@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use events::{Event, MAX_DETAIL_BYTES};
 use jiff::Timestamp;
-use ledger::{ActionLine, DocumentKey, Publication, QuarantineState, Revision, RevisionKey, Source};
+use ledger::{ActionLine, DocumentKey, Head, Publication, QuarantineState, Quarantined, Revision, RevisionKey, Source};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -70,7 +70,6 @@ impl Operator {
     pub async fn timeline(&self, document: &DocumentKey) -> Result<Timeline, OperatorError> {
         let found = self.ledger.find_document(document).await?;
         let head = self.ledger.head(document).await?;
-        let head_revision = head.as_ref().map(|head| head.revision);
         let mut moments = Vec::new();
         let mut open = Vec::new();
         let wanted: Vec<(RevisionKey, Timestamp)> = found
@@ -98,8 +97,8 @@ impl Operator {
             open.push("its revisions are erased or expired: only its head is left".to_owned());
         }
         self.actions_of(document, &mut moments, &mut open).await?;
-        self.quarantine_of(document, head.map(|head| head.observed_at), &mut moments, &mut open).await?;
-        if moments.is_empty() && head_revision.is_none() {
+        self.quarantine_of(document, head.as_ref(), &mut moments, &mut open).await?;
+        if moments.is_empty() && head.is_none() {
             return Err(OperatorError::NotFound(format!("the ledger has no {document}")));
         }
         moments.sort_by_key(|moment| moment.at);
@@ -111,11 +110,16 @@ impl Operator {
     /// # Errors
     /// [`OperatorError::Ledger`].
     pub async fn knows(&self, document: &DocumentKey) -> Result<bool, OperatorError> {
-        match self.timeline(document).await {
-            Ok(_) => Ok(true),
-            Err(OperatorError::NotFound(_)) => Ok(false),
-            Err(error) => Err(error),
-        }
+        Ok(self.ledger.head(document).await?.is_some()
+            || !self.ledger.actions_on(document).await?.is_empty()
+            || !self.quarantined_of(document).await?.is_empty())
+    }
+
+    async fn quarantined_of(&self, document: &DocumentKey) -> Result<Vec<Quarantined>, OperatorError> {
+        let name = document.name();
+        let mut held = self.ledger.quarantined(&document.connection).await?;
+        held.retain(|held| held.document.as_ref() == Some(&name));
+        Ok(held)
     }
 
     async fn actions_of(
@@ -157,14 +161,12 @@ impl Operator {
     async fn quarantine_of(
         &self,
         document: &DocumentKey,
-        observed_at: Option<Timestamp>,
+        head: Option<&Head>,
         moments: &mut Vec<Moment>,
         open: &mut Vec<String>,
     ) -> Result<(), OperatorError> {
-        let name = document.name();
-        let held = self.ledger.quarantined(&document.connection).await?;
-        for held in held.into_iter().filter(|held| held.document.as_ref() == Some(&name)) {
-            let is_newer = observed_at.is_some_and(|observed_at| observed_at > held.last_seen);
+        for held in self.quarantined_of(document).await? {
+            let is_newer = head.is_some_and(|head| held.is_older_than(head));
             let state = match &held.state {
                 QuarantineState::Open if is_newer => "resolved by a newer state".to_owned(),
                 QuarantineState::Open => {

@@ -165,7 +165,7 @@ impl Console {
             "/" => today::today(&self.operator, page).await,
             "/live" => today::live(&self.operator, page).await,
             "/orders" => orders::orders(&self.operator, ask, page).await,
-            "/orders.csv" => orders::csv(&self.operator, ask).await,
+            "/orders.csv" => orders::as_csv(&self.operator, ask).await,
             "/document" => document::document(&self.operator, ask, page, false).await,
             "/messages" => messages::messages(&self.operator, ask, page).await,
             "/actions" => actions::actions(&self.operator, page).await,

@@ -3,7 +3,7 @@
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
-use ledger::{Delivery, DeliveryOutcome, RefusedRequests};
+use ledger::{Delivery, RefusedRequests};
 use serde_json::{Value, json};
 
 use crate::Problem;
@@ -36,11 +36,8 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem
     let mut lines = 0;
     for back in (0..i32::from(options.days)).rev() {
         let day: Date = today.checked_sub(back.days())?;
-        let is_well = |delivery: &Delivery| {
-            matches!(delivery.outcome, DeliveryOutcome::Recorded | DeliveryOutcome::Duplicate | DeliveryOutcome::Stale)
-        };
         let deliveries = ledger.deliveries(&connection, day).await?.into_iter();
-        let deliveries = deliveries.filter(|delivery| options.all || !is_well(delivery)).map(Line::Delivery);
+        let deliveries = deliveries.filter(|delivery| options.all || !delivery.outcome.is_taken()).map(Line::Delivery);
         let refused = ledger.refused(&connection, day).await?.into_iter().map(Line::Refused);
         let mut of_day: Vec<Line> = deliveries.chain(refused).collect();
         of_day.sort_by_key(Line::at);

@@ -68,11 +68,10 @@ pub(crate) async fn pause(options: Options, target: &Target) -> Result<(), Probl
 pub(crate) async fn resume(options: Options, target: &Target) -> Result<(), Problem> {
     let part = Part::from(options.part);
     let operator = target.find().await?.operator().await?;
-    let Some(paused) = operator.ledger.paused(part).await? else {
+    let Some(paused) = operator.resume(part).await? else {
         say!("{} was not paused", part.as_str());
         return Ok(());
     };
-    operator.resume(part).await?;
     say!("{} goes on; it was paused since {}", part.as_str(), local(paused.since));
     match part {
         Part::Poll => {}

@@ -24,9 +24,7 @@ pub(super) async fn messages(operator: &Operator, ask: &Ask, page: &Page<'_>) ->
             lines.extend(found.into_iter().map(|delivery| (account.clone(), delivery)));
         }
     }
-    let is_error =
-        |outcome: DeliveryOutcome| matches!(outcome, DeliveryOutcome::Quarantined | DeliveryOutcome::Rejected);
-    lines.retain(|(_, delivery)| with_successes || is_error(delivery.outcome));
+    lines.retain(|(_, delivery)| with_successes || !delivery.outcome.is_taken());
     lines.sort_by_key(|(_, delivery)| std::cmp::Reverse(delivery.at));
     let header = [
         page.t("received", "vastaanotettu"),
@@ -40,7 +38,7 @@ pub(super) async fn messages(operator: &Operator, ask: &Ask, page: &Page<'_>) ->
         vec![
             page.time(delivery.at),
             html! { (account) },
-            html! { span.bad[is_error(delivery.outcome)] { (outcome(delivery.outcome, page)) } },
+            html! { span.bad[!delivery.outcome.is_taken()] { (outcome(delivery.outcome, page)) } },
             match &delivery.document {
                 Some((name, _)) => html! { a href=(link(&format!("{account}/{name}"))) { (name) } },
                 None => html! { "–" },

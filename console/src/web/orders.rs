@@ -2,15 +2,15 @@
 
 use http::{HeaderValue, Response, header};
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use ledger::{Connection, Span};
 use maud::html;
+use mycashflow::time_zone;
 
 use super::Refused;
 use super::page::{Page, link, table};
 use super::request::Ask;
-use crate::{Operator, OrderFilter, OrderRow, spreadsheet_safe};
+use crate::{Operator, OperatorError, OrderFilter, OrderRow, spreadsheet_safe};
 
 /// Rows on a page.
 const ROWS: usize = 500;
@@ -25,7 +25,7 @@ struct Wish {
 
 impl Wish {
     fn of(operator: &Operator, ask: &Ask) -> Self {
-        let zone = TimeZone::get("Europe/Helsinki").unwrap_or(TimeZone::UTC);
+        let zone = time_zone();
         let today = operator.now().to_zoned(zone.clone()).date();
         let day = |name: &str| ask.field(name).and_then(|text| text.parse::<Date>().ok());
         let start = |day: Date| day.to_zoned(zone.clone()).map_or(Timestamp::UNIX_EPOCH, |start| start.timestamp());
@@ -121,9 +121,11 @@ pub(super) async fn orders(operator: &Operator, ask: &Ask, page: &Page<'_>) -> R
     Ok(page.show(page.t("Orders", "Tilaukset"), content))
 }
 
-pub(super) async fn csv(operator: &Operator, ask: &Ask) -> Result<Response<String>, Refused> {
+pub(super) async fn as_csv(operator: &Operator, ask: &Ask) -> Result<Response<String>, Refused> {
     let wish = Wish::of(operator, ask);
-    let mut text = String::from("recorded_at,connection,document,number,status,payment_status,total,revision\r\n");
+    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+    let columns = ["recorded_at", "connection", "document", "number", "status", "payment_status", "total", "revision"];
+    let mut written = writer.write_record(columns);
     for row in wish.rows(operator).await? {
         let fields = [
             row.recorded_at.to_string(),
@@ -135,24 +137,17 @@ pub(super) async fn csv(operator: &Operator, ask: &Ask) -> Result<Response<Strin
             row.total.unwrap_or_default(),
             row.revision.to_string(),
         ];
-        text.push_str(&fields.map(|field| quoted(&field)).join(","));
-        text.push_str("\r\n");
+        written = written.and_then(|()| writer.write_record(fields.map(|field| spreadsheet_safe(&field).into_owned())));
     }
-    let mut response = Response::new(text);
+    let failed = |error: String| Refused::Failed(OperatorError::Stack(error));
+    written.map_err(|error| failed(error.to_string()))?;
+    let bytes = writer.into_inner().map_err(|error| failed(error.to_string()))?;
+    let mut response = Response::new(String::from_utf8_lossy(&bytes).into_owned());
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8"));
     let name = HeaderValue::from_static("attachment; filename=\"orders.csv\"");
     headers.insert(header::CONTENT_DISPOSITION, name);
     Ok(response)
-}
-
-/// A field of a CSV file (RFC 4180). One that a spreadsheet would take for a formula is led by an apostrophe.
-fn quoted(field: &str) -> String {
-    let field = spreadsheet_safe(field).into_owned();
-    match field.contains([',', '"', '\r', '\n']) {
-        true => format!("\"{}\"", field.replace('"', "\"\"")),
-        false => field,
-    }
 }
 
 /// The first instant of the last `days` days.

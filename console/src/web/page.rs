@@ -2,8 +2,8 @@
 
 use http::{HeaderValue, Response, StatusCode, header};
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use maud::{DOCTYPE, Markup, html};
+use mycashflow::time_zone;
 
 use super::{Language, Refused, Settings};
 
@@ -97,8 +97,7 @@ impl Page<'_> {
 
     /// An instant on the clock of Finland, where the shop's people read it.
     pub(crate) fn time(&self, at: Timestamp) -> Markup {
-        let zone = TimeZone::get("Europe/Helsinki").unwrap_or(TimeZone::UTC);
-        let shown = at.to_zoned(zone);
+        let shown = at.to_zoned(time_zone().clone());
         let text = match self.language {
             Language::Finnish => shown.strftime("%-d.%-m.%Y %-H.%M.%S").to_string(),
             Language::English => shown.strftime("%F %T").to_string(),

@@ -1,11 +1,12 @@
 //! *Today*: numbers, what needs a person, and what arrives.
 
 use http::{Response, StatusCode};
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use ledger::{Arrival, Source, Span};
+use ledger::{Arrival, Source};
 use maud::{Markup, html};
+use mycashflow::time_zone;
 
+use super::orders::last_days;
 use super::page::{Page, html_response, link, table};
 use super::{Language, Refused};
 use crate::Operator;
@@ -18,8 +19,7 @@ const HOURS: i64 = 24;
 pub(super) async fn today(operator: &Operator, page: &Page<'_>) -> Result<Response<String>, Refused> {
     let status = operator.status().await?;
     let now = operator.now();
-    let span = Span { from: now - SignedDuration::from_hours(HOURS), until: now + SignedDuration::from_secs(1) };
-    let arrivals = operator.indexed_arrivals(span).await?;
+    let arrivals = operator.indexed_arrivals(last_days(now, 1)).await?;
     let count = |source: Source| arrivals.iter().filter(|arrival| arrival.source == source).count();
     let gaps: usize = status.connections.iter().map(|one| one.gaps_open).sum();
     let quarantined: usize = status.connections.iter().map(|one| one.quarantined).sum();
@@ -66,8 +66,7 @@ pub(super) async fn today(operator: &Operator, page: &Page<'_>) -> Result<Respon
 /// The line of what arrives, to be renewed.
 pub(super) async fn live(operator: &Operator, page: &Page<'_>) -> Result<Response<String>, Refused> {
     let now = operator.now();
-    let span = Span { from: now - SignedDuration::from_hours(HOURS), until: now + SignedDuration::from_secs(1) };
-    let arrivals = operator.indexed_arrivals(span).await?;
+    let arrivals = operator.indexed_arrivals(last_days(now, 1)).await?;
     Ok(html_response(StatusCode::OK, line(&arrivals, page)))
 }
 
@@ -118,10 +117,9 @@ fn chart(arrivals: &[Arrival], now: Timestamp, page: &Page<'_>) -> Markup {
     }
     let most = hours.iter().map(|(pushed, asked)| pushed + asked).max().unwrap_or(0).max(1);
     let height = |count: u32| f64::from(count) * 100.0 / f64::from(most);
-    let zone = TimeZone::get("Europe/Helsinki").unwrap_or(TimeZone::UTC);
     let hour_of = |place: usize| {
         let back = SignedDuration::from_hours(HOURS - 1 - place as i64);
-        (now - back).to_zoned(zone.clone()).hour()
+        (now - back).to_zoned(time_zone().clone()).hour()
     };
     let label = page.t("Arrivals of the last 24 hours, by hour", "Viimeisen 24 tunnin saapuneet tunneittain");
     html! {

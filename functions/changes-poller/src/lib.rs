@@ -9,16 +9,16 @@ mod report;
 use std::sync::Arc;
 
 use futures_util::StreamExt;
-use ledger::{Connection, Part, Pause, PollRun};
+use ledger::{Connection, Part, PollRun};
 use mycashflow::{RetryPolicy, Transport};
-use platform::{Deps, Function};
+use platform::{Deps, Function, is_paused};
 use poll::{PollDeps, Run, Shop, ShopReport, Stopped};
 use tokio::time::Instant;
 
 pub use event::{EventError, PollRequest};
 pub use report::Report;
 
-use crate::report::metrics;
+use crate::report::{lag_seconds, metrics};
 
 /// Shops polled at the same time.
 const SHOPS_AT_ONCE: usize = 4;
@@ -55,7 +55,7 @@ pub enum PollError {
 pub async fn handle(deps: &PollerDeps, event: &PollRequest, run: &str, deadline: Instant) -> Result<Report, PollError> {
     // A shop may have been added, or a key changed, since the last run.
     deps.base.connections.read_again().await;
-    if matches!(event, PollRequest::Poll { shop: None }) && is_paused(deps).await {
+    if matches!(event, PollRequest::Poll { shop: None }) && is_paused(&deps.base.ledger, Part::Poll).await {
         return Ok(Report { paused: true, ..Report::default() });
     }
     // The poller is the function that runs often and regularly, so its count is what the alarm watches.
@@ -105,27 +105,11 @@ pub async fn handle(deps: &PollerDeps, event: &PollRequest, run: &str, deadline:
     Ok(Report { shops, paused: false })
 }
 
-/// Whether an operator has paused the poll. While the ledger does not say so, it goes on.
-async fn is_paused(deps: &PollerDeps) -> bool {
-    match deps.base.ledger.paused(Part::Poll).await {
-        Ok(None) => false,
-        Ok(Some(Pause { since, .. })) => {
-            tracing::warn!(%since, "the poll is paused: no shop is asked (tilaussilta resume poll)");
-            true
-        }
-        Err(error) => {
-            tracing::warn!(error = error.to_string(), "it is not known whether the poll is paused: it goes on");
-            false
-        }
-    }
-}
-
 /// Writes the run down, for people to see. What it recorded is durable whether that can be written or not.
 async fn note(deps: &PollerDeps, run: &str, report: &ShopReport) {
     if report.stopped == Stopped::LeaseHeld {
         return;
     }
-    let lags = [report.created_cursor, report.updated_cursor].map(|cursor| cursor.map(|cursor| cursor.lag_seconds));
     let noted = PollRun {
         at: (deps.base.clock)(),
         run: run.to_owned(),
@@ -136,8 +120,7 @@ async fn note(deps: &PollerDeps, run: &str, report: &ShopReport) {
         updated: report.updated,
         quarantined: report.quarantined,
         gaps_open: report.gaps_open,
-        // A shop is known as far as the stream that is known less far.
-        lag_seconds: lags.iter().all(Option::is_some).then(|| lags.into_iter().flatten().max()).flatten(),
+        lag_seconds: lag_seconds(report),
     };
     if let Err(error) = deps.base.ledger.note_poll_run(&report.shop, &noted).await {
         tracing::warn!(shop = report.shop, error = error.to_string(), "the run could not be written down");

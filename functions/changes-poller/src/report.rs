@@ -23,6 +23,11 @@ impl Report {
     }
 }
 
+/// How far a shop lags behind: it is known as far as the stream that is known less far. None when one of them is not known.
+pub(crate) fn lag_seconds(report: &ShopReport) -> Option<i64> {
+    Some(report.created_cursor?.lag_seconds.max(report.updated_cursor?.lag_seconds))
+}
+
 /// What a run adds to the metrics. Only a poll is `live`: a backfill and a refresh move no cursor, and whoever asked for
 /// them is told whether they failed.
 pub(crate) fn metrics(report: &ShopReport, live: bool) -> Vec<(Metric, u64)> {
@@ -39,10 +44,8 @@ pub(crate) fn metrics(report: &ShopReport, live: bool) -> Vec<(Metric, u64)> {
         counted.push((Metric::PollRuns, 1));
         counted.push((Metric::PollFailures, u64::from(report.stopped == Stopped::Failed)));
         counted.push((Metric::ShopClockOff, u64::from(report.clock_off_seconds.is_some())));
-        // A shop is known as far as the stream that is known less far. A run that failed before it knew the shop's state
-        // knows neither its lag nor its gaps.
-        if let (Some(created), Some(updated)) = (report.created_cursor, report.updated_cursor) {
-            let lag_seconds = created.lag_seconds.max(updated.lag_seconds);
+        // A run that failed before it knew the shop's state knows neither its lag nor its gaps.
+        if let Some(lag_seconds) = lag_seconds(report) {
             counted.push((Metric::LagSeconds, u64::try_from(lag_seconds).unwrap_or_default()));
             counted.push((Metric::GapsOpen, report.gaps_open));
         }

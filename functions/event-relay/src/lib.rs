@@ -20,8 +20,8 @@ use aws_lambda_events::dynamodb::EventRecord;
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
-use ledger::{Item, Ledger, Part, Pause, RevisionKey};
-use platform::Metrics;
+use ledger::{Item, Ledger, Part, RevisionKey};
+use platform::{Metrics, is_paused};
 use tokio::time::Instant;
 
 pub use bus::EventBus;
@@ -62,10 +62,11 @@ pub async fn handle(
 ) -> Result<serde_json::Value, RepublishError> {
     // The futures' types are left out here: with all of the SDK's that they nest, they are deeper than the compiler goes.
     match request {
-        Request::Stream(event) if is_paused(deps).await => {
-            let waiting = event.records.iter().filter_map(|record| record.change.sequence_number.clone());
+        Request::Stream(event) if is_paused(&deps.ledger, Part::Relay).await => {
+            let waiting = event.records.iter().filter(|record| record.change.sequence_number.is_some());
             let mut response = DynamoDbEventResponse::default();
-            response.batch_item_failures = waiting.map(failure).collect();
+            response.batch_item_failures =
+                waiting.map(|record| failure(record.change.sequence_number.clone())).collect();
             Ok(serde_json::to_value(response).unwrap_or_default())
         }
         Request::Stream(event) => {
@@ -79,24 +80,10 @@ pub async fn handle(
     }
 }
 
-/// Whether an operator has paused the publishing. While the ledger does not say so, it goes on.
-async fn is_paused(deps: &RelayDeps) -> bool {
-    match deps.ledger.paused(Part::Relay).await {
-        Ok(None) => false,
-        Ok(Some(Pause { since, .. })) => {
-            tracing::warn!(%since, "the relay is paused: the stream waits (tilaussilta resume relay)");
-            true
-        }
-        Err(error) => {
-            tracing::warn!(error = error.to_string(), "it is not known whether the relay is paused: it goes on");
-            false
-        }
-    }
-}
-
-fn failure(sequence_number: String) -> DynamoDbBatchItemFailure {
+/// A record that Lambda is to hand over again.
+fn failure(sequence_number: Option<String>) -> DynamoDbBatchItemFailure {
     let mut failure = DynamoDbBatchItemFailure::default();
-    failure.item_identifier = Some(sequence_number);
+    failure.item_identifier = sequence_number;
     failure
 }
 
@@ -125,9 +112,7 @@ async fn relay(deps: &RelayDeps, records: &[EventRecord], deadline: Instant) -> 
     done.log("stream", records.len());
     let mut response = DynamoDbEventResponse::default();
     for (key, _) in &done.failed {
-        let mut failure = DynamoDbBatchItemFailure::default();
-        failure.item_identifier = sequence_numbers.get(key).cloned().flatten();
-        response.batch_item_failures.push(failure);
+        response.batch_item_failures.push(failure(sequence_numbers.get(key).cloned().flatten()));
     }
     response
 }

@@ -16,9 +16,9 @@ use std::time::Duration;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_sqs::types::MessageAttributeValue;
 use connections::OrderIs;
-use ledger::{ActionLine, Connection, DocumentKey, Part, Pause, Settled, sdk_reason};
+use ledger::{ActionLine, Connection, DocumentKey, Part, Settled, sdk_reason};
 use mycashflow::{RetryPolicy, ShopClient, Transport};
-use platform::{Deps, Function, OPERATION_TIMEOUT};
+use platform::{Deps, Function, OPERATION_TIMEOUT, is_paused};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -74,7 +74,7 @@ pub async fn handle(deps: &ActionsDeps, event: Value, invocation: &str, deadline
 /// Works on the messages of a batch, one after the other, and reports those that must come again.
 async fn batch(deps: &ActionsDeps, event: &SqsEvent, invocation: &str, deadline: Instant) -> SqsBatchResponse {
     let mut response = SqsBatchResponse::default();
-    let paused = is_paused(deps).await;
+    let paused = is_paused(&deps.base.ledger, Part::Actions).await;
     for (index, record) in event.records.iter().enumerate() {
         let id = record.message_id.clone().unwrap_or_default();
         if paused {
@@ -98,21 +98,6 @@ async fn batch(deps: &ActionsDeps, event: &SqsEvent, invocation: &str, deadline:
         }
     }
     response
-}
-
-/// Whether an operator has paused the actions of the queue. While the ledger does not say so, they go on.
-async fn is_paused(deps: &ActionsDeps) -> bool {
-    match deps.base.ledger.paused(Part::Actions).await {
-        Ok(None) => false,
-        Ok(Some(Pause { since, .. })) => {
-            tracing::warn!(%since, "the actions are paused: the queue waits (tilaussilta resume actions)");
-            true
-        }
-        Err(error) => {
-            tracing::warn!(error = error.to_string(), "it is not known whether the actions are paused: they go on");
-            false
-        }
-    }
 }
 
 /// How often a message has been received, this time included.

@@ -245,9 +245,7 @@ impl Messaging {
                 (200, json!({ "Attributes": attributes }).to_string())
             }
             "DeleteMessage" => {
-                if let Some(messages) = self.lock().queues.get_mut(&queue) {
-                    messages.retain(|message| request["ReceiptHandle"] != message.id);
-                }
+                self.remove(&queue, request["ReceiptHandle"].as_str().unwrap_or_default());
                 (200, "{}".to_owned())
             }
             other => refused("UnsupportedOperation", &format!("the sandbox does not serve {other}")),

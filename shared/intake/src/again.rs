@@ -111,7 +111,7 @@ async fn orders(
             (None, Err(error)) => unreadable(error),
             (None, Ok(order)) => {
                 let document = DocumentKey::order(&*connection.name, order.id);
-                match older_than_head(ledger, &document, held.last_seen, again).await? {
+                match older_than_head(ledger, &document, held, again).await? {
                     Some(older) => older,
                     None => {
                         let (slice, seen) = (page.slice(entry), held.last_seen);
@@ -129,13 +129,13 @@ async fn orders(
 async fn older_than_head(
     ledger: &Ledger,
     document: &DocumentKey,
-    seen: Timestamp,
+    held: &Quarantined,
     again: Again,
 ) -> Result<Option<ReadAgain>, LedgerError> {
     let head = ledger.head(document).await?;
     let document = document.clone();
     Ok(match head {
-        Some(head) if head.observed_at > seen && !again.as_new => Some(ReadAgain::Superseded { document }),
+        Some(head) if held.is_older_than(&head) && !again.as_new => Some(ReadAgain::Superseded { document }),
         _ if again.dry_run => Some(ReadAgain::Recorded { document, revision: None }),
         _ => None,
     })
@@ -186,7 +186,7 @@ async fn message(
         Err(error) => return Ok(unreadable(error)),
     };
     let document = DocumentKey::manu(&*connection.name, webhook.slug(), received.document.id.as_str());
-    if let Some(older) = older_than_head(ledger, &document, held.last_seen, again).await? {
+    if let Some(older) = older_than_head(ledger, &document, held, again).await? {
         return Ok(older);
     }
     let observed_at = if again.as_new { now } else { held.first_seen };

@@ -64,13 +64,8 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::Unavailable`], or [`LedgerError::Corrupt`] for an item that this product did not write.
     pub async fn actions(&self, connection: &Connection, span: Span) -> Result<Vec<ActionLine>, LedgerError> {
-        let mut lines = Vec::new();
-        for day in span.days() {
-            for item in self.query_index(actions_pk(connection, day), span).await? {
-                lines.push(line_from(&item)?);
-            }
-        }
-        Ok(lines)
+        let items = self.query_days(span, |day| actions_pk(connection, day)).await?;
+        items.iter().map(line_from).collect()
     }
 
     /// Reads what was tried at an order, oldest first.

@@ -150,9 +150,8 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::Unavailable`], or [`LedgerError::Corrupt`] for an item that this product did not write.
     pub async fn arrivals(&self, connection: &Connection, span: Span) -> Result<Vec<Arrival>, LedgerError> {
-        let days = span.days().into_iter().map(|day| self.query_index(arrivals_pk(connection, day), span));
-        let items: Vec<Vec<Item>> = futures_util::stream::iter(days).buffered(DAYS_AT_ONCE).try_collect().await?;
-        items.iter().flatten().filter_map(|item| arrival_from(item).transpose()).collect()
+        let items = self.query_days(span, |day| arrivals_pk(connection, day)).await?;
+        items.iter().filter_map(|item| arrival_from(item).transpose()).collect()
     }
 
     /// The latest arrival of a connection on a UTC day.
@@ -299,8 +298,15 @@ impl Ledger {
         put.send().await.map(drop).map_err(LedgerError::unavailable("PutItem"))
     }
 
+    /// Reads the days of a time, each from its partition of the index, oldest first.
+    pub(crate) async fn query_days(&self, span: Span, pk: impl Fn(Date) -> String) -> Result<Vec<Item>, LedgerError> {
+        let days = span.days().into_iter().map(|day| self.query_index(pk(day), span));
+        let items: Vec<Vec<Item>> = futures_util::stream::iter(days).buffered(DAYS_AT_ONCE).try_collect().await?;
+        Ok(items.into_iter().flatten().collect())
+    }
+
     /// Reads a partition of the index within a time, oldest first.
-    pub(crate) async fn query_index(&self, pk: String, span: Span) -> Result<Vec<Item>, LedgerError> {
+    async fn query_index(&self, pk: String, span: Span) -> Result<Vec<Item>, LedgerError> {
         let items = self.index_query(pk, span).into_paginator().items().send();
         items.collect::<Result<_, _>>().await.map_err(LedgerError::unavailable("Query"))
     }

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::condition::met_item;
 use crate::item::{Attributes, Item, blob, compress, expires_at, key, ms, n, s};
-use crate::{Connection, ContentHash, Ledger, LedgerError, Source};
+use crate::{Connection, ContentHash, Head, Ledger, LedgerError, Source};
 
 /// How often it is written that the same bytes were met again.
 const SEEN_EVERY: SignedDuration = SignedDuration::from_hours(1);
@@ -30,6 +30,11 @@ pub enum DeliveryOutcome {
 }
 
 impl DeliveryOutcome {
+    /// Whether the ledger has what was sent: as a new revision, or because it knew it.
+    pub fn is_taken(self) -> bool {
+        matches!(self, Self::Recorded | Self::Duplicate | Self::Stale)
+    }
+
     /// The name in items, answers and logs.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -113,6 +118,13 @@ pub struct Quarantined {
     pub last_seen: Timestamp,
     /// What became of them since.
     pub state: QuarantineState,
+}
+
+impl Quarantined {
+    /// Whether the document was observed in a newer state since the bytes were last met.
+    pub fn is_older_than(&self, head: &Head) -> bool {
+        head.observed_at > self.last_seen
+    }
 }
 
 /// What became of bytes in quarantine.
@@ -246,7 +258,7 @@ impl Ledger {
     /// written once an hour at most: the poll shows the same bytes again and again.
     async fn seen_again(&self, mut item: Item, now: Timestamp) -> Result<bool, LedgerError> {
         let attributes = Attributes(&item);
-        let last_seen = attributes.instant("last_seen").or_else(|_| attributes.instant("first_seen"))?;
+        let last_seen = last_seen(&attributes)?;
         let is_resolved = attributes.optional_string("state") == Some("resolved");
         if !item.contains_key("body") || (!is_resolved && now.duration_since(last_seen) < SEEN_EVERY) {
             return Ok(false);
@@ -311,9 +323,14 @@ fn quarantined_from(item: &Item) -> Result<Quarantined, LedgerError> {
         truncated: attributes.flag("truncated"),
         kind: attributes.optional_string("kind").map(str::to_owned),
         source: attributes.optional_string("source").and_then(Source::parse),
-        last_seen: attributes.instant("last_seen").or_else(|_| attributes.instant("first_seen"))?,
+        last_seen: last_seen(&attributes)?,
         state: state_from(&attributes),
     })
+}
+
+/// When bytes in quarantine were last met; an earlier version wrote only when they were first.
+fn last_seen(attributes: &Attributes<'_>) -> Result<Timestamp, LedgerError> {
+    attributes.instant("last_seen").or_else(|_| attributes.instant("first_seen"))
 }
 
 fn state_from(attributes: &Attributes<'_>) -> QuarantineState {

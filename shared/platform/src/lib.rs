@@ -5,6 +5,7 @@ mod deadline;
 mod finnish;
 mod http;
 mod metrics;
+mod pause;
 mod receipt;
 mod refusal;
 mod request;
@@ -21,6 +22,7 @@ pub use http::{
     Answer, MAX_BODY_BYTES, compression, content_type, header_items, header_values, path, query_values, respond,
 };
 pub use metrics::{Function, Metric, Metrics};
+pub use pause::is_paused;
 pub use receipt::{Closing, Receipt};
 pub use refusal::{Refusal, Refusals};
 pub use request::{request_from_event, serve};
