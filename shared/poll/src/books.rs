@@ -211,6 +211,25 @@ impl<'a> Books<'a> {
         Ok(())
     }
 
+    /// A search has found all that the shop counted in a stretch: what this run noted of it is owed no longer. Where the note
+    /// became part of an earlier gap, that is counted again as a whole.
+    pub(crate) async fn has_shown(
+        &mut self,
+        lease: &HeldLease<'_>,
+        stream: Stream,
+        (from, until): (i64, i64),
+    ) -> Result<(), Stop> {
+        let is_of_stretch = |kind: &GapKind| {
+            matches!(*kind, GapKind::Unshown { stream: of, from: first, until: end, missing: Some(_) }
+                if (of, first, end) == (stream, from, until))
+        };
+        let noted = self.state.gaps.iter().find(|gap| self.is_new(gap) && is_of_stretch(&gap.kind));
+        match noted.map(|gap| gap.kind.clone()) {
+            Some(kind) => self.close_gap(lease, &kind).await,
+            None => Ok(()),
+        }
+    }
+
     /// Notes that every order must be looked at again, since any may have changed in a second of the updated stream.
     pub(crate) async fn owe_listing(&mut self, lease: &HeldLease<'_>, second: i64, live: bool) -> Result<(), Stop> {
         let kind = GapKind::Listing { second, from: 0 };

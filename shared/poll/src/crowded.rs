@@ -139,11 +139,6 @@ async fn finish(reader: &mut Reader<'_>, books: &mut Books<'_>, mut gap: Gap) ->
                 if settled {
                     set_next(&mut gap, search.anchor);
                     books.put_gap(&reader.asking.lease, gap).await?;
-                    if let Some(left) = search.expected.as_ref().filter(|left| left.missing > 0) {
-                        // The next run continues the search, and does not know what was counted.
-                        let stretch = (left.from, left.until);
-                        books.note_unshown(&reader.asking.lease, Stream::Created, stretch, Some(left.missing)).await?;
-                    }
                 }
                 books.expected.extend(search.expected.map(|expected| (second, expected)));
                 return Err(stop);
@@ -155,9 +150,12 @@ async fn finish(reader: &mut Reader<'_>, books: &mut Books<'_>, mut gap: Gap) ->
             books.put_gap(&reader.asking.lease, gap.clone()).await?;
         }
     }
-    if let Some(expected) = search.expected.filter(|expected| expected.missing > 0) {
+    if let Some(expected) = search.expected {
         let stretch = (expected.from, expected.until);
-        books.note_unshown(&reader.asking.lease, Stream::Created, stretch, Some(expected.missing)).await?;
+        match expected.missing {
+            0 => books.has_shown(&reader.asking.lease, Stream::Created, stretch).await?,
+            missing => books.note_unshown(&reader.asking.lease, Stream::Created, stretch, Some(missing)).await?,
+        }
     }
     match gap.kind {
         GapKind::Numbers { .. } => close_second(reader, books, &gap.kind, Stream::Created, second, settled).await,
@@ -248,7 +246,14 @@ impl Search {
 }
 
 /// What the shop's counts say of a stretch whose rest is asked for by number. `missing` orders of it were not shown.
-pub(crate) fn expect(books: &mut Books<'_>, second: i64, (from, until): (i64, i64), missing: u64, pages: [&Asked; 2]) {
+/// Answers the stretch of all that is expected of that search, and how many orders it has to find.
+pub(crate) fn expect(
+    books: &mut Books<'_>,
+    second: i64,
+    (from, until): (i64, i64),
+    missing: u64,
+    pages: [&Asked; 2],
+) -> ((i64, i64), u64) {
     let shown: HashSet<u64> = pages.iter().flat_map(|asked| &asked.page.entries).filter_map(|entry| entry.id).collect();
     let expected = books.expected.entry(second).or_default();
     // Two questions may show parts of one second. A second walk over the same part counts the same orders.
@@ -260,6 +265,7 @@ pub(crate) fn expect(books: &mut Books<'_>, second: i64, (from, until): (i64, i6
         _ => (expected.from.min(from), expected.until.max(until)),
     };
     expected.shown.extend(shown);
+    ((expected.from, expected.until), expected.missing)
 }
 
 /// Whether everything in a second is visible by now, even if the shop's clock is ahead. Only then can what was asked

@@ -81,6 +81,8 @@ struct Simulation {
     actions: ActionsDeps,
     /// The ids of the revisions that were recorded.
     recorded: RefCell<BTreeSet<String>>,
+    /// Those of them that were recorded when the relay last came to the stream's end.
+    relayed: RefCell<BTreeSet<String>>,
     /// The orders that a message wants delivered, each with those messages.
     wanted: RefCell<BTreeMap<u64, Vec<String>>>,
     /// The comments that a message wants added: the order and the text.
@@ -205,6 +207,7 @@ impl Simulation {
             relay,
             actions,
             recorded: RefCell::default(),
+            relayed: RefCell::default(),
             wanted: RefCell::default(),
             comments: RefCell::default(),
             last: RefCell::default(),

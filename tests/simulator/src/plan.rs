@@ -165,7 +165,8 @@ impl Plan {
         if self.falsehoods.iter().any(|falsehood| of_full_pages.contains(&falsehood)) && percent(50) {
             self.old_orders = self.old_orders.max(fastrand::u32(105..170));
         }
-        let shows_less = [A::SmallPages, A::HiddenOrder, A::SixtyDays, A::SortedById, A::Unsorted, A::WrongTimeTo];
+        let shows_less =
+            [A::SmallPages, A::HiddenOrder, A::ShortGet, A::SixtyDays, A::SortedById, A::Unsorted, A::WrongTimeTo];
         if self.falsehoods.iter().any(|falsehood| shows_less.contains(&falsehood)) {
             self.shop.time_to = true;
             if !matches!(self.shop.count, Count::More(_)) {

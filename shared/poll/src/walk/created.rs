@@ -127,8 +127,13 @@ async fn account(
             Ok(())
         }
         (Some(second), _) => {
-            expect(books, second, (asked.start, next.start.max(second + 1)), missing, [asked, next]);
-            Ok(())
+            let stretch = (asked.start, next.start.max(second + 1));
+            let (stretch, missing) = expect(books, second, stretch, missing, [asked, next]);
+            if books.is_counting_again() {
+                return Ok(());
+            }
+            // Written down before the cursor passes: a run that ends before the search forgets what was counted.
+            books.note_unshown(&reader.asking.lease, STREAM, stretch, Some(missing)).await
         }
         (None, _) => books.note_unshown(&reader.asking.lease, STREAM, (asked.start, next.start), Some(missing)).await,
     }

@@ -162,6 +162,7 @@ pub(super) async fn relay(sim: Rc<Simulation>, mut reader: StreamReader) -> Stre
                 sim.faults.stop();
             }
         } else if sim.over.get() {
+            sim.relayed.replace(sim.recorded.borrow().clone());
             return reader;
         } else {
             tokio::time::sleep(IDLE).await;
