@@ -211,6 +211,15 @@ impl<'a> Books<'a> {
         Ok(())
     }
 
+    /// Whether orders of a second of the created stream are still to be searched for by number.
+    pub(crate) fn is_searched(&self, second: i64) -> bool {
+        self.state.gaps.iter().any(|gap| match gap.kind {
+            GapKind::Numbers { stream: Stream::Created, second: of, .. } => of == second,
+            GapKind::Unsorted { from, until, .. } => (from..until).contains(&second),
+            _ => false,
+        })
+    }
+
     /// A search has found all that the shop counted in a stretch: what this run noted of it is owed no longer. Where the note
     /// became part of an earlier gap, that is counted again as a whole.
     pub(crate) async fn has_shown(

@@ -44,6 +44,8 @@ pub(crate) struct OddShop {
     pub(crate) counts: Counts,
     /// Counted by `changes`, and not shown.
     pub(crate) hidden: BTreeSet<u64>,
+    /// Not shown by `get`.
+    pub(crate) not_by_number: BTreeSet<u64>,
     /// Whether a hidden order leaves its place on a page to another one.
     pub(crate) hides_first: bool,
     /// An order, and its second, that is made after so many pages of the created stream were shown.
@@ -65,6 +67,7 @@ impl OddShop {
             sorted: SortedBy::Time,
             counts: Counts::Whole,
             hidden: BTreeSet::new(),
+            not_by_number: BTreeSet::new(),
             hides_first: false,
             appears: None,
             oldest: i64::MIN,
@@ -99,6 +102,7 @@ impl OddShop {
             };
         }
         let ids = values("order_ids[]").filter_map(|id| id.parse::<u64>().ok());
+        let ids = ids.filter(|id| !self.not_by_number.contains(id));
         let orders: String = ids.filter_map(|id| Some(xml(id, self.orders.get(&id)?))).collect();
         (200, format!("<Orders>{orders}</Orders>"))
     }

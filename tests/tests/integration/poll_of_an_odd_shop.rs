@@ -199,6 +199,30 @@ async fn an_unsorted_page_is_recorded_and_the_walk_continues_by_number() {
     }
 }
 
+/// The search by number for what a page does not show comes after both streams: a run that ends before has told of it.
+#[tokio::test(start_paused = true)]
+async fn what_a_run_counted_and_could_not_search_for_stays_owed() {
+    let (world, way) = bench(|shop, now| {
+        shop.sorted = SortedBy::NewestFirst;
+        (shop.hidden, shop.not_by_number) = ([37].into(), [37].into());
+        for id in 1..=150 {
+            shop.put(id, now - DAY + 100 * id as i64);
+            shop.change(id, now - 3 * DAY, "Open");
+        }
+        shop.hook = Some(Box::new(|_, query| query.contains("updated_after_ts").then(|| (403, String::new()))));
+    })
+    .await;
+    assert!(world.poll().await.failure.is_some(), "the shop refuses the updated stream");
+    way.shop().hook = None;
+    let report = polls(&world, 2).await;
+    assert_eq!(recorded(&world).len(), 149, "{report:?}");
+    assert!(report.gaps_open > 0, "the first run was told of 150: {report:?}");
+    way.shop().hidden.clear();
+    way.shop().not_by_number.clear();
+    let report = polls(&world, 10).await;
+    assert_eq!((report.gaps_open, recorded(&world).len()), (0, 150), "{report:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn changes_that_are_not_in_the_order_of_time_are_seen() {
     for (sorted, counts) in

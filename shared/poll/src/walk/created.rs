@@ -129,7 +129,7 @@ async fn account(
         (Some(second), _) => {
             let stretch = (asked.start, next.start.max(second + 1));
             let (stretch, missing) = expect(books, second, stretch, missing, [asked, next]);
-            if books.is_counting_again() {
+            if books.is_counting_again() || !books.is_searched(second) {
                 return Ok(());
             }
             // Written down before the cursor passes: a run that ends before the search forgets what was counted.
