@@ -48,6 +48,9 @@ pub(crate) struct Books<'a> {
     pub(crate) has_moved: bool,
     /// What is expected of the search for a debt of the created stream, by its second.
     pub(crate) expected: HashMap<i64, Expected>,
+    /// The orders, with the seconds they were made in, that were found below the first of a page, by the second that the
+    /// search upwards is for.
+    pub(crate) found_below: HashMap<i64, Vec<(u64, i64)>>,
     /// How much of the stretch that is walked again the shop still says that it does not show.
     pub(crate) still_unshown: u64,
     /// Whether the orders of a crowded second are searched for anew in the stretch that is walked again.
@@ -68,6 +71,7 @@ impl<'a> Books<'a> {
             retrying: None,
             has_moved: false,
             expected: HashMap::new(),
+            found_below: HashMap::new(),
             still_unshown: 0,
             is_search_due: false,
             listing: None,

@@ -69,9 +69,13 @@ pub(crate) async fn owe_numbers(
         let ids: Vec<u64> = (first..below).collect();
         let fetched = fetch_with(reader, &ids, &[lowest]).await?;
         owe_refused(reader, books, &fetched.refused).await?;
-        if !fetched.found.iter().any(|(id, made_at)| *id != lowest && is_within(*made_at)) {
+        let found =
+            fetched.found.iter().filter_map(|(id, made_at)| Some((*id, made_at.filter(|at| is_within(Some(*at)))?)));
+        let found: Vec<(u64, i64)> = found.filter(|(id, _)| *id != lowest).collect();
+        if found.is_empty() {
             break;
         }
+        books.found_below.entry(second).or_default().extend(found);
         below = first;
     }
     books.open_gap(&reader.asking.lease, kind, "more orders than one answer shows".to_owned()).await
@@ -265,6 +269,11 @@ pub(crate) fn expect(
         _ => (expected.from.min(from), expected.until.max(until)),
     };
     expected.shown.extend(shown);
+    for (id, made_at) in books.found_below.remove(&second).unwrap_or_default() {
+        if (expected.from..expected.until).contains(&made_at) && expected.shown.insert(id) {
+            expected.missing = expected.missing.saturating_sub(1);
+        }
+    }
     ((expected.from, expected.until), expected.missing)
 }
 
