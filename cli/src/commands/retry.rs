@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use console::{Operator, Queue, Replay, Retried};
 use intake::{Again, WebhookType};
-use ledger::Connection;
+use ledger::{Connection, HeldFilter};
 
 use crate::Problem;
 use crate::deployment::Target;
@@ -128,13 +128,11 @@ async fn quarantine(
     for connection in connections {
         // Whoever names one means it, whatever became of it.
         let held = match id {
-            Some(_) => operator.ledger.quarantined(connection).await?,
+            Some(_) => operator.ledger.held(connection, HeldFilter::default()).await?.held,
             None => operator.open_quarantine(connection).await?,
         };
-        for held in held {
-            if id.is_some_and(|id| !held.id.starts_with(id)) {
-                continue;
-            }
+        for held in held.iter().filter(|held| id.is_none_or(|id| held.id.starts_with(id))) {
+            let Some(held) = operator.ledger.quarantined_body(connection, &held.id).await? else { continue };
             let retried = operator.retry_quarantined(connection, &held, again).await?;
             all.extend(retried.into_iter().map(|one| (connection.clone(), one)));
         }

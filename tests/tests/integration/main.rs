@@ -21,6 +21,7 @@ mod mycashflow_order;
 mod odd_shop;
 mod one_order_every_way;
 mod operator;
+mod operator_days;
 mod outbound;
 mod poll_of_a_changing_shop;
 mod poll_of_an_odd_shop;
