@@ -28,8 +28,10 @@ pub struct Status {
     /// What is paused.
     pub paused: Vec<PausedPart>,
     /// Dead letters of events; none when they cannot be counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub event_dead_letters: Option<u64>,
     /// Dead letters of actions; none when they cannot be counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub action_dead_letters: Option<u64>,
     /// Whether the index of arrivals holds everything.
     pub is_indexed: bool,

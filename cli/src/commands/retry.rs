@@ -4,6 +4,7 @@ use clap::Subcommand;
 use console::{Operator, Queue, Replay, Retried};
 use intake::{Again, WebhookType};
 use ledger::{Connection, HeldFilter};
+use serde_json::json;
 
 use crate::Problem;
 use crate::deployment::Target;
@@ -66,11 +67,15 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem
         What::Events => {
             if !options.yes {
                 let counted = operator.stack.count(Queue::EventDeadLetters).await.map_err(Problem)?;
-                say!("{counted} events would be published again (--yes does it)");
+                match options.json {
+                    true => say!("{}", json!({ "count": counted, "done": false })),
+                    false => say!("{counted} events would be published again (--yes does it)"),
+                }
                 return Ok(());
             }
-            let done = operator.replay(&Replay::DeadLetters, &mut |_| {}).await?;
+            let mut done = operator.replay(&Replay::DeadLetters, &mut |_| {}).await?;
             if options.json {
+                done["done"] = json!(true);
                 say!("{done}");
             } else {
                 say!("{} events were published again", done["published"]);
@@ -88,12 +93,17 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem
                 return Err(Problem(format!("the queue does not show a letter {id}")));
             }
             if !options.yes {
-                say!("{wanted} actions would be sent again (--yes does it)");
+                match options.json {
+                    true => say!("{}", json!({ "count": wanted, "done": false })),
+                    false => say!("{wanted} actions would be sent again (--yes does it)"),
+                }
                 return Ok(());
             }
             let retried = operator.retry_actions(id.as_deref()).await?;
             if options.json {
-                say!("{}", serde_json::to_string(&retried)?);
+                let mut told = serde_json::to_value(&retried)?;
+                told["done"] = json!(true);
+                say!("{told}");
             } else {
                 say!("{} actions were sent again", retried.sent);
             }

@@ -14,16 +14,16 @@ use serde_json::Value;
 
 use super::{TILAUSSILTA, run, serve, tilaussilta};
 
-const PUSH: &str = "/mycashflow/acme/orders?key=example-push-key";
+pub(crate) const PUSH: &str = "/mycashflow/acme/orders?key=example-push-key";
 
-fn order(id: u64, status: &str, reference: &str) -> String {
+pub(crate) fn order(id: u64, status: &str, reference: &str) -> String {
     format!(
         "<Order id=\"{id}\"><OrderNumber>{id}</OrderNumber><OrderStatus>{status}</OrderStatus>\
          <PaymentReference>{reference}</PaymentReference></Order>"
     )
 }
 
-fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !holds() {
         assert!(begun.elapsed() < Duration::from_secs(30), "it never came: {what}");
