@@ -187,6 +187,21 @@ impl Operator {
     }
 }
 
+/// What a pause that lasts would lose, in both languages.
+fn loss_of(part: &str) -> (&'static str, &'static str) {
+    match part {
+        "relay" => (
+            ": after 6 hours a revision becomes a dead letter",
+            ": kuuden tunnin jälkeen versiosta tulee kuollut viesti",
+        ),
+        "actions" => (
+            ": after 84 minutes a message becomes a dead letter",
+            ": 84 minuutin jälkeen viestistä tulee kuollut viesti",
+        ),
+        _ => ("", ""),
+    }
+}
+
 fn is_false(flag: &bool) -> bool {
     !flag
 }
@@ -252,9 +267,10 @@ fn attention(status: &Status) -> Vec<Attention> {
         }
     }
     for PausedPart { part, since, .. } in &status.paused {
+        let (loss, finnish) = loss_of(part);
         tell(
-            format!("{part} is paused since {since} (tilaussilta resume {part})"),
-            format!("{part} on keskeytetty {since} alkaen (tilaussilta resume {part})"),
+            format!("{part} is paused since {since}{loss} (tilaussilta resume {part})"),
+            format!("{part} on keskeytetty {since} alkaen{finnish} (tilaussilta resume {part})"),
         );
     }
     if !status.is_indexed {

@@ -11,6 +11,7 @@ mod events;
 mod glibc_check;
 mod intake;
 mod invariants;
+mod large_ledger;
 mod ledger_actions;
 mod ledger_contract;
 mod ledger_faults;
