@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo simulate mutations backfill-test bench instructions test test-rust check validate lint deny fmt build lambda clean
+.PHONY: help demo simulate mutations backfill-test large-ledger bench instructions test test-rust check validate lint deny fmt build lambda clean
 export UNOPTIMISED
 .PHONY: deploy-test invoke-test console-test sam-local-test deployable programs
 
@@ -35,6 +35,9 @@ backfill-test: ## Read 100,000 orders of a simulated shop, killed twice on the w
 
 bench: ## Measure against other ways of doing the same, and write bench/RESULTS.md
 	@bench/run
+
+large-ledger: ## Count what a look reads of a ledger of 1,000,000 revisions (docs/operator.md)
+	@REVISIONS=1000000 cargo test --locked --quiet --package tilaussilta-tests --test integration -- --nocapture large_ledger
 
 UPDATE ?=
 instructions: ## Count the instructions of the hot paths, and compare; UPDATE=1 writes them down

@@ -32,7 +32,7 @@ EVENT_CALLS = {"DescribeEventBus": r"\.describe_event_bus\(\)", "PutEvents": r"\
 MODULES = {"EventRelayFunction": ["outbox.rs", "publications.rs"], "ShopActionsFunction": ["idempotency.rs"]}
 # Those that are the operator's, with their own credentials. Functions use calls in them that they may make anyway: they
 # look whether they are paused, write a line of the action log, and read the index.
-OPERATOR = ["action_log.rs", "arrivals.rs", "audit.rs", "control.rs", "settle.rs"]
+OPERATOR = ["action_log.rs", "arrivals.rs", "audit.rs", "control.rs", "held.rs", "settle.rs"]
 # What Lambda itself does with a function's role, to read the table's stream.
 STREAM = {f"dynamodb:{action}" for action in ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")}
 

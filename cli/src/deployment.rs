@@ -10,6 +10,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use connections::{ConnectionSource, ConnectionStore};
 use console::Operator;
 use ledger::{Ledger, Retention};
+use mycashflow::HttpTransport;
 
 use crate::Problem;
 use crate::stack::{AwsStack, Names};
@@ -111,6 +112,7 @@ impl Deployment {
             ledger: self.ledger(),
             connections,
             stack: Arc::new(AwsStack::new(&self.config, self.names.clone(), self.is_sandbox)),
+            shops: Arc::new(HttpTransport::new()?),
             clock: platform::system_clock(),
         })
     }

@@ -4,6 +4,7 @@
 mod commands;
 mod deployment;
 mod output;
+mod period;
 mod stack;
 
 use std::process::ExitCode;

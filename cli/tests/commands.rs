@@ -3,6 +3,8 @@
 
 #[path = "commands/docs.rs"]
 mod docs;
+#[path = "commands/json.rs"]
+mod json;
 #[path = "commands/operator.rs"]
 mod operator;
 

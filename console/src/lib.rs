@@ -7,8 +7,11 @@
 
 mod acts;
 mod changes;
+mod compare;
+mod completeness;
 mod operator;
 mod orders;
+mod poll_fault;
 mod problems;
 mod spreadsheet;
 mod stack;
@@ -18,6 +21,8 @@ pub mod web;
 
 pub use acts::{LettersRetried, Replay, Retried};
 pub use changes::{Change, changes};
+pub use compare::{Compare, Comparison};
+pub use completeness::{Completeness, DayStatus, PollKnowledge};
 pub use operator::{Operator, OperatorError};
 pub use orders::{OrderFilter, OrderRow};
 pub use problems::{Problem, ProblemKind, Problems};

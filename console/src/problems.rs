@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use ledger::{Connection, DocumentKey, Gap, GapKind, Part, Pause, QuarantineState, Quarantined, Span, System};
+use ledger::{Connection, DocumentKey, Gap, GapKind, Held, HeldFilter, Part, Pause, QuarantineState, Span, System};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::status::{SILENT, UNDER_WAY};
+use crate::poll_fault::PollFault;
+use crate::status::UNDER_WAY;
 use crate::timeline::last_tries;
-use crate::{Operator, OperatorError, PollStatus, Queue};
+use crate::{Operator, OperatorError, Queue};
 
 /// How far back revisions are looked for that were never published, and requests with a wrong key.
 const DAYS_BACK: i32 = 2;
@@ -126,15 +127,25 @@ impl Operator {
         Ok(found)
     }
 
-    /// What is in a connection's quarantine and not dealt with. A body whose document was recorded in a newer state has
-    /// resolved itself.
+    /// What is in a connection's quarantine and not dealt with, without the bodies. One whose document was recorded in a newer
+    /// state has resolved itself.
     ///
     /// # Errors
     /// [`OperatorError::Ledger`].
-    pub async fn open_quarantine(&self, connection: &Connection) -> Result<Vec<Quarantined>, OperatorError> {
-        let mut open = self.ledger.quarantined(connection).await?;
+    pub async fn open_quarantine(&self, connection: &Connection) -> Result<Vec<Held>, OperatorError> {
+        let all = HeldFilter { only_open: true, ..HeldFilter::default() };
+        let open = self.ledger.held(connection, all).await?.held;
+        self.still_open(connection, open).await
+    }
+
+    /// Of what is in quarantine, what no newer state of its document has resolved.
+    pub(crate) async fn still_open(
+        &self,
+        connection: &Connection,
+        mut open: Vec<Held>,
+    ) -> Result<Vec<Held>, OperatorError> {
         open.retain(|held| held.state == QuarantineState::Open);
-        let key = |held: &Quarantined| DocumentKey::parse(connection.clone(), held.document.as_deref()?);
+        let key = |held: &Held| DocumentKey::parse(connection.clone(), held.document.as_deref()?);
         let keys: Vec<DocumentKey> = open.iter().filter_map(key).collect();
         let heads = self.ledger.heads(&keys).await?;
         open.retain(|held| {
@@ -147,22 +158,15 @@ impl Operator {
     /// What is wrong with the last run of a shop's poll.
     async fn poll_problem(&self, connection: &Connection, now: Timestamp) -> Result<Option<Problem>, OperatorError> {
         let run = self.last_poll(&connection.name).await?;
-        let (since, reason) = match run {
-            None => (None, "no poll has ended within a week".to_owned()),
-            Some(PollStatus { at, failure: Some(failure), .. }) => {
-                (Some(at), format!("the last poll failed: {failure}"))
-            }
-            Some(run) if now.duration_since(run.at) > SILENT => (Some(run.at), "no poll has ended since".to_owned()),
-            Some(_) => return Ok(None),
-        };
+        let Some(fault) = PollFault::of(run.as_ref(), now) else { return Ok(None) };
         Ok(Some(Problem {
             kind: ProblemKind::Poll,
             connection: Some(connection.to_string()),
             id: format!("{connection}/poll"),
             document: None,
-            since,
+            since: fault.since(),
             tries: None,
-            reason,
+            reason: fault.to_string(),
             command: format!("tilaussilta polls {}", connection.name),
         }))
     }
@@ -323,7 +327,7 @@ fn of_gap(connection: &Connection, gap: &Gap) -> Problem {
     }
 }
 
-fn of_quarantine(connection: &Connection, held: &Quarantined) -> Problem {
+fn of_quarantine(connection: &Connection, held: &Held) -> Problem {
     Problem {
         kind: ProblemKind::Quarantine,
         connection: Some(connection.to_string()),

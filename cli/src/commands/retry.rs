@@ -3,7 +3,8 @@
 use clap::Subcommand;
 use console::{Operator, Queue, Replay, Retried};
 use intake::{Again, WebhookType};
-use ledger::Connection;
+use ledger::{Connection, HeldFilter};
+use serde_json::json;
 
 use crate::Problem;
 use crate::deployment::Target;
@@ -66,11 +67,15 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem
         What::Events => {
             if !options.yes {
                 let counted = operator.stack.count(Queue::EventDeadLetters).await.map_err(Problem)?;
-                say!("{counted} events would be published again (--yes does it)");
+                match options.json {
+                    true => say!("{}", json!({ "count": counted, "done": false })),
+                    false => say!("{counted} events would be published again (--yes does it)"),
+                }
                 return Ok(());
             }
-            let done = operator.replay(&Replay::DeadLetters, &mut |_| {}).await?;
+            let mut done = operator.replay(&Replay::DeadLetters, &mut |_| {}).await?;
             if options.json {
+                done["done"] = json!(true);
                 say!("{done}");
             } else {
                 say!("{} events were published again", done["published"]);
@@ -88,12 +93,17 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem
                 return Err(Problem(format!("the queue does not show a letter {id}")));
             }
             if !options.yes {
-                say!("{wanted} actions would be sent again (--yes does it)");
+                match options.json {
+                    true => say!("{}", json!({ "count": wanted, "done": false })),
+                    false => say!("{wanted} actions would be sent again (--yes does it)"),
+                }
                 return Ok(());
             }
             let retried = operator.retry_actions(id.as_deref()).await?;
             if options.json {
-                say!("{}", serde_json::to_string(&retried)?);
+                let mut told = serde_json::to_value(&retried)?;
+                told["done"] = json!(true);
+                say!("{told}");
             } else {
                 say!("{} actions were sent again", retried.sent);
             }
@@ -128,13 +138,11 @@ async fn quarantine(
     for connection in connections {
         // Whoever names one means it, whatever became of it.
         let held = match id {
-            Some(_) => operator.ledger.quarantined(connection).await?,
+            Some(_) => operator.ledger.held(connection, HeldFilter::default()).await?.held,
             None => operator.open_quarantine(connection).await?,
         };
-        for held in held {
-            if id.is_some_and(|id| !held.id.starts_with(id)) {
-                continue;
-            }
+        for held in held.iter().filter(|held| id.is_none_or(|id| held.id.starts_with(id))) {
+            let Some(held) = operator.ledger.quarantined_body(connection, &held.id).await? else { continue };
             let retried = operator.retry_quarantined(connection, &held, again).await?;
             all.extend(retried.into_iter().map(|one| (connection.clone(), one)));
         }

@@ -1,5 +1,6 @@
 //! What an operator asks for a year: each answered by one command, on a running sandbox.
 
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -14,16 +15,16 @@ use serde_json::Value;
 
 use super::{TILAUSSILTA, run, serve, tilaussilta};
 
-const PUSH: &str = "/mycashflow/acme/orders?key=example-push-key";
+pub(crate) const PUSH: &str = "/mycashflow/acme/orders?key=example-push-key";
 
-fn order(id: u64, status: &str, reference: &str) -> String {
+pub(crate) fn order(id: u64, status: &str, reference: &str) -> String {
     format!(
         "<Order id=\"{id}\"><OrderNumber>{id}</OrderNumber><OrderStatus>{status}</OrderStatus>\
          <PaymentReference>{reference}</PaymentReference></Order>"
     )
 }
 
-fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !holds() {
         assert!(begun.elapsed() < Duration::from_secs(30), "it never came: {what}");
@@ -209,6 +210,32 @@ fn orders_and_their_lines_are_exported() {
     assert!(table.lines().count() > 3);
     let lines = json_lines(&run(&serving, &["export", "acme", "--from", "today", "--jsonl"]));
     assert_eq!(lines.len(), 3);
+}
+
+#[test]
+fn an_export_that_is_killed_goes_on_where_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let serving = serve(folder.path(), &["--seed-orders", "400"]);
+    serving.post("/2015-03-31/functions/changes-poller/invocations", &[], "{}");
+    let until = Timestamp::now().to_string();
+    let file = folder.path().join("orders.csv");
+    let arguments = ["export", "acme", "--from", "today", "--to", &until, "--csv"];
+    let to_file = [&arguments[..], &["--resume", "--output", file.to_str().unwrap()]].concat();
+    let mut child = tilaussilta(&serving, &to_file).process_group(0).spawn().unwrap();
+    let written = || std::fs::metadata(&file).map(|file| file.len()).unwrap_or(0);
+    // The head is written at once, and the first hundred orders together.
+    while written() < 1000 && child.try_wait().unwrap().is_none() {
+        std::thread::yield_now();
+    }
+    harness::programs::kill_group(&mut child);
+    let cursor = folder.path().join("orders.csv.cursor");
+    assert!(cursor.exists(), "it was killed before its end");
+    let without = tilaussilta(&serving, &[&arguments[..], &["--output", file.to_str().unwrap()]].concat()).output();
+    assert!(String::from_utf8_lossy(&without.unwrap().stderr).contains("--resume continues it"));
+    run(&serving, &to_file);
+    assert!(!cursor.exists());
+    let expected = run(&serving, &arguments);
+    assert!(std::fs::read_to_string(&file).unwrap() == expected, "it is not what one run writes");
 }
 
 /// A command as a person sees it, on a terminal of so many columns.

@@ -103,7 +103,7 @@ pub(super) async fn retry(operator: &Operator, ask: &Ask) -> Result<Response<Str
         "quarantine" => {
             let connection = ask.form("connection").and_then(Connection::parse);
             let connection = connection.ok_or_else(|| Refused::NotFound("the connection".to_owned()))?;
-            let held = operator.open_quarantine(&connection).await?.into_iter().find(|held| held.id == id);
+            let held = operator.ledger.quarantined_body(&connection, id).await?;
             let held = held.ok_or_else(|| Refused::NotFound(id.to_owned()))?;
             let retried = operator.retry_quarantined(&connection, &held, Again::default()).await?;
             let outcomes = retried.iter().map(|one| match &one.detail {

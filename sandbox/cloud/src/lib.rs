@@ -6,6 +6,7 @@ pub mod embedded;
 pub mod mappings;
 pub mod messaging;
 mod meter;
+pub mod reads;
 pub mod tls;
 
 use std::sync::Arc;

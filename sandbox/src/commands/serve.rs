@@ -121,9 +121,10 @@ pub(crate) async fn run(mut options: Options) -> Result<(), Problem> {
         Some(start_functions(&options, ledger.clone(), store, embedded.clone(), &messaging, &world)?)
     };
     let settings = console_settings(&options, &base, &connections, &world)?;
+    let shops = Arc::new(HttpTransport::new()?);
     let console = functions.clone().map(|functions| {
         let stack = Arc::new(SandboxStack { functions, messaging: messaging.clone() });
-        let operator = Operator { ledger, connections: connections.clone(), stack, clock: system_clock() };
+        let operator = Operator { ledger, connections: connections.clone(), stack, shops, clock: system_clock() };
         Console::new(operator, settings.clone())
     });
     let document = options.connections.clone();

@@ -52,3 +52,11 @@ fn the_stream_waits_for_the_bus_by_time_and_not_by_tries() {
 fn a_replay_of_the_archive_delivers_nothing() {
     assert_eq!(setting("DispatchRule", "replay-name"), "[exists: false]");
 }
+
+#[test]
+fn how_long_a_pause_of_the_actions_may_be_is_documented() {
+    let minutes = number("Actions", "VisibilityTimeout") * (number("Actions", "maxReceiveCount") - 1) / 60;
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operator.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    assert!(page.contains(&format!("after {minutes} minutes a message becomes a dead letter")), "{minutes} minutes");
+}
