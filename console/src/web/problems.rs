@@ -43,7 +43,7 @@ pub(super) async fn problems(operator: &Operator, ask: &Ask, page: &Page<'_>) ->
             (table(page.t("What needs a person", "Mikä kaipaa ihmistä"), &header, rows.collect()))
         }
     };
-    Ok(page.show(page.t("Problems", "Ongelmat"), content))
+    Ok(page.show(page.t("Problems", "Selvitettävät"), content))
 }
 
 fn which(one: &Problem) -> Markup {
