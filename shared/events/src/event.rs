@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use intake::{Order, stored_document, stored_order};
 use jiff::Timestamp;
 use ledger::{Connection, Revision, RevisionKey, System};
-use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
+
+use crate::detail::{Common, DocumentDetail, OrderDetail, SCHEMA_VERSION};
 
 /// The detail-type of an order's first revision.
 pub const ORDER_CREATED: &str = "order.created";
@@ -63,6 +63,7 @@ impl Event {
     /// [`NoEvent`] when the stored body is not what the connection's system sends.
     pub fn of_revision(key: &RevisionKey, revision: &Revision, limit_bytes: usize) -> Result<Self, NoEvent> {
         let common = |truncated| Common {
+            schema_version: SCHEMA_VERSION,
             id: key.event_id(),
             connection: key.document.connection.to_string(),
             revision: revision.revision,
@@ -100,49 +101,6 @@ impl Event {
             truncated,
         })
     }
-}
-
-/// What every event says, whatever it is about.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-struct Common {
-    /// The id of the revision, the same however often it is published: drop repeats by it.
-    id: String,
-    /// The connection: `mycashflow/SHOP` or `manu/ACCOUNT`.
-    connection: String,
-    /// The number of the revision among those of its document, from 1.
-    revision: u32,
-    /// How it reached us: sent by the vendor (`push`), found by the scheduled poll (`poll`), asked for by name
-    /// (`refresh`), or found by a backfill.
-    #[schemars(extend("enum" = ["push", "poll", "refresh", "backfill"]))]
-    origin: &'static str,
-    /// When its state was asked for (`poll`, `refresh`, `backfill`) or received (`push`).
-    observed_at: Timestamp,
-    /// When it was written to the ledger.
-    recorded_at: Timestamp,
-    /// Whether the event would be too large with the document, so that it is left out.
-    truncated: bool,
-}
-
-/// The detail of an order's event.
-#[derive(Serialize, JsonSchema)]
-pub(crate) struct OrderDetail<'a> {
-    #[serde(flatten)]
-    common: Common,
-    /// The order; absent when `truncated` is true.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    order: Option<Cow<'a, Order>>,
-}
-
-/// The detail of a document's event.
-#[derive(Serialize, JsonSchema)]
-pub(crate) struct DocumentDetail<'a> {
-    #[serde(flatten)]
-    common: Common,
-    /// The ERP's own JSON, its numbers as they were written; absent when `truncated` is true. The vendor publishes no
-    /// field names.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Value>")]
-    document: Option<&'a RawValue>,
 }
 
 /// The `source` of a connection's events.

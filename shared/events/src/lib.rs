@@ -2,8 +2,10 @@
 //!
 //! The events are a contract with their consumers, see `docs/events.md`: field names stay, and fields may be added.
 
+mod detail;
 mod event;
 mod schema;
 
+pub use detail::SCHEMA_VERSION;
 pub use event::{Event, MAX_DETAIL_BYTES, NoEvent, ORDER_CREATED, ORDER_UPDATED};
-pub use schema::schemas;
+pub use schema::{schemas, strict_schemas};

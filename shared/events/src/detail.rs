@@ -1,0 +1,60 @@
+//! The details of the events: the types that are a contract with the consumers.
+
+use std::borrow::Cow;
+
+use intake::Order;
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// The version of the form of the details. A consumer of this version can read every event that carries it: fields are
+/// added, and nothing else changes.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// What every event says, whatever it is about.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub(crate) struct Common {
+    /// The version of the form. It stays as long as fields are only added.
+    #[schemars(extend("const" = SCHEMA_VERSION))]
+    pub(crate) schema_version: u32,
+    /// The id of the revision, the same however often it is published: drop repeats by it.
+    pub(crate) id: String,
+    /// The connection: `mycashflow/SHOP` or `manu/ACCOUNT`.
+    pub(crate) connection: String,
+    /// The number of the revision among those of its document, from 1.
+    pub(crate) revision: u32,
+    /// How it reached us: sent by the vendor (`push`), found by the scheduled poll (`poll`), asked for by name
+    /// (`refresh`), or found by a backfill.
+    #[schemars(extend("enum" = ["push", "poll", "refresh", "backfill"]))]
+    pub(crate) origin: &'static str,
+    /// When its state was asked for (`poll`, `refresh`, `backfill`) or received (`push`).
+    pub(crate) observed_at: Timestamp,
+    /// When it was written to the ledger.
+    pub(crate) recorded_at: Timestamp,
+    /// Whether the event would be too large with the document, so that it is left out.
+    pub(crate) truncated: bool,
+}
+
+/// The detail of an order's event.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct OrderDetail<'a> {
+    #[serde(flatten)]
+    pub(crate) common: Common,
+    /// The order; absent when `truncated` is true.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) order: Option<Cow<'a, Order>>,
+}
+
+/// The detail of a document's event.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct DocumentDetail<'a> {
+    #[serde(flatten)]
+    pub(crate) common: Common,
+    /// The ERP's own JSON, its numbers as they were written; absent when `truncated` is true. The vendor publishes no
+    /// field names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Value>")]
+    pub(crate) document: Option<&'a RawValue>,
+}
