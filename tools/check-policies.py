@@ -30,6 +30,8 @@ EVENT_CALLS = {"DescribeEventBus": r"\.describe_event_bus\(\)", "PutEvents": r"\
 
 # The modules of the ledger that only one function uses.
 MODULES = {"EventRelayFunction": ["outbox.rs", "publications.rs"], "ShopActionsFunction": ["idempotency.rs"]}
+# A module that several functions use, beside the poller.
+SHARED = {"EventRelayFunction": ["batch_get.rs"]}
 # Those that are the operator's, with their own credentials. Functions use calls in them that they may make anyway: they
 # look whether they are paused, write a line of the action log, and read the index.
 OPERATOR = ["action_log.rs", "arrivals.rs", "audit.rs", "control.rs", "settle.rs"]
@@ -61,7 +63,7 @@ def main():
     own = [module for modules in MODULES.values() for module in modules] + OPERATOR
     needed = {"ChangesPollerFunction": called_actions(lambda module: module not in own)}
     for name, modules in MODULES.items():
-        needed[name] = called_actions(lambda module: module in modules)
+        needed[name] = called_actions(lambda module: module in modules + SHARED.get(name, []))
     problems = []
     for name, resource in template["Resources"].items():
         if resource["Type"] != "AWS::Serverless::Function":

@@ -6,7 +6,6 @@
 //! pages.
 
 mod acts;
-mod changes;
 mod operator;
 mod orders;
 mod problems;
@@ -17,7 +16,7 @@ mod timeline;
 pub mod web;
 
 pub use acts::{LettersRetried, Replay, Retried};
-pub use changes::{Change, changes};
+pub use events::{Change, changes};
 pub use operator::{Operator, OperatorError};
 pub use orders::{OrderFilter, OrderRow};
 pub use problems::{Problem, ProblemKind, Problems};

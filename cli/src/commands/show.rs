@@ -1,7 +1,7 @@
 //! `tilaussilta show`: a document, and what became of it.
 
 use console::{Operator, Timeline};
-use events::{Event, MAX_DETAIL_BYTES};
+use events::{Event, MAX_DETAIL_BYTES, revision_before};
 use ledger::{DocumentKey, Revision, RevisionKey};
 use serde_json::{Value, json};
 
@@ -46,7 +46,11 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem
             return Ok(());
         }
         let of = RevisionKey { document: key, revision: one.revision };
-        let event = Event::of_revision(&of, &one, MAX_DETAIL_BYTES)?;
+        let before = match revision_before(&of) {
+            Some(before) => operator.ledger.revision(&before).await?,
+            None => None,
+        };
+        let event = Event::of_revision(&of, &one, before.as_ref(), MAX_DETAIL_BYTES)?;
         let detail: Value = serde_json::from_str(&event.detail)?;
         let whole = json!({ "source": event.source, "detail-type": event.detail_type, "detail": detail });
         say!("{}", serde_json::to_string_pretty(&whole)?);

@@ -1,6 +1,6 @@
 //! One document: its timeline, and what changed.
 
-use events::{Event, MAX_DETAIL_BYTES};
+use events::{Event, MAX_DETAIL_BYTES, revision_before};
 use http::Response;
 use ledger::{DocumentKey, RevisionKey, System};
 use maud::{Markup, html};
@@ -115,7 +115,11 @@ async fn contents(operator: &Operator, key: &DocumentKey) -> Result<String, Refu
     let Some(revision) = operator.ledger.revision(&of).await? else {
         return Ok("the body is erased or expired".to_owned());
     };
-    let event = Event::of_revision(&of, &revision, MAX_DETAIL_BYTES);
+    let before = match revision_before(&of) {
+        Some(before) => operator.ledger.revision(&before).await?,
+        None => None,
+    };
+    let event = Event::of_revision(&of, &revision, before.as_ref(), MAX_DETAIL_BYTES);
     let detail = event.ok().and_then(|event| serde_json::from_str::<Value>(&event.detail).ok());
     let pretty = detail.and_then(|detail| serde_json::to_string_pretty(&detail).ok());
     Ok(pretty.unwrap_or_else(|| String::from_utf8_lossy(&revision.body).into_owned()))

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use intake::Order;
 use jiff::Timestamp;
+use ledger::{Revision, RevisionKey};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -37,9 +38,24 @@ pub(crate) struct Common {
     pub(crate) truncated: bool,
 }
 
-/// The detail of an order's event.
+impl Common {
+    pub(crate) fn of(key: &RevisionKey, revision: &Revision, truncated: bool) -> Self {
+        Self {
+            schema_version: SCHEMA_VERSION,
+            id: key.event_id(),
+            connection: key.document.connection.to_string(),
+            revision: revision.revision,
+            origin: revision.source.as_str(),
+            observed_at: revision.observed_at,
+            recorded_at: revision.recorded_at,
+            truncated,
+        }
+    }
+}
+
+/// The detail of the event of an order's first revision.
 #[derive(Serialize, JsonSchema)]
-pub(crate) struct OrderDetail<'a> {
+pub(crate) struct OrderCreated<'a> {
     #[serde(flatten)]
     pub(crate) common: Common,
     /// The order; absent when `truncated` is true.
@@ -47,9 +63,43 @@ pub(crate) struct OrderDetail<'a> {
     pub(crate) order: Option<Cow<'a, Order>>,
 }
 
+/// The detail of the event of a later revision of an order.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct OrderUpdated<'a> {
+    #[serde(flatten)]
+    pub(crate) common: Common,
+    #[serde(flatten)]
+    pub(crate) since: Since,
+    /// The order; absent when `truncated` is true.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) order: Option<Cow<'a, Order>>,
+}
+
+/// What an order's event says of the revision before.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub(crate) struct Since {
+    /// The places in which the order differs from the revision before: `status`, `payments[0].status`. With many, only
+    /// the order's own fields that hold them. Null when the revision before is gone or cannot be read: then it is unknown.
+    pub(crate) changes: Option<Vec<String>>,
+    /// What stood in the revision before; null when `changes` is.
+    pub(crate) previous: Option<Previous>,
+}
+
+/// What stood in the revision before, of the fields by which rules choose.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct Previous {
+    /// The order's `status`; null when it had none.
+    pub(crate) status: Option<String>,
+    /// The `status` of its first payment that has one; null when none had.
+    pub(crate) payment_status: Option<String>,
+    /// Whether all its products were shipped: of the lines of type `product` that say so. Null when none did.
+    pub(crate) shipped: Option<bool>,
+}
+
 /// The detail of a document's event.
 #[derive(Serialize, JsonSchema)]
-pub(crate) struct DocumentDetail<'a> {
+pub(crate) struct DocumentReceived<'a> {
     #[serde(flatten)]
     pub(crate) common: Common,
     /// The ERP's own JSON, its numbers as they were written; absent when `truncated` is true. The vendor publishes no

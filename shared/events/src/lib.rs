@@ -2,10 +2,14 @@
 //!
 //! The events are a contract with their consumers, see `docs/events.md`: field names stay, and fields may be added.
 
+mod changes;
 mod detail;
 mod event;
 mod schema;
+mod since;
 
+pub use changes::{Change, changes};
 pub use detail::SCHEMA_VERSION;
 pub use event::{Event, MAX_DETAIL_BYTES, NoEvent, ORDER_CREATED, ORDER_UPDATED};
 pub use schema::{schemas, strict_schemas};
+pub use since::revision_before;

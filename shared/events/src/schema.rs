@@ -4,7 +4,7 @@ use intake::WebhookType;
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Value, json};
 
-use crate::detail::{DocumentDetail, OrderDetail};
+use crate::detail::{DocumentReceived, OrderCreated, OrderUpdated};
 use crate::event::{ORDER_CREATED, ORDER_UPDATED};
 
 /// The JSON Schema of every detail-type, as committed in `schema/DETAIL-TYPE.schema.json` and published.
@@ -18,17 +18,17 @@ pub fn schemas() -> Vec<(String, Value)> {
 
 /// The same without further fields: what the tests compare with that which is published.
 pub fn strict_schemas() -> Vec<(String, Value)> {
-    let order = [ORDER_CREATED, ORDER_UPDATED].map(|name| {
-        let revision = if name == ORDER_CREATED { json!({ "const": 1 }) } else { json!({ "minimum": 2 }) };
-        let id = "^mycashflow/[a-z0-9-]{1,40}/order/[0-9]+/[0-9]+$";
-        schema::<OrderDetail<'static>>(name, "order", "^mycashflow/[a-z0-9-]{1,40}$", id, revision)
-    });
+    let (id, shop) = ("^mycashflow/[a-z0-9-]{1,40}/order/[0-9]+/[0-9]+$", "^mycashflow/[a-z0-9-]{1,40}$");
+    let orders = [
+        schema::<OrderCreated<'static>>(ORDER_CREATED, "order", shop, id, json!({ "const": 1 })),
+        schema::<OrderUpdated<'static>>(ORDER_UPDATED, "order", shop, id, json!({ "minimum": 2 })),
+    ];
     let documents = WebhookType::ALL.map(|webhook| {
         let name = webhook.slug();
         let id = format!("^manu/[a-z0-9-]{{1,40}}/{name}/.+/[0-9]+$");
-        schema::<DocumentDetail<'static>>(name, "document", "^manu/[a-z0-9-]{1,40}$", &id, json!({ "minimum": 1 }))
+        schema::<DocumentReceived<'static>>(name, "document", "^manu/[a-z0-9-]{1,40}$", &id, json!({ "minimum": 1 }))
     });
-    order.into_iter().chain(documents).collect()
+    orders.into_iter().chain(documents).collect()
 }
 
 /// One detail-type's schema: that of the type, with what the detail-type narrows.

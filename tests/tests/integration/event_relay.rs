@@ -1,5 +1,6 @@
 //! From the table's stream to the bus.
 
+mod before;
 mod bus;
 mod json;
 mod order;

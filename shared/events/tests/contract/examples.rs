@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::{assert_committed, committed, errors, path};
 
 /// A revision that was recorded on the morning of 2 March 2026.
-fn revision(number: u32, source: Source, body: &str) -> Revision {
+pub(crate) fn revision(number: u32, source: Source, body: &str) -> Revision {
     let at = |seconds: i64| jiff::Timestamp::from_second(1_772_438_400 + i64::from(number) * 600 + seconds).unwrap();
     Revision {
         revision: number,
@@ -28,9 +28,9 @@ fn order_58(number: u32, source: Source) -> Revision {
     revision(number, source, &body)
 }
 
-fn event(document: &DocumentKey, revision: &Revision, limit_bytes: usize) -> Value {
+fn event(document: &DocumentKey, revision: &Revision, before: Option<&Revision>, limit_bytes: usize) -> Value {
     let key = RevisionKey { document: document.clone(), revision: revision.revision };
-    let event = Event::of_revision(&key, revision, limit_bytes).unwrap();
+    let event = Event::of_revision(&key, revision, before, limit_bytes).unwrap();
     let detail: Value = serde_json::from_str(&event.detail).unwrap();
     json!({
         "version": "0", "id": "00000000-0000-0000-0000-000000000058", "detail-type": event.detail_type,
@@ -43,27 +43,46 @@ fn event(document: &DocumentKey, revision: &Revision, limit_bytes: usize) -> Val
 fn examples() -> Vec<(String, &'static str, Value)> {
     let order = DocumentKey::order("acme", 58);
     let (first, second) = (order_58(1, Source::Push), order_58(2, Source::Poll));
-    let mut examples = vec![
-        ("order.created".to_owned(), "whole", event(&order, &first, MAX_DETAIL_BYTES)),
-        ("order.created".to_owned(), "truncated", event(&order, &first, 100)),
-        ("order.created".to_owned(), "backfilled", event(&order, &order_58_small(Source::Backfill), MAX_DETAIL_BYTES)),
-        ("order.updated".to_owned(), "whole", event(&order, &second, MAX_DETAIL_BYTES)),
-        ("order.updated".to_owned(), "truncated", event(&order, &second, 100)),
+    // The third tells less than the second, and had a status before.
+    let third = order_58_small(3, Source::Refresh);
+    let created = |revision, limit_bytes| event(&order, revision, None, limit_bytes);
+    let updated = |revision, before, limit_bytes| event(&order, revision, before, limit_bytes);
+    let examples = [
+        ("order.created", "whole", created(&first, MAX_DETAIL_BYTES)),
+        ("order.created", "truncated", created(&first, 100)),
+        ("order.created", "backfilled", created(&order_58_small(1, Source::Backfill), MAX_DETAIL_BYTES)),
+        ("order.updated", "whole", updated(&second, Some(&first), MAX_DETAIL_BYTES)),
+        ("order.updated", "truncated", updated(&second, Some(&first), 100)),
+        ("order.updated", "after-all-was-shipped", updated(&third, Some(&shipped()), MAX_DETAIL_BYTES)),
+        ("order.updated", "after-nothing-was-known", updated(&third, Some(&bare()), MAX_DETAIL_BYTES)),
+        ("order.updated", "the-revision-before-is-gone", updated(&third, None, MAX_DETAIL_BYTES)),
     ];
+    let mut examples: Vec<_> = examples.map(|(name, case, event)| (name.to_owned(), case, event)).into();
     for webhook in intake::WebhookType::ALL {
         let document = DocumentKey::manu("acme", webhook.slug(), "4711");
         // The vendor publishes no field names: all but `id` are those of the simulated ERP.
         let body = world::erp::made_up_document(webhook, 4711, 1).to_string();
         let only = revision(1, Source::Push, &body);
-        examples.push((webhook.slug().to_owned(), "whole", event(&document, &only, MAX_DETAIL_BYTES)));
-        examples.push((webhook.slug().to_owned(), "truncated", event(&document, &only, 100)));
+        examples.push((webhook.slug().to_owned(), "whole", event(&document, &only, None, MAX_DETAIL_BYTES)));
+        examples.push((webhook.slug().to_owned(), "truncated", event(&document, &only, None, 100)));
     }
     examples
 }
 
 /// An order of which the shop tells next to nothing.
-fn order_58_small(source: Source) -> Revision {
-    revision(1, source, r#"<Order id="58"><OrderStatus>Cancelled</OrderStatus></Order>"#)
+fn order_58_small(number: u32, source: Source) -> Revision {
+    revision(number, source, r#"<Order id="58"><OrderStatus>Cancelled</OrderStatus></Order>"#)
+}
+
+/// An order that tells what a rule chooses by.
+fn shipped() -> Revision {
+    let product = "<Products><Product><ProductID>101</ProductID><Shipped>1</Shipped></Product></Products>";
+    revision(2, Source::Push, &format!(r#"<Order id="58"><OrderStatus>Shipped</OrderStatus>{product}</Order>"#))
+}
+
+/// An order that tells nothing of it.
+fn bare() -> Revision {
+    revision(2, Source::Push, r#"<Order id="58"></Order>"#)
 }
 
 #[test]
@@ -120,14 +139,16 @@ fn resolve<'a>(root: &'a Value, place: &str, schema: &'a Value) -> (String, &'a 
 fn parts<'a>(place: &str, schema: &'a Value) -> Vec<(String, &'a Value)> {
     let fields = schema["properties"].as_object().into_iter().flatten();
     let fields = fields.map(|(name, field)| (format!("{place}.{name}"), field));
-    fields.chain(schema.get("items").map(|items| (format!("{place}[]"), items))).collect()
+    let choices = schema["anyOf"].as_array().into_iter().flatten().map(|choice| (place.to_owned(), choice));
+    fields.chain(schema.get("items").map(|items| (format!("{place}[]"), items))).chain(choices).collect()
 }
 
 /// The values that a schema names: of an enumeration, of constants, `true` and `false`, `null`.
 fn choices(schema: &Value) -> Vec<Value> {
     let list = |name: &str| schema[name].as_array().cloned().unwrap_or_default();
     let constants = list("oneOf").into_iter().filter_map(|choice| choice.get("const").cloned());
-    let types = [list("type"), vec![schema["type"].clone()]].concat();
+    let nothing = list("anyOf").into_iter().map(|choice| choice["type"].clone()).filter(|name| name == "null");
+    let types = [list("type"), vec![schema["type"].clone()], nothing.collect()].concat();
     let of_types = types.iter().flat_map(|name| match name.as_str() {
         Some("boolean") => vec![json!(true), json!(false)],
         Some("null") => vec![Value::Null],
@@ -138,7 +159,7 @@ fn choices(schema: &Value) -> Vec<Value> {
 
 fn possibilities(root: &Value, place: &str, schema: &Value, can: &mut BTreeSet<String>, seen: &mut BTreeSet<String>) {
     let (place, schema) = resolve(root, place, schema);
-    if !seen.insert(place.clone()) {
+    if schema["properties"].is_object() && !seen.insert(place.clone()) {
         return;
     }
     can.extend(choices(schema).iter().map(|choice| format!("{place}={choice}")));
@@ -153,6 +174,7 @@ fn held(root: &Value, place: &str, schema: &Value, value: &Value, does: &mut BTr
     does.extend(choices(schema).iter().filter(|choice| *choice == value).map(|choice| format!("{place}={choice}")));
     for (inside, part) in parts(&place, schema) {
         let values: Vec<&Value> = match (inside.rsplit_once('.'), value) {
+            _ if inside == place => vec![value],
             (_, Value::Array(values)) => values.iter().collect(),
             (Some((_, name)), value) => value.get(name).into_iter().collect(),
             (None, _) => Vec::new(),

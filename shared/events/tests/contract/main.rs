@@ -9,6 +9,7 @@ extern crate tilaussilta_events as events;
 mod compatibility;
 mod examples;
 mod schemas;
+mod since;
 
 use std::path::{Path, PathBuf};
 
