@@ -14,6 +14,9 @@ use serde_json::value::RawValue;
 /// added, and nothing else changes.
 pub const SCHEMA_VERSION: u32 = 1;
 
+/// The function that reads a whole event.
+const READER: &str = "event-read";
+
 /// What every event says, whatever it is about.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(crate) struct Common {
@@ -36,6 +39,28 @@ pub(crate) struct Common {
     pub(crate) recorded_at: Timestamp,
     /// Whether the event would be too large with the document, so that it is left out.
     pub(crate) truncated: bool,
+    /// How to read the whole event; absent when `truncated` is false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) claim_check: Option<ClaimCheck>,
+}
+
+/// How to read a whole event: by invoking a function of the deployment, which may only read.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct ClaimCheck {
+    /// The function's name in the deployment; the stack's output `EventReadName` has its name in the account.
+    #[schemars(extend("const" = READER))]
+    function: &'static str,
+    /// What to invoke it with.
+    payload: ReadRequest,
+}
+
+/// What `event-read` is invoked with.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct ReadRequest {
+    /// The `id` of an event.
+    read: String,
 }
 
 impl Common {
@@ -49,6 +74,8 @@ impl Common {
             observed_at: revision.observed_at,
             recorded_at: revision.recorded_at,
             truncated,
+            claim_check: truncated
+                .then(|| ClaimCheck { function: READER, payload: ReadRequest { read: key.event_id() } }),
         }
     }
 }

@@ -4,7 +4,7 @@ use intake::WebhookType;
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Value, json};
 
-use crate::detail::{DocumentReceived, OrderCreated, OrderUpdated};
+use crate::detail::{DocumentReceived, OrderCreated, OrderUpdated, ReadRequest};
 use crate::event::{ORDER_CREATED, ORDER_UPDATED};
 
 /// The JSON Schema of every detail-type, as committed in `schema/DETAIL-TYPE.schema.json` and published.
@@ -31,6 +31,15 @@ pub fn strict_schemas() -> Vec<(String, Value)> {
     orders.into_iter().chain(documents).collect()
 }
 
+/// The JSON Schema of what `event-read` is invoked with, as committed in `schema/event-read.request.json`.
+pub fn request_schema() -> Value {
+    let mut schema = schemars::schema_for!(ReadRequest).to_value();
+    tidy(&mut schema);
+    open(&mut schema);
+    schema["title"] = json!("event-read");
+    schema
+}
+
 /// One detail-type's schema: that of the type, with what the detail-type narrows.
 fn schema<T: JsonSchema>(name: &str, document: &str, connection: &str, id: &str, revision: Value) -> (String, Value) {
     // As it is written, not as it would be read: what is always there is required.
@@ -48,8 +57,8 @@ fn schema<T: JsonSchema>(name: &str, document: &str, connection: &str, id: &str,
     }
     // Either the whole document is there, or the event says that it was left out.
     schema["oneOf"] = json!([
-        { "properties": { "truncated": { "const": false } }, "required": [document] },
-        { "properties": { "truncated": { "const": true }, document: false } },
+        { "properties": { "truncated": { "const": false }, "claim_check": false }, "required": [document] },
+        { "properties": { "truncated": { "const": true }, document: false }, "required": ["claim_check"] },
     ]);
     (name.to_owned(), schema)
 }

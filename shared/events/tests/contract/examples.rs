@@ -31,16 +31,17 @@ fn order_58(number: u32, source: Source) -> Revision {
 fn event(document: &DocumentKey, revision: &Revision, before: Option<&Revision>, limit_bytes: usize) -> Value {
     let key = RevisionKey { document: document.clone(), revision: revision.revision };
     let event = Event::of_revision(&key, revision, before, limit_bytes).unwrap();
-    let detail: Value = serde_json::from_str(&event.detail).unwrap();
-    json!({
-        "version": "0", "id": "00000000-0000-0000-0000-000000000058", "detail-type": event.detail_type,
-        "source": event.source, "account": "123456789012", "region": "eu-north-1", "resources": [],
-        "time": jiff::Timestamp::from_second(event.time.as_second()).unwrap().to_string(), "detail": detail,
-    })
+    let mut event = event.published();
+    let of_the_bus = json!({
+        "version": "0", "id": "00000000-0000-0000-0000-000000000058", "account": "123456789012",
+        "region": "eu-north-1", "resources": [],
+    });
+    event.as_object_mut().unwrap().extend(of_the_bus.as_object().unwrap().clone());
+    event
 }
 
 /// The examples by detail-type and case.
-fn examples() -> Vec<(String, &'static str, Value)> {
+pub(crate) fn examples() -> Vec<(String, &'static str, Value)> {
     let order = DocumentKey::order("acme", 58);
     let (first, second) = (order_58(1, Source::Push), order_58(2, Source::Poll));
     // The third tells less than the second, and had a status before.

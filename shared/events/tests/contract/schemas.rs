@@ -6,6 +6,8 @@ use crate::compatibility::{Side, incompatibilities};
 use crate::{assert_committed, committed, errors, path};
 
 const SUFFIX: &str = ".schema.json";
+/// What `event-read` is invoked with.
+const REQUEST: &str = "event-read.request.json";
 
 #[test]
 fn the_committed_schemas_are_those_of_the_types() {
@@ -13,6 +15,7 @@ fn the_committed_schemas_are_those_of_the_types() {
     for (name, schema) in &schemas {
         assert_committed(&path("schema").join(format!("{name}{SUFFIX}")), &format!("{schema:#}\n"));
     }
+    assert_committed(&path("schema").join(REQUEST), &format!("{:#}\n", events::request_schema()));
     assert_eq!(committed(&path("schema"), SUFFIX).len(), schemas.len(), "a schema of no detail-type is committed");
 }
 
@@ -26,7 +29,11 @@ fn released_schemas_stay_valid_for_what_is_published() {
         let found = incompatibilities(Side::Published, &released, new);
         assert_eq!(found, [""; 0], "{name} breaks the consumers of the last release");
     }
+    let (_, released) = committed(&folder, REQUEST).pop().expect("a released schema of the request");
+    let found = incompatibilities(Side::Accepted, &released, &events::request_schema());
+    assert_eq!(found, [""; 0], "event-read refuses what the last release took");
     if std::env::var_os("UPDATE_RELEASED").is_some() {
+        std::fs::write(folder.join(REQUEST), format!("{:#}\n", events::request_schema())).unwrap();
         for (name, schema) in &current {
             std::fs::write(folder.join(format!("{name}{SUFFIX}")), format!("{schema:#}\n")).unwrap();
         }
