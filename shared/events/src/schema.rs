@@ -69,7 +69,7 @@ fn tidy(schema: &mut Value) {
     match schema {
         Value::Object(fields) => {
             if let Some(Value::String(text)) = fields.get_mut("description") {
-                *text = text.replace('\n', " ").replace("[`", "`").replace("`]", "`");
+                *text = text.replace("\n\n", " ").replace('\n', " ").replace("[`", "`").replace("`]", "`");
             }
             let required = fields.get("required").cloned().unwrap_or_default();
             let is_required = |name: &str| required.as_array().is_some_and(|names| names.iter().any(|one| one == name));

@@ -6,8 +6,11 @@
 // The workspace calls the package by its short name.
 extern crate tilaussilta_events as events;
 
+mod asyncapi;
+mod cloudevents;
 mod compatibility;
 mod examples;
+mod pages;
 mod schemas;
 mod since;
 
