@@ -63,13 +63,22 @@ fn schema<T: JsonSchema>(name: &str, document: &str, connection: &str, id: &str,
     (name.to_owned(), schema)
 }
 
-/// Makes a schema of the types one for readers: what can be left out is never `null`, and texts are whole lines without
-/// the notation of the code's own documentation.
+/// Makes a schema of the types one for readers: what can be left out is never `null`, formats are those of JSON Schema,
+/// and texts are whole lines without the notation of the code's own documentation.
 fn tidy(schema: &mut Value) {
     match schema {
         Value::Object(fields) => {
             if let Some(Value::String(text)) = fields.get_mut("description") {
                 *text = text.replace("\n\n", " ").replace('\n', " ").replace("[`", "`").replace("`]", "`");
+            }
+            // The names of Rust's types are no formats of JSON Schema, and strict validators refuse them.
+            match fields.get("format").and_then(Value::as_str) {
+                Some("uint32") => {
+                    fields.remove("format");
+                    fields.insert("maximum".to_owned(), u32::MAX.into());
+                }
+                Some("uint64") => drop(fields.remove("format")),
+                _ => {}
             }
             let required = fields.get("required").cloned().unwrap_or_default();
             let is_required = |name: &str| required.as_array().is_some_and(|names| names.iter().any(|one| one == name));

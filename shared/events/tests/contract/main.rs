@@ -13,6 +13,7 @@ mod examples;
 mod pages;
 mod schemas;
 mod since;
+mod types;
 
 use std::path::{Path, PathBuf};
 
