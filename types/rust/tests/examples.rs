@@ -1,5 +1,7 @@
 //! Every example is read, and written again without a loss.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
+
 use std::path::Path;
 
 use serde::Serialize;

@@ -128,10 +128,13 @@ fn the_committed_catalogue_is_that_of_the_types_and_valid_by_the_specification()
     assert_eq!(errors(&specification(), &asyncapi), [""; 0]);
 }
 
+/// A change to a catalogue.
+type Change = fn(&mut Value);
+
 #[test]
 fn the_specification_refuses_what_is_no_catalogue() {
     let specification = specification();
-    let breaks: [(&str, fn(&mut Value)); 4] = [
+    let breaks: [(&str, Change); 4] = [
         ("another version", |broken| broken["asyncapi"] = json!("2.6.0")),
         ("no title", |broken| drop(broken["info"].as_object_mut().unwrap().remove("title"))),
         ("an unknown field", |broken| broken["channels"]["bus"]["topic"] = json!("x")),

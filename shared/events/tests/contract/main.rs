@@ -3,6 +3,8 @@
 //!
 //! `UPDATE=1 cargo nextest run -p tilaussilta-events` writes the committed files anew.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
+
 // The workspace calls the package by its short name.
 extern crate tilaussilta_events as events;
 

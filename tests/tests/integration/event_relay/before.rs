@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 
+use cloud::embedded::Planner;
 use ledger::Erasure;
 
 use super::*;
@@ -83,13 +84,13 @@ async fn a_table_that_cannot_be_read_makes_changes_unknown_and_fails_nothing() {
         latency: Duration::from_secs(if operation == "BatchGetItem" { 60 } else { 0 }),
         fault: None,
     };
-    let plans: [Box<dyn Fn(&str) -> CallPlan + Send + Sync>; 2] = [Box::new(throttled), Box::new(hanging)];
+    let plans: [Planner; 2] = [Arc::new(throttled), Arc::new(hanging)];
     for plan in plans {
         let mut relay = Relay::new().await;
         relay.append_state(1, 1).await;
         relay.drain(1).await;
         relay.append_state(1, 2).await;
-        relay.watch(plan);
+        relay.watch(move |operation| plan(operation));
         let began = Instant::now();
         let (event, _) = relay.reader.next_batch(100).unwrap();
         assert_eq!(relay.invoke(event).await, json!({ "batchItemFailures": [] }));
