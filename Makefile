@@ -5,7 +5,7 @@ SHELL := bash
 .NOTPARALLEL:
 .PHONY: help demo simulate mutations backfill-test large-ledger bench instructions test test-rust check validate lint deny fmt build lambda clean
 export UNOPTIMISED
-.PHONY: deploy-test invoke-test console-test sam-local-test deployable programs
+.PHONY: types-test deploy-test invoke-test console-test sam-local-test deployable programs
 
 # The pinned tools come first, so that SAM finds the cargo-lambda and the zig of the same installation.
 WITH_TOOLS := tools/install && PATH="$$PWD/.tools/bin:$$PATH" SAM_CLI_TELEMETRY=0
@@ -46,7 +46,7 @@ instructions: ## Count the instructions of the hot paths, and compare; UPDATE=1 
 test: SEEDS := $(if $(filter environment command\ line,$(origin SEEDS)),$(SEEDS),500)
 test: test-rust simulate ## Run every test, and 500 simulated worlds; needs Rust, a C compiler and make only
 
-check: lint deny validate invoke-test deploy-test console-test ## Check formatting, lints, dependencies, the template, the deployment, the console
+check: lint deny validate types-test invoke-test deploy-test console-test ## Check formatting, lints, dependencies, the template, the events' types, the deployment, the console
 
 test-rust: ## Run the Rust tests only
 	@if cargo nextest --version > /dev/null 2>&1; then \
@@ -85,6 +85,9 @@ build: ## Build the functions for Lambda into .aws-sam
 	@cargo metadata --locked --format-version 1 > /dev/null
 	@$(WITH_TOOLS) sam build
 	@tools/check-glibc $(LAMBDA_GLIBC) .aws-sam/build/*/bootstrap
+
+types-test: ## Compile the events' types in TypeScript and Python, and use them and the schemas on every example
+	@tests/types/run
 
 deploy-test: deployable ## Deploy template.yaml to an emulator of AWS, and use it as the outside world does
 	@.tools/bin/python tests/deploy/deploy.py

@@ -3,7 +3,7 @@
 `make deploy-test` finds an action that is missing for what it does there; this finds what is missing for the rest, and
 what is too much. A module of the ledger that only one function uses must be allowed to that function whole. The poller
 uses all the others: its policy must name exactly the actions that they call. The policies of the other functions may
-name fewer, but none beyond what the ledger's code calls. In EventBridge, a function may do exactly what its own code
+name fewer, but none beyond what the ledger's code calls. `event-read` may read single items and nothing else. In EventBridge, a function may do exactly what its own code
 calls.
 """
 
@@ -30,6 +30,10 @@ EVENT_CALLS = {"DescribeEventBus": r"\.describe_event_bus\(\)", "PutEvents": r"\
 
 # The modules of the ledger that only one function uses.
 MODULES = {"EventRelayFunction": ["outbox.rs", "publications.rs"], "ShopActionsFunction": ["idempotency.rs"]}
+# A module that several functions use, beside the poller.
+SHARED = {"EventRelayFunction": ["batch_get.rs"]}
+# What a function may do, of all services, where that is the point of it.
+EXACTLY = {"EventReadFunction": {"dynamodb:GetItem"}}
 # Those that are the operator's, with their own credentials. Functions use calls in them that they may make anyway: they
 # look whether they are paused, write a line of the action log, and read the index.
 OPERATOR = ["action_log.rs", "arrivals.rs", "audit.rs", "control.rs", "held.rs", "settle.rs"]
@@ -52,7 +56,7 @@ def called_of_events(function):
 def allowed_actions(function, service):
     statements = [s for policy in function["Properties"]["Policies"] for s in policy["Statement"]]
     actions = [s["Action"] if isinstance(s["Action"], list) else [s["Action"]] for s in statements]
-    return {action for some in actions for action in some if action.startswith(f"{service}:")}
+    return {action for some in actions for action in some if action.startswith(f"{service}:" if service else "")}
 
 
 def main():
@@ -61,7 +65,7 @@ def main():
     own = [module for modules in MODULES.values() for module in modules] + OPERATOR
     needed = {"ChangesPollerFunction": called_actions(lambda module: module not in own)}
     for name, modules in MODULES.items():
-        needed[name] = called_actions(lambda module: module in modules)
+        needed[name] = called_actions(lambda module: module in modules + SHARED.get(name, []))
     problems = []
     for name, resource in template["Resources"].items():
         if resource["Type"] != "AWS::Serverless::Function":
@@ -73,6 +77,9 @@ def main():
         problems += [f"{name} may {action}, which the ledger never calls" for action in sorted(allowed - called)]
         missing = needed.get(name, set()) - allowed
         problems += [f"{name} may not {action}, which the ledger calls for it" for action in sorted(missing)]
+        everything = allowed_actions(resource, "")
+        if everything != EXACTLY.get(name, everything):
+            problems.append(f"{name} may {', '.join(sorted(everything))}, which must be {', '.join(sorted(EXACTLY[name]))}")
         if name == "ChangesPollerFunction":
             spare = (allowed & called) - needed[name]
             problems += [f"{name} may {action}, which only another function needs" for action in sorted(spare)]

@@ -6,7 +6,6 @@
 //! pages.
 
 mod acts;
-mod changes;
 mod compare;
 mod completeness;
 mod operator;
@@ -20,9 +19,9 @@ mod timeline;
 pub mod web;
 
 pub use acts::{LettersRetried, Replay, Retried};
-pub use changes::{Change, changes};
 pub use compare::{Compare, Comparison};
 pub use completeness::{Completeness, DayStatus, PollKnowledge};
+pub use events::{Change, changes};
 pub use operator::{Operator, OperatorError};
 pub use orders::{OrderFilter, OrderRow};
 pub use problems::{Problem, ProblemKind, Problems};

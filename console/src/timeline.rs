@@ -208,7 +208,7 @@ fn view(
     publication: Publication,
     before: Option<&Value>,
 ) -> (RevisionView, Option<Value>) {
-    let event = Event::of_revision(key, revision, MAX_DETAIL_BYTES).map_err(|error| error.to_string());
+    let event = Event::of_revision(key, revision, None, MAX_DETAIL_BYTES).map_err(|error| error.to_string());
     let detail =
         event.and_then(|event| serde_json::from_str::<Value>(&event.detail).map_err(|error| error.to_string()));
     let (content, unreadable) = match detail {

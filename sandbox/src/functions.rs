@@ -35,7 +35,8 @@ pub struct Functions {
 pub enum InvokeError {
     /// There is no function of that name.
     #[error(
-        "there is no function of that name: mycashflow-order, manu-listener, changes-poller, event-relay or shop-actions"
+        "there is no function of that name: mycashflow-order, manu-listener, changes-poller, event-relay, event-read or \
+         shop-actions"
     )]
     UnknownFunction,
     /// The event is not one of the function's.
@@ -94,6 +95,12 @@ impl Functions {
                 let request = RelayRequest::read(json_event(event)?);
                 let request = request.map_err(|error| InvokeError::Event(error.to_string()))?;
                 let answer = event_relay::handle(&self.relay, request, Instant::now() + TIMEOUT).await;
+                answer.map_err(|error| InvokeError::Failed(error.to_string()))
+            }
+            "event-read" => {
+                let request = event_read::Request::read(&json_event(event)?);
+                let request = request.map_err(|error| InvokeError::Failed(error.to_string()))?;
+                let answer = event_read::handle(&self.deps.base.ledger, &request).await;
                 answer.map_err(|error| InvokeError::Failed(error.to_string()))
             }
             "shop-actions" => {

@@ -19,7 +19,8 @@ const SERVERS: [&str; 3] = [" -- serve", " -- world", " -- console"];
 /// What the lines of a `sh aws` block begin with.
 const OF_AWS: [&str; 4] = ["aws ", ".tools/bin/sam ", "cargo run -p tilaussilta-cli -- ", "echo "];
 /// The functions by the outputs that name them.
-const FUNCTIONS: [(&str, &str); 2] = [("CHANGES_POLLER_NAME", "changes-poller"), ("EVENT_RELAY_NAME", "event-relay")];
+const FUNCTIONS: [(&str, &str); 3] =
+    [("CHANGES_POLLER_NAME", "changes-poller"), ("EVENT_RELAY_NAME", "event-relay"), ("EVENT_READ_NAME", "event-read")];
 
 struct Line {
     needs_aws: bool,

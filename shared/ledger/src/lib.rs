@@ -12,6 +12,7 @@ mod action_log;
 mod append;
 mod arrivals;
 mod audit;
+mod batch_get;
 mod condition;
 mod control;
 mod delivery;

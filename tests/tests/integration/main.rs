@@ -6,6 +6,7 @@ mod architecture;
 mod changes_poller;
 mod cost;
 mod erasure;
+mod event_read;
 mod event_relay;
 mod events;
 mod glibc_check;
