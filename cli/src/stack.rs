@@ -18,7 +18,7 @@ const MOST_CALLS: u32 = 200;
 /// How long SQS looks for messages, in seconds. It asks all its servers only when it is given time.
 const WAIT_SECONDS: i32 = 1;
 
-/// What a deployment's functions and queues are called; none where only its table is known.
+/// What a deployment's functions, queues and bus are called; none where only its table is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Names {
     pub(crate) poller: Option<String>,
@@ -27,6 +27,7 @@ pub(crate) struct Names {
     pub(crate) event_dead_letters: Option<String>,
     pub(crate) action_dead_letters: Option<String>,
     pub(crate) actions_queue: Option<String>,
+    pub(crate) bus: Option<String>,
 }
 
 /// A deployment's functions and queues.

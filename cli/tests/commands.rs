@@ -3,6 +3,8 @@
 
 #[path = "commands/docs.rs"]
 mod docs;
+#[path = "commands/listen.rs"]
+mod listen;
 #[path = "commands/operator.rs"]
 mod operator;
 

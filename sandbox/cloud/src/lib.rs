@@ -6,6 +6,8 @@ pub mod embedded;
 pub mod mappings;
 pub mod messaging;
 mod meter;
+mod queues;
+mod rules;
 pub mod tls;
 
 use std::sync::Arc;
