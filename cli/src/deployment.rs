@@ -164,6 +164,8 @@ fn sandbox_names() -> Names {
         event_dead_letters: queue("event-dead-letters"),
         action_dead_letters: queue("actions-dead-letters"),
         actions_queue: queue("actions"),
+        webhook_dead_letters: queue("webhook-dead-letters"),
+        webhooks_queue: queue("webhooks"),
         bus: Some(SANDBOX_BUS.to_owned()),
     }
 }
@@ -217,6 +219,8 @@ async fn of_stack(config: SdkConfig, name: &str) -> Result<Deployment, Problem> 
         event_dead_letters: optional("EventDeadLettersUrl"),
         action_dead_letters: optional("ActionsDeadLettersUrl"),
         actions_queue: optional("ActionsQueueUrl"),
+        webhook_dead_letters: optional("WebhookDeadLettersUrl"),
+        webhooks_queue: optional("WebhooksQueueUrl"),
         bus: optional("EventBusName"),
     };
     Ok(Deployment {

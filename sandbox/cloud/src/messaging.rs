@@ -30,6 +30,10 @@ pub const ACTIONS: &str = "tilaussilta-actions";
 pub const ACTIONS_DEAD_LETTERS: &str = "tilaussilta-actions-dead-letters";
 /// Where goes what `event-relay` cannot publish.
 pub const EVENT_DEAD_LETTERS: &str = "tilaussilta-event-dead-letters";
+/// The queue of events for endpoints outside AWS. No rule leads to it here.
+pub const WEBHOOKS: &str = "tilaussilta-webhooks";
+/// Where goes what no endpoint accepts.
+pub const WEBHOOK_DEAD_LETTERS: &str = "tilaussilta-webhook-dead-letters";
 
 /// How long a message that was received stays hidden, as in `template.yaml`.
 pub const VISIBILITY: SignedDuration = SignedDuration::from_secs(720);
@@ -171,7 +175,10 @@ impl Messaging {
         let records = messages.iter().map(|message| {
             json!({
                 "messageId": message.id, "receiptHandle": message.id, "body": message.body,
-                "attributes": { "ApproximateReceiveCount": message.receives.to_string() },
+                "attributes": {
+                    "ApproximateReceiveCount": message.receives.to_string(),
+                    "SentTimestamp": message.sent_at.as_millisecond().to_string(),
+                },
                 "messageAttributes": {}, "eventSource": "aws:sqs", "awsRegion": "eu-north-1",
                 "eventSourceARN": queue_arn(queue),
             })

@@ -6,14 +6,15 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
 use crate::messaging::{
-    ACTIONS, ACTIONS_DEAD_LETTERS, EVENT_DEAD_LETTERS, MAX_RECEIVES, Message, VISIBILITY, queue_url,
+    ACTIONS, ACTIONS_DEAD_LETTERS, EVENT_DEAD_LETTERS, MAX_RECEIVES, Message, VISIBILITY, WEBHOOK_DEAD_LETTERS,
+    WEBHOOKS, queue_url,
 };
 use crate::rules::{Refusal, policy_allows};
 
 /// The servers over which SQS spreads a queue. A short poll asks some of them, here one after the other.
 const SERVERS: u64 = 2;
 /// The queues of the deployment, which are always there.
-const DEPLOYED: [&str; 3] = [ACTIONS, ACTIONS_DEAD_LETTERS, EVENT_DEAD_LETTERS];
+const DEPLOYED: [&str; 5] = [ACTIONS, ACTIONS_DEAD_LETTERS, EVENT_DEAD_LETTERS, WEBHOOKS, WEBHOOK_DEAD_LETTERS];
 /// How long a message stays hidden in a queue that does not say (SQS API reference, `CreateQueue`).
 const DEFAULT_VISIBILITY: SignedDuration = SignedDuration::from_secs(30);
 
@@ -118,6 +119,14 @@ impl Queues {
                     "ApproximateNumberOfMessages": visible.len().to_string(),
                     "ApproximateNumberOfMessagesNotVisible": hidden.len().to_string(),
                 } }))
+            }
+            "ChangeMessageVisibility" => {
+                let hidden = SignedDuration::from_secs(request["VisibilityTimeout"].as_i64().unwrap_or(0));
+                let messages = self.messages.get_mut(queue).into_iter().flatten();
+                for message in messages.filter(|message| message.id == request["ReceiptHandle"]) {
+                    message.visible_at = now + hidden;
+                }
+                Ok(json!({}))
             }
             "DeleteMessage" => {
                 self.keep(queue, |message| message.id != request["ReceiptHandle"]);

@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use tilaussilta_tests::ShopBench;
 use world::shop::{ShopConfig, Via};
 
-const FUNCTIONS: [&str; 5] = ["mycashflow-order", "manu-listener", "changes-poller", "event-relay", "shop-actions"];
+const FUNCTIONS: [&str; 6] =
+    ["mycashflow-order", "manu-listener", "changes-poller", "event-relay", "event-webhooks", "shop-actions"];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../events")

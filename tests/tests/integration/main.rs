@@ -7,6 +7,7 @@ mod changes_poller;
 mod cost;
 mod erasure;
 mod event_relay;
+mod event_webhooks;
 mod events;
 mod glibc_check;
 mod intake;
