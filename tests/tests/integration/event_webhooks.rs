@@ -10,6 +10,8 @@ use event_webhooks::{BoxFuture, Breaker, LAST_TRY_AFTER, Reply, Request, SendErr
 use serde_json::{Value, json};
 use tilaussilta_tests::virtual_clock;
 
+use crate::secrets_stay_out_of_logs::capture_logs;
+
 const CURRENT: &str = "whsec_Y3VycmVudCBzZWNyZXQgb2YgYSB0ZXN0IQ==";
 const PREVIOUS: &str = "whsec_cHJldmlvdXMgc2VjcmV0IG9mIGEgdGVzdA==";
 
@@ -196,4 +198,28 @@ async fn a_private_address_is_the_reason_of_a_dead_letter_and_no_secret_is() {
         reasons,
         ["not accepted within a day: the endpoint books: its address is not one of the public Internet"]
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn secrets_addresses_and_what_events_hold_stay_out_of_logs_and_reasons() {
+    let (captured, _guard) = capture_logs();
+    let bench = Bench::new().await;
+    for (order, answer) in
+        [Ok(200), Ok(500), Ok(410), Err(SendError::Timeout), Err(SendError::Connect)].iter().enumerate()
+    {
+        bench.endpoints.answer("books.example", *answer);
+        bench.publish(&format!("mycashflow/acme/order/{order}/1"), "order.created").await;
+        bench.run().await;
+        bench.pass(Duration::from_secs(60)).await;
+    }
+    bench.messaging.send(WEBHOOKS, r#"{"endpoint":"books","event":{"name":"planted-name-Virtanen"}}"#);
+    bench.run().await;
+    bench.pass(LAST_TRY_AFTER + Duration::from_secs(600)).await;
+    let told = format!("{} {:?}", captured.text(), bench.reasons());
+    for told_of in ["an event was accepted", "not accepted, and is sent again later", "is a dead letter"] {
+        assert!(told.contains(told_of), "the logs were not captured: {told_of}");
+    }
+    for planted in ["planted", "Virtanen", "Y3VycmVud", "cHJldmlvd", "books.example", "v1,"] {
+        assert!(!told.contains(planted), "{planted}: {told}");
+    }
 }
