@@ -5,7 +5,7 @@ SHELL := bash
 .NOTPARALLEL:
 .PHONY: help demo simulate mutations backfill-test large-ledger bench instructions test test-rust check validate lint deny fmt build lambda clean
 export UNOPTIMISED
-.PHONY: types-test deploy-test invoke-test console-test sam-local-test deployable programs
+.PHONY: types-test deploy-test invoke-test console-test webhooks-test sam-local-test deployable programs
 
 # The pinned tools come first, so that SAM finds the cargo-lambda and the zig of the same installation.
 WITH_TOOLS := tools/install && PATH="$$PWD/.tools/bin:$$PATH" SAM_CLI_TELEMETRY=0
@@ -46,7 +46,7 @@ instructions: ## Count the instructions of the hot paths, and compare; UPDATE=1 
 test: SEEDS := $(if $(filter environment command\ line,$(origin SEEDS)),$(SEEDS),500)
 test: test-rust simulate ## Run every test, and 500 simulated worlds; needs Rust, a C compiler and make only
 
-check: lint deny validate types-test invoke-test deploy-test console-test ## Check formatting, lints, dependencies, the template, the events' types, the deployment, the console
+check: lint deny validate types-test invoke-test deploy-test console-test webhooks-test ## Check formatting, lints, dependencies, the template, the events' types, the deployment, the console
 
 test-rust: ## Run the Rust tests only
 	@if cargo nextest --version > /dev/null 2>&1; then \
@@ -97,6 +97,9 @@ invoke-test: deployable ## Play every event of events/ through the built functio
 
 console-test: programs ## Play the console in a real browser; UPDATE=1 renews its screenshots
 	@tests/browser/run
+
+webhooks-test: ## Play signed requests to the receivers of docs/webhooks.md, in Node and Python
+	@tests/webhooks/run
 
 sam-local-test: deployable ## The same through `sam local invoke`, in containers
 	@tests/deploy/sam-local

@@ -5,6 +5,8 @@
 mod docs;
 #[path = "commands/json.rs"]
 mod json;
+#[path = "commands/listen.rs"]
+mod listen;
 #[path = "commands/operator.rs"]
 mod operator;
 

@@ -32,6 +32,8 @@ pub enum ProblemKind {
     EventDeadLetter,
     /// An action that could not be done.
     ActionDeadLetter,
+    /// An event that an endpoint did not accept.
+    WebhookDeadLetter,
     /// A revision of whose publication there is no record.
     NeverPublished,
     /// An action whose last try was not the end of it.
@@ -52,6 +54,7 @@ impl ProblemKind {
             Self::Quarantine => "quarantine",
             Self::EventDeadLetter => "event-dead-letter",
             Self::ActionDeadLetter => "action-dead-letter",
+            Self::WebhookDeadLetter => "webhook-dead-letter",
             Self::NeverPublished => "never-published",
             Self::StuckAction => "stuck-action",
             Self::WrongKey => "wrong-key",
@@ -123,6 +126,7 @@ impl Operator {
         }
         self.letters(Queue::EventDeadLetters, ProblemKind::EventDeadLetter, &mut found).await;
         self.letters(Queue::ActionDeadLetters, ProblemKind::ActionDeadLetter, &mut found).await;
+        self.letters(Queue::WebhookDeadLetters, ProblemKind::WebhookDeadLetter, &mut found).await;
         found.problems.sort_by(|a, b| (a.kind, a.since, &a.id).cmp(&(b.kind, b.since, &b.id)));
         Ok(found)
     }
@@ -255,7 +259,11 @@ impl Operator {
         }
         for letter in letters.letters {
             let subject = subject_of(&letter.body);
-            let what = if kind == ProblemKind::EventDeadLetter { "events" } else { "actions" };
+            let what = match kind {
+                ProblemKind::EventDeadLetter => "events",
+                ProblemKind::WebhookDeadLetter => "webhooks",
+                _ => "actions",
+            };
             found.problems.push(Problem {
                 kind,
                 connection: subject.connection,
@@ -281,7 +289,8 @@ struct Subject {
 fn subject_of(body: &str) -> Subject {
     let Ok(json) = serde_json::from_str::<Value>(body) else { return Subject::default() };
     let text = |value: &Value| value.as_str().map(str::to_owned);
-    let id = text(&json["id"]).or_else(|| text(&json["detail"]["id"]));
+    let id = text(&json["id"]).or_else(|| text(&json["event"]["detail"]["id"]));
+    let id = id.filter(|id| id.contains('/')).or_else(|| text(&json["detail"]["id"]));
     if let Some(key) = id.as_deref().and_then(ledger::RevisionKey::parse) {
         let reason = text(&json["reason"]);
         return Subject {

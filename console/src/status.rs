@@ -33,6 +33,8 @@ pub struct Status {
     /// Dead letters of actions; none when they cannot be counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action_dead_letters: Option<u64>,
+    /// Events that endpoints did not accept; none when that cannot be told.
+    pub webhook_dead_letters: Option<u64>,
     /// Whether the index of arrivals holds everything.
     pub is_indexed: bool,
     /// What a person should look at.
@@ -125,6 +127,7 @@ impl Operator {
             paused: paused.collect(),
             event_dead_letters: count(Queue::EventDeadLetters).await,
             action_dead_letters: count(Queue::ActionDeadLetters).await,
+            webhook_dead_letters: count(Queue::WebhookDeadLetters).await,
             is_indexed: self.ledger.indexed().await? == Indexed::All,
             attention: Vec::new(),
         };
@@ -251,8 +254,11 @@ fn attention(status: &Status) -> Vec<Attention> {
             );
         }
     }
-    let letters =
-        [(status.event_dead_letters, "events", "tapahtumien"), (status.action_dead_letters, "actions", "toimien")];
+    let letters = [
+        (status.event_dead_letters, "events", "tapahtumien"),
+        (status.action_dead_letters, "actions", "toimien"),
+        (status.webhook_dead_letters, "webhooks", "webhookien"),
+    ];
     for (count, of, finnish) in letters {
         match count {
             Some(0) => {}

@@ -50,6 +50,11 @@ enum What {
         /// One letter, by its id.
         id: Option<String>,
     },
+    /// Send the events that endpoints did not accept again, for another day.
+    Webhooks {
+        /// One letter, by its id.
+        id: Option<String>,
+    },
 }
 
 pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem> {
@@ -87,31 +92,49 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem
             }
         }
         What::Actions { id } => {
-            let letters = operator.stack.read(Queue::ActionDeadLetters).await.map_err(Problem)?.letters;
-            let wanted = letters.iter().filter(|letter| id.as_ref().is_none_or(|id| letter.id == *id)).count();
-            if let (Some(id), 0) = (&id, wanted) {
-                return Err(Problem(format!("the queue does not show a letter {id}")));
-            }
-            if !options.yes {
-                match options.json {
-                    true => say!("{}", json!({ "count": wanted, "done": false })),
-                    false => say!("{wanted} actions would be sent again (--yes does it)"),
-                }
-                return Ok(());
-            }
-            let retried = operator.retry_actions(id.as_deref()).await?;
-            if options.json {
-                let mut told = serde_json::to_value(&retried)?;
-                told["done"] = json!(true);
-                say!("{told}");
-            } else {
-                say!("{} actions were sent again", retried.sent);
-            }
-            match &retried.failed[..] {
-                [] => Ok(()),
-                failed => Err(Problem(format!("{} may still be there: {}", failed.len(), failed.join("; ")))),
-            }
+            letters(&operator, Queue::ActionDeadLetters, "actions", id.as_deref(), options.yes, options.json).await
         }
+        What::Webhooks { id } => {
+            letters(&operator, Queue::WebhookDeadLetters, "events", id.as_deref(), options.yes, options.json).await
+        }
+    }
+}
+
+/// Sends the letters of a queue again, or one of them.
+async fn letters(
+    operator: &Operator,
+    queue: Queue,
+    what: &str,
+    id: Option<&str>,
+    yes: bool,
+    as_json: bool,
+) -> Result<(), Problem> {
+    let letters = operator.stack.read(queue).await.map_err(Problem)?.letters;
+    let wanted = letters.iter().filter(|letter| id.is_none_or(|id| letter.id == id)).count();
+    if let (Some(id), 0) = (id, wanted) {
+        return Err(Problem(format!("the queue does not show a letter {id}")));
+    }
+    if !yes {
+        match as_json {
+            true => say!("{}", json!({ "count": wanted, "done": false })),
+            false => say!("{wanted} {what} would be sent again (--yes does it)"),
+        }
+        return Ok(());
+    }
+    let retried = match queue {
+        Queue::WebhookDeadLetters => operator.retry_webhooks(id).await?,
+        _ => operator.retry_actions(id).await?,
+    };
+    if as_json {
+        let mut told = serde_json::to_value(&retried)?;
+        told["done"] = json!(true);
+        say!("{told}");
+    } else {
+        say!("{} {what} were sent again", retried.sent);
+    }
+    match &retried.failed[..] {
+        [] => Ok(()),
+        failed => Err(Problem(format!("{} may still be there: {}", failed.len(), failed.join("; ")))),
     }
 }
 

@@ -11,8 +11,15 @@ use serde_json::{Value, json};
 use tilaussilta_tests::ShopBench;
 use world::shop::{ShopConfig, Via};
 
-const FUNCTIONS: [&str; 6] =
-    ["mycashflow-order", "manu-listener", "changes-poller", "event-relay", "event-read", "shop-actions"];
+const FUNCTIONS: [&str; 7] = [
+    "mycashflow-order",
+    "manu-listener",
+    "changes-poller",
+    "event-relay",
+    "event-read",
+    "event-webhooks",
+    "shop-actions",
+];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../events")

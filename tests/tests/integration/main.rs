@@ -8,6 +8,7 @@ mod cost;
 mod erasure;
 mod event_read;
 mod event_relay;
+mod event_webhooks;
 mod events;
 mod glibc_check;
 mod intake;

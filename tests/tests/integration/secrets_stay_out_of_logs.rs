@@ -58,7 +58,7 @@ const ORDER: &str = r#"<Order id="58"><OrderedAt timestamp="1772438400">2026-03-
 const MESSAGE: &str = r#"{"id":1,"customer":"Lumivälke-Planted Oy","email":"maija.planted@example.com"}"#;
 
 /// Captures the logs of this thread as the functions write them with `LOG_LEVEL=trace`.
-fn capture_logs() -> (Captured, tracing::subscriber::DefaultGuard) {
+pub(crate) fn capture_logs() -> (Captured, tracing::subscriber::DefaultGuard) {
     let captured = Captured::default();
     let writer = captured.clone();
     let layer = tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(move || writer.clone());

@@ -49,8 +49,25 @@ fn the_stream_waits_for_the_bus_by_time_and_not_by_tries() {
 }
 
 #[test]
+fn an_event_for_an_endpoint_is_given_up_by_the_function_before_sqs_moves_it_without_a_reason() {
+    // Each try is followed by a pause, so there are fewer than 25 in a day.
+    assert!(number("Webhooks", "maxReceiveCount") >= 4 * 25);
+    assert!(number("Webhooks", "VisibilityTimeout") >= 6 * number("EventWebhooksFunction", "Timeout"));
+    assert!(number("Webhooks", "MessageRetentionPeriod") > event_webhooks::LAST_TRY_AFTER.as_secs() as i64);
+}
+
+#[test]
+fn nothing_is_sent_to_endpoints_unless_that_is_switched_on() {
+    assert_eq!(setting("SendWebhooks", "Default"), "\"false\"");
+    for name in ["EventWebhooksFunction", "WebhooksMapping", "WebhooksRule", "Webhooks", "WebhookDeadLetters"] {
+        assert_eq!(setting(name, "Condition"), "SendsWebhooks", "{name}");
+    }
+}
+
+#[test]
 fn a_replay_of_the_archive_delivers_nothing() {
     assert_eq!(setting("DispatchRule", "replay-name"), "[exists: false]");
+    assert_eq!(setting("WebhooksRule", "replay-name"), "[exists: false]");
 }
 
 #[test]
