@@ -144,6 +144,7 @@ def rust_postgres(stage):
     database = Postgres(stage.machine)
     folder = example(stage, "rust-postgres")
     shutil.copy(database.certificate, folder / "ca.pem")
+    shutil.copy(ROOT / "rust-toolchain.toml", folder)
     database.query((folder / "schema.sql").read_text())
     stage.aws["secretsmanager"].create_secret(Name="database", SecretString=database.url)
     variables = {
@@ -234,7 +235,7 @@ def api_destination(stage):
     newest, times = {}, {}
 
     def answer(request):
-        """The receiver of the README: it drops what it has seen, and what is older than what it has."""
+        """A receiver as the README asks for: it drops what it has seen, and what is older than what it has."""
         if request["headers"].get("x-api-key") != "a-made-up-key":
             return 401
         id, revision = request["headers"]["x-event-id"], int(request["headers"]["x-event-revision"])
