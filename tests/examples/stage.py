@@ -123,7 +123,7 @@ class Stage:
 
     def deploy(self, folder, build=True, parameters=(), **variables):
         """Deploys an example from its folder, as its page says; gives the outputs."""
-        self.machine.run("cfn-lint", [TOOLS / "bin/cfn-lint", "--regions", REGION, "template.yaml"], os.environ, folder)
+        self.machine.run("cfn-lint", [TOOLS / "bin/cfn-lint", "template.yaml", "--regions", REGION], os.environ, folder)
         if build:
             self.sam(folder, "build", **variables)
         stack = f"test-{folder.name}"
