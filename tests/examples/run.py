@@ -12,7 +12,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.parse
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 
@@ -106,7 +108,7 @@ def node_csv(stage):
 
 def python_accounting(stage):
     token = "a-made-up-token"
-    invoices, refused = {}, []
+    invoices, refused, writing, together = {}, [], [], []
 
     def answer(request):
         if request["headers"].get("authorization") != f"Bearer {token}":
@@ -116,6 +118,11 @@ def python_accounting(stage):
         if reference.endswith("/order/7") and not refused:
             refused.append(reference)
             return 503
+        if reference.endswith("/order/60"):  # It is slow, so that two requests would meet.
+            together.append(len(writing))
+            writing.append(reference)
+            time.sleep(5)
+            writing.pop()
         invoices.setdefault(reference, []).append(request["body"])
         return 200
 
@@ -135,9 +142,20 @@ def python_accounting(stage):
         wanted = sum((Decimal(line.get("total", "0")) for line in detail["order"]["products"]), Decimal(0))
         expect(total == wanted, f"the rows of {reference} add up to {total}, not to {wanted}")
     expect(len(invoices[ORDER_58]) == 2 and refused, f"order 58 was written {len(invoices[ORDER_58])} times")
+
+    # Two invocations at once with two revisions of one order: one waits, whichever it is.
+    of_60 = [dict(event, detail=dict(event["detail"], id=f"mycashflow/acme/order/60/{event['detail']['revision']}"))
+             for event in (stage.events.newer, stage.events.older)]  # fmt: skip
+    with ThreadPoolExecutor() as threads:
+        failed = sum(threads.map(lambda event: stage.invoke("Accounting", event), of_60))
+    expect(failed == 1, f"of two invocations at once, {failed} failed")
+    stage.publish(*of_60)
+    stage.drained(outputs)
+    states = [invoice["status"] for invoice in invoices["mycashflow/acme/order/60"]]
+    expect(states[-1] == "Shipped" and not any(together), f"order 60 was written as {states}, beside {together} others")
     stage.gives_up_the_truncated(outputs)
     stage.logs_are_clean(token)
-    return f"{len(newest)} invoices, order 58 written twice in all; one that was answered 503 is written later"
+    return f"{len(newest)} invoices; order 58 written twice in all; one answered 503 is written later; one writer at a time"
 
 
 def rust_postgres(stage):

@@ -105,7 +105,7 @@ class Stage:
         self.events = events
         self.emulator = Emulator(machine, authorise=True)
         self.aws = {name: self.emulator.client(name) for name in
-                    ("cloudformation", "dynamodb", "events", "firehose", "logs", "s3", "secretsmanager", "sqs")}  # fmt: skip
+                    ("cloudformation", "dynamodb", "events", "firehose", "lambda", "logs", "s3", "secretsmanager", "sqs")}  # fmt: skip
         self.aws["events"].create_event_bus(Name=BUS)
         # For the function of docs/consume.md: the SDK that Lambda's Node has. Its code is unpacked below this folder.
         (machine.folder / "node_modules").symlink_to(ROOT / "tests/examples/node_modules")
@@ -139,6 +139,15 @@ class Stage:
             entry["Detail"] = json.dumps(event["detail"])
             answer = self.aws["events"].put_events(Entries=[entry])
             expect(answer["FailedEntryCount"] == 0, f"the bus refused an event: {answer}")
+
+    def invoke(self, name, event):
+        """Invokes the function of that resource as its queue does; gives how many messages failed."""
+        arn = "arn:aws:sqs:eu-north-1:000000000000:orders"
+        message = {"messageId": event["detail"]["id"], "body": json.dumps(event), "eventSource": "aws:sqs", "eventSourceARN": arn}
+        functions = [made["FunctionName"] for made in self.aws["lambda"].list_functions()["Functions"]]
+        [function] = [function for function in functions if f"-{name}-" in function]
+        answer = self.aws["lambda"].invoke(FunctionName=function, Payload=json.dumps({"Records": [message]}))
+        return len(json.loads(answer["Payload"].read())["batchItemFailures"])
 
     def waiting(self, queue):
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
