@@ -5,7 +5,7 @@ SHELL := bash
 .NOTPARALLEL:
 .PHONY: help demo simulate mutations backfill-test large-ledger bench instructions test test-rust check validate lint deny fmt build lambda clean
 export UNOPTIMISED
-.PHONY: types-test deploy-test invoke-test console-test webhooks-test sam-local-test deployable programs
+.PHONY: types-test deploy-test invoke-test console-test webhooks-test examples-test sam-local-test deployable programs
 
 # The pinned tools come first, so that SAM finds the cargo-lambda and the zig of the same installation.
 WITH_TOOLS := tools/install && PATH="$$PWD/.tools/bin:$$PATH" SAM_CLI_TELEMETRY=0
@@ -103,6 +103,9 @@ webhooks-test: ## Play signed requests to the receivers of docs/webhooks.md, in 
 
 sam-local-test: deployable ## The same through `sam local invoke`, in containers
 	@tests/deploy/sam-local
+
+examples-test: ## Deploy the examples of consumers to an emulator, and send them events of the sandbox
+	@tests/examples/run
 
 # What these three need: the functions for Lambda, the emulator, and the simulated shop.
 deployable: build programs

@@ -5,6 +5,7 @@
 - It takes the bus that `DescribeEventBus` names for a rule, and looks for a permission to that.
 - It has no alarms on metric math. Such an alarm is made there on the first of its metrics: it exists, and never goes off
   as it would in AWS.
+- It knows API destinations and their connections, but not as resources of CloudFormation (examples/api-destination).
 """
 
 import json
@@ -17,6 +18,8 @@ from ministack.services.cloudformation import provisioners
 HANDLERS = provisioners._RESOURCE_HANDLERS
 ARCHIVE = "AWS::Events::Archive"
 SECRET = "AWS::SecretsManager::Secret"
+CONNECTION = "AWS::Events::Connection"
+DESTINATION = "AWS::Events::ApiDestination"
 
 
 def call(operation, **request):
@@ -52,6 +55,22 @@ def update_archive(name, _old, properties, _stack_name):
 def delete_archive(name, _properties):
     if name in eventbridge._archives:
         call(eventbridge._delete_archive, ArchiveName=name)
+
+
+def named_resource(kind, create_operation, delete_operation):
+    """The handlers of a resource that EventBridge makes by name, with an ARN as its only attribute."""
+
+    def create(logical_id, properties, stack_name):
+        name = properties.get("Name") or provisioners._physical_name(stack_name, logical_id, max_len=64)
+        status, _, body = create_operation(properties | {"Name": name})
+        if status != 200:
+            raise ValueError(f"{kind}: {body}")
+        return name, {"Arn": next(value for key, value in json.loads(body).items() if key.endswith("Arn"))}
+
+    def delete(name, _properties):
+        delete_operation({"Name": name})
+
+    return {"create": create, "delete": delete}
 
 
 def secrets_by_arn(original):
@@ -107,8 +126,13 @@ def alarm_of_first_metric(original):
 
 if __name__ == "__main__":
     # Should a later version know the resource, this stops, so that nobody goes on making up for what is there.
-    if ARCHIVE in HANDLERS:
-        raise SystemExit(f"MiniStack knows {ARCHIVE} by now: take it out of tests/deploy/emulator.py")
+    for kind in (ARCHIVE, CONNECTION, DESTINATION):
+        if kind in HANDLERS:
+            raise SystemExit(f"MiniStack knows {kind} by now: take it out of tests/deploy/emulator.py")
+    connection = eventbridge._create_connection, eventbridge._delete_connection
+    HANDLERS[CONNECTION] = named_resource(CONNECTION, *connection)
+    destination = eventbridge._create_api_destination, eventbridge._delete_api_destination
+    HANDLERS[DESTINATION] = named_resource(DESTINATION, *destination)
     HANDLERS[ARCHIVE] = {"create": create_archive, "update": update_archive, "delete": delete_archive}
     HANDLERS[SECRET] = secrets_by_arn(HANDLERS[SECRET])
     iam_actions.eventbridge_resource_arns = buses_by_name(iam_actions.eventbridge_resource_arns)
