@@ -73,8 +73,10 @@ pub struct ManuConnection {
     /// What the account's dispatches do in a shop; none when they do nothing.
     pub bridge: Option<Bridge>,
     /// Whether the document has a bridge that is not taken, because another account has the same secret
-    /// ([`ConnectionsWarning::SharedSecret`]). Then [`bridge`](Self::bridge) is none.
+    /// ([`ConnectionsWarning::SharedSecret`]) or because it is broken. Then [`bridge`](Self::bridge) is none.
     pub bridge_disabled: bool,
+    /// What is wrong with a broken bridge.
+    pub bridge_problem: Option<ConnectionsError>,
 }
 
 impl ManuConnection {
@@ -186,6 +188,9 @@ pub enum ConnectionsWarning {
         /// The bridge, for example `manu.acme.bridge`.
         bridge: String,
     },
+    /// A bridge that cannot be read. Everything else is taken.
+    #[error("{0}; this bridge is disabled, so the dispatches of its account deliver nothing")]
+    BrokenBridge(ConnectionsError),
 }
 
 /// Why a connections document was refused. Names the field, never the value.
@@ -224,6 +229,19 @@ impl Connections {
     /// # Ok::<(), tilaussilta_connections::ConnectionsError>(())
     /// ```
     pub fn parse(text: &str) -> Result<Self, ConnectionsError> {
+        let connections = Self::parse_deployed(text)?;
+        match connections.manu.values().find_map(|account| account.bridge_problem.clone()) {
+            Some(problem) => Err(problem),
+            None => Ok(connections),
+        }
+    }
+
+    /// Reads a document that is in use already. A broken bridge is disabled, and everything else is taken: what is recorded
+    /// can still be delivered later, but what is not recorded is lost.
+    ///
+    /// # Errors
+    /// Those of [`parse`](Self::parse), but for what is wrong with a bridge: that is in [`warnings`](Self::warnings).
+    pub fn parse_deployed(text: &str) -> Result<Self, ConnectionsError> {
         let document: Value = serde_json::from_str(text)
             .map_err(|error| ConnectionsError::Syntax { line: error.line(), column: error.column() })?;
         let root = Field { path: "the document".to_owned(), value: &document }.object(&["shops", "manu"])?;
@@ -258,7 +276,8 @@ impl Connections {
         };
         let open = self.manu.iter().filter(|(_, account)| has_open_bridge(account));
         let open = open.map(|(name, _)| ConnectionsWarning::BridgeWithoutKey { bridge: format!("manu.{name}.bridge") });
-        shared.chain(open).collect()
+        let broken = self.manu.values().filter_map(|account| account.bridge_problem.clone());
+        shared.chain(open).chain(broken.map(ConnectionsWarning::BrokenBridge)).collect()
     }
 }
 
@@ -327,13 +346,18 @@ fn account(field: &Field<'_>, shops: &BTreeMap<String, ShopConnection>) -> Resul
         return Err(field.at("secrets", "must list at least one secret"));
     }
     let webhook_keys = field.child(account, "webhook_keys").map(|keys| webhook_keys(&keys)).transpose()?;
+    let (bridge, bridge_problem) = match field.child(account, "bridge").map(|field| bridge(&field, shops)).transpose() {
+        Ok(bridge) => (bridge, None),
+        Err(problem) => (None, Some(problem)),
+    };
     Ok(ManuConnection {
         secrets,
         url_key: field.child(account, "url_key").map_or_else(|| Ok(Vec::new()), |keys| keys.keys())?,
         webhook_keys: webhook_keys.unwrap_or_default(),
         language: field.child(account, "language").map_or(Ok(Language::default()), |field| field.language())?,
-        bridge: field.child(account, "bridge").map(|field| bridge(&field, shops)).transpose()?,
-        bridge_disabled: false,
+        bridge,
+        bridge_disabled: bridge_problem.is_some(),
+        bridge_problem,
     })
 }
 
@@ -536,6 +560,32 @@ mod tests {
             error(&with(r#"{"shop":"acme","orders":"$","dry_run":1}"#)),
             "the connections: manu.m.bridge.dry_run: must be true or false"
         );
+    }
+
+    #[test]
+    fn a_broken_bridge_of_a_document_in_use_disables_that_bridge_only() {
+        let keys = r#","webhook_keys":{"sales-dispatch-activate":"k"}"#;
+        let document = |broken: &str| {
+            format!(
+                r#"{{"shops":{{"acme":{{"url":"https://a.fi","key":"k"}}}},"manu":{{
+                    "a":{{"secrets":["a"]{BRIDGE}{keys}}}, "b":{{"secrets":["b"],"bridge":{broken}{keys}}}}}}}"#
+            )
+        };
+        for (broken, problem) in [
+            (r#"{"shop":"gone","orders":"$"}"#, "manu.b.bridge.shop: must be the name of one of the shops"),
+            (r#"{"shop":"acme"}"#, "manu.b.bridge.orders: is missing"),
+            (r#""hush""#, "manu.b.bridge: must be an object"),
+        ] {
+            let problem = format!("the connections: {problem}");
+            assert_eq!(error(&document(broken)), problem, "whoever stores a document is told");
+            let deployed = Connections::parse_deployed(&document(broken)).unwrap();
+            let (a, b) = (&deployed.manu["a"], &deployed.manu["b"]);
+            assert_eq!((a.bridge.is_some(), a.bridge_disabled), (true, false));
+            assert_eq!((b.bridge.is_some(), b.bridge_disabled, b.secrets.len()), (false, true, 1), "it still records");
+            let warning = format!("{problem}; this bridge is disabled, so the dispatches of its account deliver nothing");
+            assert_eq!(deployed.warnings().iter().map(ToString::to_string).collect::<Vec<_>>(), [warning]);
+        }
+        assert!(Connections::parse_deployed("{").is_err() && Connections::parse_deployed(r#"{"shops":7}"#).is_err());
     }
 
     /// An account with these further fields, beside a shop that a bridge may name.
