@@ -205,7 +205,10 @@ mod tests {
         assert!(!store.read_again().await);
         assert_eq!(store.current().manu["acme"].secrets[0].reveal(), "new", "the earlier ones hold");
         assert!(store.is_refused());
-        assert!(ConnectionStore::open(ConnectionSource::File(file.clone())).await.is_err(), "a file has no version before");
+        assert!(
+            ConnectionStore::open(ConnectionSource::File(file.clone())).await.is_err(),
+            "a file has no version before"
+        );
 
         std::fs::write(&file, document("newer")).unwrap();
         tokio::time::advance(Duration::from_secs(61)).await;

@@ -51,7 +51,8 @@ async fn in_time(until: Option<Instant>, answering: impl Future<Output = Respons
         Ok(answer) => answer,
         Err(_) => {
             tracing::error!("a request was not answered in time");
-            let text = format!("the message could not be recorded in time: please send it again; {}", finnish::SEND_AGAIN);
+            let text =
+                format!("the message could not be recorded in time: please send it again; {}", finnish::SEND_AGAIN);
             respond(&Answer::new(StatusCode::SERVICE_UNAVAILABLE, text))
         }
     }
