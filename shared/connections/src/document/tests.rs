@@ -1,4 +1,3 @@
-
 use super::*;
 
 fn error(text: &str) -> String {
