@@ -3,9 +3,9 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo simulate mutations backfill-test bench instructions test test-rust check validate lint deny fmt build lambda clean
+.PHONY: help demo simulate mutations backfill-test large-ledger bench instructions test test-rust check validate lint deny fmt build lambda clean
 export UNOPTIMISED
-.PHONY: deploy-test invoke-test console-test sam-local-test deployable programs
+.PHONY: types-test deploy-test invoke-test console-test webhooks-test sam-local-test deployable programs
 
 # The pinned tools come first, so that SAM finds the cargo-lambda and the zig of the same installation.
 WITH_TOOLS := tools/install && PATH="$$PWD/.tools/bin:$$PATH" SAM_CLI_TELEMETRY=0
@@ -36,6 +36,9 @@ backfill-test: ## Read 100,000 orders of a simulated shop, killed twice on the w
 bench: ## Measure against other ways of doing the same, and write bench/RESULTS.md
 	@bench/run
 
+large-ledger: ## Count what a look reads of a ledger of 1,000,000 revisions (docs/operator.md)
+	@REVISIONS=1000000 cargo test --locked --quiet --package tilaussilta-tests --test integration -- --nocapture large_ledger
+
 UPDATE ?=
 instructions: ## Count the instructions of the hot paths, and compare; UPDATE=1 writes them down
 	@bench/instructions $(if $(UPDATE),--update)
@@ -43,7 +46,7 @@ instructions: ## Count the instructions of the hot paths, and compare; UPDATE=1 
 test: SEEDS := $(if $(filter environment command\ line,$(origin SEEDS)),$(SEEDS),500)
 test: test-rust simulate ## Run every test, and 500 simulated worlds; needs Rust, a C compiler and make only
 
-check: lint deny validate invoke-test deploy-test console-test ## Check formatting, lints, dependencies, the template, the deployment, the console
+check: lint deny validate types-test invoke-test deploy-test console-test webhooks-test ## Check formatting, lints, dependencies, the template, the events' types, the deployment, the console
 
 test-rust: ## Run the Rust tests only
 	@if cargo nextest --version > /dev/null 2>&1; then \
@@ -85,6 +88,9 @@ build: ## Build the functions for Lambda into .aws-sam
 	@$(WITH_TOOLS) sam build
 	@tools/check-glibc $(LAMBDA_GLIBC) .aws-sam/build/*/bootstrap
 
+types-test: ## Compile the events' types in TypeScript and Python, and use them and the schemas on every example
+	@tests/types/run
+
 deploy-test: deployable ## Deploy template.yaml to an emulator of AWS, and use it as the outside world does
 	@.tools/bin/python tests/deploy/deploy.py
 
@@ -93,6 +99,9 @@ invoke-test: deployable ## Play every event of events/ through the built functio
 
 console-test: programs ## Play the console in a real browser; UPDATE=1 renews its screenshots
 	@tests/browser/run
+
+webhooks-test: ## Play signed requests to the receivers of docs/webhooks.md, in Node and Python
+	@tests/webhooks/run
 
 sam-local-test: deployable ## The same through `sam local invoke`, in containers
 	@tests/deploy/sam-local

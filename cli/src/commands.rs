@@ -13,6 +13,7 @@ pub(crate) mod dismiss;
 pub(crate) mod erase;
 pub(crate) mod export;
 pub(crate) mod index;
+pub(crate) mod listen;
 pub(crate) mod log;
 pub(crate) mod orders;
 pub(crate) mod pause;

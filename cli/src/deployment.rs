@@ -7,15 +7,18 @@ use std::time::Duration;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use connections::{ConnectionSource, ConnectionStore};
+use connections::{ConnectionSource, ConnectionStore, Connections};
 use console::Operator;
 use ledger::{Ledger, Retention};
+use mycashflow::HttpTransport;
 
 use crate::Problem;
+use crate::bus::Bus;
 use crate::stack::{AwsStack, Names};
 
-/// The table and the secret of a running `sandbox serve`.
+/// The table, the bus and the secret of a running `sandbox serve`.
 const SANDBOX_TABLE: &str = "tilaussilta";
+const SANDBOX_BUS: &str = "tilaussilta";
 const SANDBOX_SECRET: &str = "connections";
 /// The address of a running `sandbox serve`, where no other is named.
 const SANDBOX_URL: &str = "http://127.0.0.1:8787";
@@ -107,12 +110,29 @@ impl Deployment {
             Some(_) => self.connections().await?.current(),
             None => Arc::default(),
         };
+        self.operator_with(connections)
+    }
+
+    /// Who looks at events as they are published, and needs no permission to read the connections for it.
+    pub(crate) fn listener(&self) -> Result<Operator, Problem> {
+        self.operator_with(Arc::default())
+    }
+
+    fn operator_with(&self, connections: Arc<Connections>) -> Result<Operator, Problem> {
         Ok(Operator {
             ledger: self.ledger(),
             connections,
             stack: Arc::new(AwsStack::new(&self.config, self.names.clone(), self.is_sandbox)),
+            shops: Arc::new(HttpTransport::new()?),
             clock: platform::system_clock(),
         })
+    }
+
+    /// The deployment's event bus.
+    pub(crate) fn bus(&self) -> Result<Bus, Problem> {
+        let name = self.names.bus.as_deref();
+        let name = name.ok_or_else(|| Problem("a table alone does not tell the bus: name the stack".to_owned()))?;
+        Ok(Bus::new(&self.config, name))
     }
 
     /// The deployment's connections.
@@ -146,6 +166,9 @@ fn sandbox_names() -> Names {
         event_dead_letters: queue("event-dead-letters"),
         action_dead_letters: queue("actions-dead-letters"),
         actions_queue: queue("actions"),
+        webhook_dead_letters: queue("webhook-dead-letters"),
+        webhooks_queue: queue("webhooks"),
+        bus: Some(SANDBOX_BUS.to_owned()),
     }
 }
 
@@ -198,6 +221,9 @@ async fn of_stack(config: SdkConfig, name: &str) -> Result<Deployment, Problem> 
         event_dead_letters: optional("EventDeadLettersUrl"),
         action_dead_letters: optional("ActionsDeadLettersUrl"),
         actions_queue: optional("ActionsQueueUrl"),
+        webhook_dead_letters: optional("WebhookDeadLettersUrl"),
+        webhooks_queue: optional("WebhooksQueueUrl"),
+        bus: optional("EventBusName"),
     };
     Ok(Deployment {
         names,

@@ -1,9 +1,11 @@
 //! The operator's commands: `tilaussilta help` lists them.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "the commands speak to a person at a terminal")]
 
+mod bus;
 mod commands;
 mod deployment;
 mod output;
+mod period;
 mod stack;
 
 use std::process::ExitCode;
@@ -55,6 +57,8 @@ enum Command {
     Comment(commands::action::Comment),
     /// Ask the shop for an order, and record what it says.
     Refresh(commands::action::Refresh),
+    /// Print events as they are published, and post them to a consumer under development.
+    Listen(commands::listen::Options),
     /// Print orders and their lines as a table.
     Export(commands::export::Options),
     /// Permanently erase a document from the ledger. Without --yes, only report what would be erased.
@@ -130,6 +134,7 @@ async fn run(command: Command, target: &Target) -> Result<ExitCode, Problem> {
         Command::Deliver(options) => commands::action::deliver(options, target).await?,
         Command::Comment(options) => commands::action::comment(options, target).await?,
         Command::Refresh(options) => commands::action::refresh(options, target).await?,
+        Command::Listen(options) => commands::listen::run(options, target).await?,
         Command::Export(options) => commands::export::run(options, target).await?,
         Command::Erase(options) => commands::erase::run(options, target).await?,
         Command::Backfill(options) => commands::backfill::run(options, target).await?,

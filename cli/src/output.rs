@@ -9,6 +9,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan, Zoned};
 use ledger::{Connection, DocumentKey, Span};
+use serde_json::Value;
 
 use crate::Problem;
 
@@ -28,6 +29,14 @@ pub(crate) fn print_line(text: fmt::Arguments<'_>) {
         eprintln!("tilaussilta: standard output cannot be written: {error}");
         std::process::exit(1);
     }
+}
+
+/// An object without the fields that say nothing.
+pub(crate) fn compact(mut object: Value) -> Value {
+    if let Value::Object(fields) = &mut object {
+        fields.retain(|_, value| !value.is_null());
+    }
+    object
 }
 
 /// Whether a person sees colours: at a terminal that shows them, unless `NO_COLOR` is set.

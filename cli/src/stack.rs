@@ -18,7 +18,7 @@ const MOST_CALLS: u32 = 200;
 /// How long SQS looks for messages, in seconds. It asks all its servers only when it is given time.
 const WAIT_SECONDS: i32 = 1;
 
-/// What a deployment's functions and queues are called; none where only its table is known.
+/// What a deployment's functions, queues and bus are called; none where only its table is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Names {
     pub(crate) poller: Option<String>,
@@ -27,6 +27,9 @@ pub(crate) struct Names {
     pub(crate) event_dead_letters: Option<String>,
     pub(crate) action_dead_letters: Option<String>,
     pub(crate) actions_queue: Option<String>,
+    pub(crate) webhook_dead_letters: Option<String>,
+    pub(crate) webhooks_queue: Option<String>,
+    pub(crate) bus: Option<String>,
 }
 
 /// A deployment's functions and queues.
@@ -56,8 +59,15 @@ impl AwsStack {
             Queue::EventDeadLetters => &self.names.event_dead_letters,
             Queue::ActionDeadLetters => &self.names.action_dead_letters,
             Queue::Actions => &self.names.actions_queue,
+            Queue::WebhookDeadLetters => &self.names.webhook_dead_letters,
+            Queue::Webhooks => &self.names.webhooks_queue,
         };
         url.clone().ok_or_else(|| "a table alone does not tell the queues: name the stack".to_owned())
+    }
+
+    /// Whether a queue is there. Only a stack that sends webhooks has their queues.
+    fn has(&self, queue: Queue) -> bool {
+        queue != Queue::WebhookDeadLetters || self.names.webhook_dead_letters.is_some() || self.names.relay.is_none()
     }
 
     async fn counted(&self, url: &str) -> Result<u64, String> {
@@ -98,6 +108,9 @@ impl Stack for AwsStack {
 
     fn read(&self, queue: Queue) -> BoxFuture<'_, Result<Letters, String>> {
         Box::pin(async move {
+            if !self.has(queue) {
+                return Ok(Letters::default());
+            }
             let url = self.url(queue)?;
             let counted = self.counted(&url).await?;
             let mut found: BTreeMap<String, Letter> = BTreeMap::new();
@@ -130,7 +143,12 @@ impl Stack for AwsStack {
     }
 
     fn count(&self, queue: Queue) -> BoxFuture<'_, Result<u64, String>> {
-        Box::pin(async move { self.counted(&self.url(queue)?).await })
+        Box::pin(async move {
+            match self.has(queue) {
+                true => self.counted(&self.url(queue)?).await,
+                false => Ok(0),
+            }
+        })
     }
 
     fn send(&self, queue: Queue, body: String) -> BoxFuture<'_, Result<(), String>> {

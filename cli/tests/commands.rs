@@ -3,6 +3,10 @@
 
 #[path = "commands/docs.rs"]
 mod docs;
+#[path = "commands/json.rs"]
+mod json;
+#[path = "commands/listen.rs"]
+mod listen;
 #[path = "commands/operator.rs"]
 mod operator;
 

@@ -102,15 +102,34 @@ impl Operator {
     /// # Errors
     /// [`OperatorError`] when the dead letters cannot be read.
     pub async fn retry_actions(&self, only: Option<&str>) -> Result<LettersRetried, OperatorError> {
-        let letters = self.stack.read(Queue::ActionDeadLetters).await.map_err(OperatorError::Stack)?;
+        self.retry_letters(Queue::ActionDeadLetters, Queue::Actions, "action", only).await
+    }
+
+    /// Sends the events that endpoints did not accept again, for another day. Each goes into the queue before it leaves the
+    /// dead letters.
+    ///
+    /// # Errors
+    /// [`OperatorError`] when the dead letters cannot be read.
+    pub async fn retry_webhooks(&self, only: Option<&str>) -> Result<LettersRetried, OperatorError> {
+        self.retry_letters(Queue::WebhookDeadLetters, Queue::Webhooks, "webhook", only).await
+    }
+
+    async fn retry_letters(
+        &self,
+        from: Queue,
+        to: Queue,
+        what: &str,
+        only: Option<&str>,
+    ) -> Result<LettersRetried, OperatorError> {
+        let letters = self.stack.read(from).await.map_err(OperatorError::Stack)?;
         let mut retried = LettersRetried::default();
         if only.is_none() && letters.is_incomplete() {
             let (seen, counted) = (letters.letters.len(), letters.counted);
             retried.failed.push(format!("the queue showed {seen} of about {counted} letters: try again"));
         }
         for letter in letters.letters.into_iter().filter(|letter| only.is_none_or(|only| letter.id == only)) {
-            self.audit("retry", &format!("action dead letter {}", letter.id)).await?;
-            match self.send_again(letter.clone()).await {
+            self.audit("retry", &format!("{what} dead letter {}", letter.id)).await?;
+            match self.send_again(from, to, letter.clone()).await {
                 Ok(()) => retried.sent += 1,
                 Err(error) => retried.failed.push(format!("{}: {error}", letter.id)),
             }
@@ -118,9 +137,9 @@ impl Operator {
         Ok(retried)
     }
 
-    async fn send_again(&self, letter: Letter) -> Result<(), String> {
-        self.stack.send(Queue::Actions, letter.body.clone()).await?;
-        self.stack.remove(Queue::ActionDeadLetters, letter).await
+    async fn send_again(&self, from: Queue, to: Queue, letter: Letter) -> Result<(), String> {
+        self.stack.send(to, letter.body.clone()).await?;
+        self.stack.remove(from, letter).await
     }
 
     /// Says of an action without an end that it needs nothing more: `mycashflow/acme/order/58/deliver`.

@@ -6,9 +6,11 @@
 //! pages.
 
 mod acts;
-mod changes;
+mod compare;
+mod completeness;
 mod operator;
 mod orders;
+mod poll_fault;
 mod problems;
 mod spreadsheet;
 mod stack;
@@ -17,7 +19,9 @@ mod timeline;
 pub mod web;
 
 pub use acts::{LettersRetried, Replay, Retried};
-pub use changes::{Change, changes};
+pub use compare::{Compare, Comparison};
+pub use completeness::{Completeness, DayStatus, PollKnowledge};
+pub use events::{Change, changes};
 pub use operator::{Operator, OperatorError};
 pub use orders::{OrderFilter, OrderRow};
 pub use problems::{Problem, ProblemKind, Problems};

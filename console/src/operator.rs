@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use ledger::{Audited, Connection, Ledger, LedgerError};
+use mycashflow::Transport;
 use platform::Clock;
 
 use crate::Stack;
@@ -20,6 +21,8 @@ pub struct Operator {
     pub connections: Arc<Connections>,
     /// The functions and queues.
     pub stack: Arc<dyn Stack>,
+    /// How shops are reached.
+    pub shops: Arc<dyn Transport>,
     /// The time.
     pub clock: Clock,
 }

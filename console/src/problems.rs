@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use ledger::{Connection, DocumentKey, Gap, GapKind, Part, Pause, QuarantineState, Quarantined, Span, System};
+use ledger::{Connection, DocumentKey, Gap, GapKind, Held, HeldFilter, Part, Pause, QuarantineState, Span, System};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::status::{SILENT, UNDER_WAY};
+use crate::poll_fault::PollFault;
+use crate::status::UNDER_WAY;
 use crate::timeline::last_tries;
-use crate::{Operator, OperatorError, PollStatus, Queue};
+use crate::{Operator, OperatorError, Queue};
 
 /// How far back revisions are looked for that were never published, and requests with a wrong key.
 const DAYS_BACK: i32 = 2;
@@ -31,6 +32,8 @@ pub enum ProblemKind {
     EventDeadLetter,
     /// An action that could not be done.
     ActionDeadLetter,
+    /// An event that an endpoint did not accept.
+    WebhookDeadLetter,
     /// A revision of whose publication there is no record.
     NeverPublished,
     /// An action whose last try was not the end of it.
@@ -51,6 +54,7 @@ impl ProblemKind {
             Self::Quarantine => "quarantine",
             Self::EventDeadLetter => "event-dead-letter",
             Self::ActionDeadLetter => "action-dead-letter",
+            Self::WebhookDeadLetter => "webhook-dead-letter",
             Self::NeverPublished => "never-published",
             Self::StuckAction => "stuck-action",
             Self::WrongKey => "wrong-key",
@@ -122,19 +126,30 @@ impl Operator {
         }
         self.letters(Queue::EventDeadLetters, ProblemKind::EventDeadLetter, &mut found).await;
         self.letters(Queue::ActionDeadLetters, ProblemKind::ActionDeadLetter, &mut found).await;
+        self.letters(Queue::WebhookDeadLetters, ProblemKind::WebhookDeadLetter, &mut found).await;
         found.problems.sort_by(|a, b| (a.kind, a.since, &a.id).cmp(&(b.kind, b.since, &b.id)));
         Ok(found)
     }
 
-    /// What is in a connection's quarantine and not dealt with. A body whose document was recorded in a newer state has
-    /// resolved itself.
+    /// What is in a connection's quarantine and not dealt with, without the bodies. One whose document was recorded in a newer
+    /// state has resolved itself.
     ///
     /// # Errors
     /// [`OperatorError::Ledger`].
-    pub async fn open_quarantine(&self, connection: &Connection) -> Result<Vec<Quarantined>, OperatorError> {
-        let mut open = self.ledger.quarantined(connection).await?;
+    pub async fn open_quarantine(&self, connection: &Connection) -> Result<Vec<Held>, OperatorError> {
+        let all = HeldFilter { only_open: true, ..HeldFilter::default() };
+        let open = self.ledger.held(connection, all).await?.held;
+        self.still_open(connection, open).await
+    }
+
+    /// Of what is in quarantine, what no newer state of its document has resolved.
+    pub(crate) async fn still_open(
+        &self,
+        connection: &Connection,
+        mut open: Vec<Held>,
+    ) -> Result<Vec<Held>, OperatorError> {
         open.retain(|held| held.state == QuarantineState::Open);
-        let key = |held: &Quarantined| DocumentKey::parse(connection.clone(), held.document.as_deref()?);
+        let key = |held: &Held| DocumentKey::parse(connection.clone(), held.document.as_deref()?);
         let keys: Vec<DocumentKey> = open.iter().filter_map(key).collect();
         let heads = self.ledger.heads(&keys).await?;
         open.retain(|held| {
@@ -147,22 +162,15 @@ impl Operator {
     /// What is wrong with the last run of a shop's poll.
     async fn poll_problem(&self, connection: &Connection, now: Timestamp) -> Result<Option<Problem>, OperatorError> {
         let run = self.last_poll(&connection.name).await?;
-        let (since, reason) = match run {
-            None => (None, "no poll has ended within a week".to_owned()),
-            Some(PollStatus { at, failure: Some(failure), .. }) => {
-                (Some(at), format!("the last poll failed: {failure}"))
-            }
-            Some(run) if now.duration_since(run.at) > SILENT => (Some(run.at), "no poll has ended since".to_owned()),
-            Some(_) => return Ok(None),
-        };
+        let Some(fault) = PollFault::of(run.as_ref(), now) else { return Ok(None) };
         Ok(Some(Problem {
             kind: ProblemKind::Poll,
             connection: Some(connection.to_string()),
             id: format!("{connection}/poll"),
             document: None,
-            since,
+            since: fault.since(),
             tries: None,
-            reason,
+            reason: fault.to_string(),
             command: format!("tilaussilta polls {}", connection.name),
         }))
     }
@@ -251,7 +259,11 @@ impl Operator {
         }
         for letter in letters.letters {
             let subject = subject_of(&letter.body);
-            let what = if kind == ProblemKind::EventDeadLetter { "events" } else { "actions" };
+            let what = match kind {
+                ProblemKind::EventDeadLetter => "events",
+                ProblemKind::WebhookDeadLetter => "webhooks",
+                _ => "actions",
+            };
             found.problems.push(Problem {
                 kind,
                 connection: subject.connection,
@@ -277,7 +289,8 @@ struct Subject {
 fn subject_of(body: &str) -> Subject {
     let Ok(json) = serde_json::from_str::<Value>(body) else { return Subject::default() };
     let text = |value: &Value| value.as_str().map(str::to_owned);
-    let id = text(&json["id"]).or_else(|| text(&json["detail"]["id"]));
+    let id = text(&json["id"]).or_else(|| text(&json["event"]["detail"]["id"]));
+    let id = id.filter(|id| id.contains('/')).or_else(|| text(&json["detail"]["id"]));
     if let Some(key) = id.as_deref().and_then(ledger::RevisionKey::parse) {
         let reason = text(&json["reason"]);
         return Subject {
@@ -323,7 +336,7 @@ fn of_gap(connection: &Connection, gap: &Gap) -> Problem {
     }
 }
 
-fn of_quarantine(connection: &Connection, held: &Quarantined) -> Problem {
+fn of_quarantine(connection: &Connection, held: &Held) -> Problem {
     Problem {
         kind: ProblemKind::Quarantine,
         connection: Some(connection.to_string()),

@@ -27,6 +27,10 @@ pub enum Queue {
     ActionDeadLetters,
     /// The messages for `shop-actions`.
     Actions,
+    /// The dead letters of `event-webhooks`. A deployment that sends none has an empty one.
+    WebhookDeadLetters,
+    /// The messages for `event-webhooks`.
+    Webhooks,
 }
 
 /// A message of a queue.

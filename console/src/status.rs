@@ -2,19 +2,21 @@
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use ledger::{Connection, Indexed, PollRun, Span, System};
+use ledger::{Connection, HeldFilter, Indexed, PollRun, Span, System};
 use serde::Serialize;
 
+use crate::poll_fault::PollFault;
 use crate::{Operator, OperatorError, Queue};
 
 /// How many days back the last delivery and the last run are looked for.
-const DAYS_BACK: i32 = 7;
+pub(crate) const DAYS_BACK: i32 = 7;
 /// What was recorded this long ago, and no longer, is looked for among the publications.
 const PUBLISHED_WITHIN: SignedDuration = SignedDuration::from_hours(6);
 /// What was recorded a moment ago may be under way.
 pub(crate) const UNDER_WAY: SignedDuration = SignedDuration::from_mins(15);
-/// Without a run for this long, the poll is silent.
-pub(crate) const SILENT: SignedDuration = SignedDuration::from_mins(30);
+/// The most megabytes of a connection's quarantine that are looked at, and the most bodies that are counted of them.
+const QUARANTINE_MEGABYTES: usize = 8;
+const QUARANTINE_COUNTED: usize = 1000;
 
 /// How a deployment stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -26,9 +28,13 @@ pub struct Status {
     /// What is paused.
     pub paused: Vec<PausedPart>,
     /// Dead letters of events; none when they cannot be counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub event_dead_letters: Option<u64>,
     /// Dead letters of actions; none when they cannot be counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub action_dead_letters: Option<u64>,
+    /// Events that endpoints did not accept; none when that cannot be told.
+    pub webhook_dead_letters: Option<u64>,
     /// Whether the index of arrivals holds everything.
     pub is_indexed: bool,
     /// What a person should look at.
@@ -73,6 +79,9 @@ pub struct ConnectionStatus {
     pub gaps_open: usize,
     /// Bodies in quarantine that nobody has dealt with.
     pub quarantined: usize,
+    /// Whether there may be more of them: only so many are counted.
+    #[serde(skip_serializing_if = "is_false")]
+    pub quarantined_at_least: bool,
     /// Revisions of the last hours of whose publication there is no record.
     pub unpublished: usize,
 }
@@ -118,6 +127,7 @@ impl Operator {
             paused: paused.collect(),
             event_dead_letters: count(Queue::EventDeadLetters).await,
             action_dead_letters: count(Queue::ActionDeadLetters).await,
+            webhook_dead_letters: count(Queue::WebhookDeadLetters).await,
             is_indexed: self.ledger.indexed().await? == Indexed::All,
             attention: Vec::new(),
         };
@@ -133,6 +143,16 @@ impl Operator {
             }
         }
         Ok(None)
+    }
+
+    /// How many bodies of a connection are in quarantine and not dealt with, and whether there may be more of them.
+    async fn counted_quarantine(&self, connection: &Connection) -> Result<(usize, bool), OperatorError> {
+        let filter = HeldFilter { only_open: true, megabytes: Some(QUARANTINE_MEGABYTES), document: None };
+        let mut list = self.ledger.held(connection, filter).await?;
+        let is_cut = list.held.len() > QUARANTINE_COUNTED;
+        list.held.truncate(QUARANTINE_COUNTED);
+        let open = self.still_open(connection, list.held).await?.len();
+        Ok((open, is_cut || !list.is_all))
     }
 
     async fn connection_status(
@@ -153,6 +173,7 @@ impl Operator {
             last_poll = self.last_poll(&connection.name).await?;
             gaps_open = self.ledger.shop_state(&connection.name).await?.gaps.len();
         }
+        let (quarantined, quarantined_at_least) = self.counted_quarantine(connection).await?;
         let today = now.to_zoned(TimeZone::UTC).start_of_day().map_or(now, |start| start.timestamp());
         let since = now - PUBLISHED_WITHIN;
         let recent = Span { from: since, until: (now - UNDER_WAY).max(since) };
@@ -162,10 +183,30 @@ impl Operator {
             last_poll,
             arrivals_today: self.ledger.count_arrivals(connection, Span { from: today, until: now }).await?,
             gaps_open,
-            quarantined: self.open_quarantine(connection).await?.len(),
+            quarantined,
+            quarantined_at_least,
             unpublished: self.ledger.unpublished(connection, recent, now).await?.len(),
         })
     }
+}
+
+/// What a pause that lasts would lose, in both languages.
+fn loss_of(part: &str) -> (&'static str, &'static str) {
+    match part {
+        "relay" => (
+            ": after 6 hours a revision becomes a dead letter",
+            ": kuuden tunnin jälkeen versiosta tulee kuollut viesti",
+        ),
+        "actions" => (
+            ": after 84 minutes a message becomes a dead letter",
+            ": 84 minuutin jälkeen viestistä tulee kuollut viesti",
+        ),
+        _ => ("", ""),
+    }
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// What a person should look at.
@@ -176,20 +217,12 @@ fn attention(status: &Status) -> Vec<Attention> {
     for one in &status.connections {
         let name = &one.connection;
         let is_shop = name.starts_with("mycashflow/");
-        match &one.last_poll {
-            Some(PollStatus { failure: Some(failure), .. }) => tell(
-                format!("{name}: the last poll failed: {failure} (tilaussilta polls)"),
-                format!("{name}: viimeinen kysely epäonnistui: {failure} (tilaussilta polls)"),
-            ),
-            Some(run) if polls && status.at.duration_since(run.at) > SILENT => tell(
-                format!("{name}: no poll has ended since {}: is the schedule on?", run.at),
-                format!("{name}: yksikään kysely ei ole päättynyt sitten {}: onko ajastus päällä?", run.at),
-            ),
-            None if polls && is_shop => tell(
-                format!("{name}: no poll has ended within {DAYS_BACK} days"),
-                format!("{name}: yksikään kysely ei ole päättynyt {DAYS_BACK} päivään"),
-            ),
-            _ => {}
+        if is_shop
+            && polls
+            && let Some(fault) = PollFault::of(one.last_poll.as_ref(), status.at)
+        {
+            let more = "(tilaussilta polls)";
+            tell(format!("{name}: {fault} {more}"), format!("{name}: {} {more}", fault.finnish()));
         }
         let counted = [
             (one.gaps_open, ["1 gap is open", "gaps are open"], ["1 aukko on auki", "aukkoa on auki"]),
@@ -214,9 +247,18 @@ fn attention(status: &Status) -> Vec<Attention> {
                 tell(format!("{name}: {} {more}", of(english)), format!("{name}: {} {more}", of(finnish)));
             }
         }
+        if one.quarantined_at_least {
+            tell(
+                format!("{name}: the quarantine holds more than is counted here (tilaussilta problems)"),
+                format!("{name}: karanteenissa on enemmän kuin tässä lasketaan (tilaussilta problems)"),
+            );
+        }
     }
-    let letters =
-        [(status.event_dead_letters, "events", "tapahtumien"), (status.action_dead_letters, "actions", "toimien")];
+    let letters = [
+        (status.event_dead_letters, "events", "tapahtumien"),
+        (status.action_dead_letters, "actions", "toimien"),
+        (status.webhook_dead_letters, "webhooks", "webhookien"),
+    ];
     for (count, of, finnish) in letters {
         match count {
             Some(0) => {}
@@ -231,9 +273,10 @@ fn attention(status: &Status) -> Vec<Attention> {
         }
     }
     for PausedPart { part, since, .. } in &status.paused {
+        let (loss, finnish) = loss_of(part);
         tell(
-            format!("{part} is paused since {since} (tilaussilta resume {part})"),
-            format!("{part} on keskeytetty {since} alkaen (tilaussilta resume {part})"),
+            format!("{part} is paused since {since}{loss} (tilaussilta resume {part})"),
+            format!("{part} on keskeytetty {since} alkaen{finnish} (tilaussilta resume {part})"),
         );
     }
     if !status.is_indexed {

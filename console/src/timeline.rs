@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use events::{Event, MAX_DETAIL_BYTES};
 use jiff::Timestamp;
-use ledger::{ActionLine, DocumentKey, Head, Publication, QuarantineState, Quarantined, Revision, RevisionKey, Source};
+use ledger::{
+    ActionLine, DocumentKey, Head, Held, HeldFilter, Publication, QuarantineState, Revision, RevisionKey, Source,
+};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -115,11 +117,10 @@ impl Operator {
             || !self.quarantined_of(document).await?.is_empty())
     }
 
-    async fn quarantined_of(&self, document: &DocumentKey) -> Result<Vec<Quarantined>, OperatorError> {
+    async fn quarantined_of(&self, document: &DocumentKey) -> Result<Vec<Held>, OperatorError> {
         let name = document.name();
-        let mut held = self.ledger.quarantined(&document.connection).await?;
-        held.retain(|held| held.document.as_ref() == Some(&name));
-        Ok(held)
+        let filter = HeldFilter { document: Some(&name), ..HeldFilter::default() };
+        Ok(self.ledger.held(&document.connection, filter).await?.held)
     }
 
     async fn actions_of(
@@ -207,7 +208,7 @@ fn view(
     publication: Publication,
     before: Option<&Value>,
 ) -> (RevisionView, Option<Value>) {
-    let event = Event::of_revision(key, revision, MAX_DETAIL_BYTES).map_err(|error| error.to_string());
+    let event = Event::of_revision(key, revision, None, MAX_DETAIL_BYTES).map_err(|error| error.to_string());
     let detail =
         event.and_then(|event| serde_json::from_str::<Value>(&event.detail).map_err(|error| error.to_string()));
     let (content, unreadable) = match detail {

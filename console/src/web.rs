@@ -5,6 +5,8 @@
 //! CSRF token; without the first, the line in the audit log is all that it writes.
 
 mod actions;
+mod compare;
+mod completeness;
 mod connections;
 mod document;
 mod language;
@@ -43,7 +45,7 @@ pub struct Settings {
     pub token: String,
     /// What every form that changes something brings.
     pub csrf: String,
-    /// Whether a page may act: retry, dismiss, replay, refresh.
+    /// Whether a page may act: retry, dismiss, replay, refresh, record.
     pub may_act: bool,
 }
 
@@ -113,6 +115,8 @@ impl Console {
             "messages",
             "actions",
             "problems",
+            "compare",
+            "completeness",
             "connections",
             "live",
             "style.css",
@@ -121,9 +125,9 @@ impl Console {
         ];
         match *method {
             Method::GET | Method::HEAD => known.contains(&path),
-            Method::POST => {
-                ["do/retry", "do/dismiss", "do/replay", "do/refresh", "do/reveal", "do/test"].contains(&path)
-            }
+            Method::POST => ["retry", "dismiss", "replay", "refresh", "reveal", "test", "compare"]
+                .iter()
+                .any(|act| path == format!("do/{act}")),
             _ => false,
         }
     }
@@ -170,6 +174,8 @@ impl Console {
             "/messages" => messages::messages(&self.operator, ask, page).await,
             "/actions" => actions::actions(&self.operator, page).await,
             "/problems" => problems::problems(&self.operator, ask, page).await,
+            "/compare" => compare::compare(&self.operator, ask, page).await,
+            "/completeness" => completeness::completeness(&self.operator, page).await,
             "/connections" => connections::connections(&self.operator, ask, page).await,
             other => Err(Refused::NotFound(other.to_owned())),
         }
@@ -190,6 +196,7 @@ impl Console {
             "/do/dismiss" => problems::dismiss(&self.operator, ask).await,
             "/do/replay" => document::replay(&self.operator, ask).await,
             "/do/refresh" => document::refresh(&self.operator, ask).await,
+            "/do/compare" => compare::record(&self.operator, ask).await,
             "/do/test" => connections::test(&self.operator, ask).await,
             other => Err(Refused::NotFound(other.to_owned())),
         }

@@ -1,6 +1,7 @@
 //! The commands, and what several of them share.
 
 pub(crate) mod demo;
+mod forward;
 pub(crate) mod serve;
 mod shop_switches;
 pub(crate) mod sign;

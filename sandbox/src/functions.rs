@@ -1,10 +1,12 @@
 //! The functions' own code, reached as Lambda reaches it: by an HTTP request, or by an event.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use changes_poller::{PollRequest, PollerDeps};
 use cloud::mappings::Invoke;
 use event_relay::{DeadLetters, EventBus, Limits, PublicationLog, RelayDeps, Request as RelayRequest};
+use event_webhooks::{Breaker, HttpSender, WebhooksDeps};
 use lambda_http::{Body, Request, Response};
 use serde_json::{Value, json};
 use shop_actions::ActionsDeps;
@@ -12,7 +14,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
 use tokio::time::Instant;
 
-use cloud::messaging::{ACTIONS_DEAD_LETTERS, BUS, EVENT_DEAD_LETTERS, Messaging, queue_url};
+use cloud::messaging::{
+    ACTIONS_DEAD_LETTERS, BUS, EVENT_DEAD_LETTERS, Messaging, WEBHOOK_DEAD_LETTERS, WEBHOOKS, queue_url,
+};
 
 /// The time that `event-relay` and `shop-actions` get, as in `template.yaml`.
 const TIMEOUT: Duration = Duration::from_secs(120);
@@ -35,7 +39,9 @@ pub struct Functions {
 pub enum InvokeError {
     /// There is no function of that name.
     #[error(
-        "there is no function of that name: mycashflow-order, manu-listener, changes-poller, event-relay or shop-actions"
+        "there is no function of that name: mycashflow-order, manu-listener, changes-poller, event-relay, event-read, \
+         event-webhooks or \
+         shop-actions"
     )]
     UnknownFunction,
     /// The event is not one of the function's.
@@ -96,12 +102,36 @@ impl Functions {
                 let answer = event_relay::handle(&self.relay, request, Instant::now() + TIMEOUT).await;
                 answer.map_err(|error| InvokeError::Failed(error.to_string()))
             }
+            "event-read" => {
+                let request = event_read::Request::read(&json_event(event)?);
+                let request = request.map_err(|error| InvokeError::Failed(error.to_string()))?;
+                let answer = event_read::handle(&self.deps.base.ledger, &request).await;
+                answer.map_err(|error| InvokeError::Failed(error.to_string()))
+            }
             "shop-actions" => {
                 let invocation = format!("sandbox-{:016x}", fastrand::u64(..));
                 Ok(shop_actions::handle(&self.actions, json_event(event)?, &invocation, Instant::now() + TIMEOUT).await)
             }
+            "event-webhooks" => self.send_webhooks(event).await,
             _ => Err(InvokeError::UnknownFunction),
         }
+    }
+
+    /// Runs `event-webhooks`. It is made here, because nothing here leads to it by itself.
+    async fn send_webhooks(&self, event: &str) -> Result<Value, InvokeError> {
+        let failed = |error: &dyn std::error::Error| InvokeError::Failed(error.to_string());
+        let deps = WebhooksDeps {
+            connections: self.deps.base.connections.clone(),
+            clock: self.deps.base.clock.clone(),
+            sender: Arc::new(HttpSender::new().map_err(|error| failed(&error))?),
+            queues: self.actions.queues.clone(),
+            queue_url: queue_url(WEBHOOKS),
+            dead_letter_queue_url: queue_url(WEBHOOK_DEAD_LETTERS),
+            breaker: Breaker::default(),
+        };
+        let event = serde_json::from_str(event).map_err(|error| InvokeError::Event(error.to_string()))?;
+        let answer = event_webhooks::handle(&deps, event).await;
+        serde_json::to_value(answer).map_err(|error| failed(&error))
     }
 
     async fn poll(&self, event: &str) -> Result<Value, InvokeError> {

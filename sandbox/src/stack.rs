@@ -1,6 +1,6 @@
 //! The sandbox's functions and queues, for the console.
 
-use cloud::messaging::{ACTIONS, ACTIONS_DEAD_LETTERS, EVENT_DEAD_LETTERS, Messaging};
+use cloud::messaging::{ACTIONS, ACTIONS_DEAD_LETTERS, EVENT_DEAD_LETTERS, Messaging, WEBHOOK_DEAD_LETTERS, WEBHOOKS};
 use console::{BoxFuture, Letter, Letters, Queue, Stack, StackFunction};
 use serde_json::Value;
 
@@ -20,6 +20,8 @@ fn name(queue: Queue) -> &'static str {
         Queue::EventDeadLetters => EVENT_DEAD_LETTERS,
         Queue::ActionDeadLetters => ACTIONS_DEAD_LETTERS,
         Queue::Actions => ACTIONS,
+        Queue::WebhookDeadLetters => WEBHOOK_DEAD_LETTERS,
+        Queue::Webhooks => WEBHOOKS,
     }
 }
 

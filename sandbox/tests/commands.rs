@@ -1,6 +1,9 @@
 //! The sandbox's commands, run as people run them.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+#[path = "commands/forward.rs"]
+mod forward;
+
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::Path;

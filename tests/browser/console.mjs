@@ -67,8 +67,10 @@ const pages = [
   ["/", "Today", "Tänään"],
   ["/orders", "Orders", "Tilaukset"],
   ["/messages?all=1", "Messages", "Viestit"],
-  ["/actions", "Actions", "Toimet"],
-  ["/problems", "Problems", "Ongelmat"],
+  ["/actions", "Actions", "Toimenpiteet"],
+  ["/problems", "Problems", "Selvitettävät"],
+  ["/compare", "Compare", "Vertailu"],
+  ["/completeness", "Completeness", "Täsmäytys"],
   ["/connections", "Connections", "Yhteydet"],
 ];
 
@@ -157,7 +159,7 @@ const tests = {
   },
 
   async "a form without the page's own token changes nothing"({ page, url }) {
-    for (const path of ["/do/reveal", "/do/dismiss", "/do/retry", "/do/replay"]) {
+    for (const path of ["/do/reveal", "/do/dismiss", "/do/retry", "/do/replay", "/do/compare"]) {
       const answer = await page.request.post(url + path, { form: { id: "mycashflow/acme/order/1", kind: "quarantine" } });
       assert.equal(answer.status(), 403, path);
     }
@@ -192,6 +194,33 @@ const tests = {
     await page.goto(`${url}/`);
     await post(`${url}/shops/acme/orders`);
     await until("the order", async () => /order\/10\b/.test(await page.locator("#live").innerText()));
+  },
+
+  async "a shop is compared with the ledger both ways, and what is missing is recorded"({ page, url }) {
+    await post(`${url}/shops/acme/orders?via=api`);
+    await page.goto(`${url}/compare`);
+    assert.equal(await page.locator("table").count(), 0, "no shop is asked before somebody wants it");
+    await page.getByRole("button", { name: "Compare" }).click();
+    const row = (what) => page.locator("tr", { hasText: what });
+    assert.match(await row("missing in the ledger").innerText(), /order\/11\b/);
+    assert.match(await row("cannot be read").innerText(), /order\/2\b/);
+    assert.match(await row("only in the ledger").innerText(), /order\/999\b/);
+    assert.deepEqual(await axeFinds(page), []);
+    await page.getByRole("button", { name: "Record what is missing" }).click();
+    assert.match(await page.getByRole("status").first().innerText(), /Recorded: [1-9]/);
+    assert.equal(await row("missing in the ledger").count(), 0);
+    await page.getByRole("link", { name: "mycashflow/acme/order/999" }).click();
+    assert.match(await page.locator("table").first().innerText(), /received/);
+  },
+
+  async "a day that nobody looked into is not called complete"({ page, url }) {
+    await page.goto(`${url}/completeness`);
+    const days = page.locator("section", { hasText: "mycashflow/acme" }).locator(".days > li");
+    assert.equal(await days.count(), 35);
+    const told = await days.last().innerText();
+    assert.match(told, /not known/);
+    assert.match(told, /the shop was not asked/);
+    assert.match(await days.first().innerText(), /sent to us: \d+/);
   },
 
   async "it is used with the keyboard alone"({ page, url }) {
@@ -229,6 +258,9 @@ const tests = {
     const own = new URL(page.url()).origin;
     await page.goto(`${own}/document?id=mycashflow/acme/order/1`);
     assert.equal(await page.getByRole("button").count(), 1, "only the contents can be asked for");
+    await page.goto(`${own}/compare?connection=mycashflow/acme`);
+    assert.ok((await page.locator("h1").textContent()) === "Compare" && (await page.locator("form.inline").count()) === 0);
+    await page.goto(`${own}/document?id=mycashflow/acme/order/1`);
     const csrf = await page.locator("input[name=csrf]").first().getAttribute("value");
     const answer = await page.request.post(`${own}/do/replay`, { form: { csrf, id: "mycashflow/acme/order/1" } });
     assert.equal(answer.status(), 403);

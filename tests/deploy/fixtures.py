@@ -45,6 +45,12 @@ class Template:
         functions = self.of_type("AWS::Serverless::Function").values()
         return [function["Metadata"]["BuildProperties"]["Binary"] for function in functions]
 
+    def deployed_function_names(self):
+        """The names of those functions that are deployed unless a parameter says otherwise."""
+        functions = self.of_type("AWS::Serverless::Function").values()
+        always = [function for function in functions if "Condition" not in function]
+        return [function["Metadata"]["BuildProperties"]["Binary"] for function in always]
+
     def functions(self, references):
         """The functions, with the environment that the template gives them; `references` says what a `!Ref` is."""
         known = self.parameters | references

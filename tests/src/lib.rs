@@ -1,6 +1,7 @@
 //! The harness of the integration tests: the functions' own code over the embedded DynamoDB, with a clock that tests
 //! move and faults that they plan. No sockets, no real time: run tests with `#[tokio::test(start_paused = true)]`.
 
+pub mod consumer;
 pub mod programs;
 mod shop_bench;
 mod wire;

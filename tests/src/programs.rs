@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -48,6 +48,7 @@ pub fn kill_group(child: &mut Child) {
 #[derive(Debug)]
 pub struct Serving {
     child: Child,
+    output: BufReader<ChildStdout>,
     /// Its address.
     pub url: String,
 }
@@ -66,10 +67,21 @@ impl Serving {
         let mut command = program(sandbox, folder);
         command.args(arguments).args(["--json", "--port", "0"]).stdout(Stdio::piped()).process_group(0);
         let mut child = command.spawn().expect("the sandbox");
+        let output = BufReader::new(child.stdout.take().expect("its output"));
+        let mut serving = Self { child, output, url: String::new() };
+        let said: Value = serde_json::from_str(&serving.line()).expect("its address, as JSON");
+        serving.url = said["url"].as_str().expect("its address").to_owned();
+        serving
+    }
+
+    /// The next line that it prints. Waits for it.
+    ///
+    /// # Panics
+    /// When it cannot be read.
+    pub fn line(&mut self) -> String {
         let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("its output")).read_line(&mut line).expect("a line");
-        let said: Value = serde_json::from_str(&line).expect("its address, as JSON");
-        Self { child, url: said["url"].as_str().expect("its address").to_owned() }
+        self.output.read_line(&mut line).expect("a line");
+        line
     }
 
     /// POSTs to it; gives the answer's status and text.

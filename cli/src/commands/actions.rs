@@ -5,10 +5,12 @@ use serde_json::json;
 
 use crate::Problem;
 use crate::deployment::Target;
-use crate::output::{Tone, cell, document, known_connection, local, say, span, table};
+use crate::output::{Tone, cell, compact, document, known_connection, local, say, table};
+use crate::period::Period;
 
 /// `tilaussilta actions`.
 #[derive(clap::Args)]
+#[command(mut_arg("since", |since| since.default_value("14d")))]
 #[command(after_help = "Examples:\n  tilaussilta actions --dispatch 4711 --stack tilaussilta\n  \
                         tilaussilta actions acme --order 58 --stack tilaussilta")]
 pub(crate) struct Options {
@@ -20,19 +22,15 @@ pub(crate) struct Options {
     /// Only what this dispatch of the ERP asked for.
     #[arg(long, value_name = "ID")]
     dispatch: Option<String>,
-    /// From when on: today, yesterday, 24h, 7d, 2026-11-01 or a time stamp.
-    #[arg(long, value_name = "TIME", default_value = "14d")]
-    since: String,
-    /// Until when.
-    #[arg(long, value_name = "TIME", default_value = "now")]
-    until: String,
+    #[command(flatten)]
+    period: Period,
     /// Print JSON, a line for each.
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem> {
-    let span = span(&options.since, &options.until)?;
+    let span = options.period.span()?;
     let operator = target.find().await?.operator().await?;
     let all = operator.all_connections();
     let shops = match &options.shop {
@@ -54,7 +52,7 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem
     lines.sort_by_key(|line| line.at);
     if options.json {
         for line in &lines {
-            say!("{}", as_json(line));
+            say!("{}", compact(as_json(line)));
         }
         return Ok(());
     }

@@ -4,25 +4,22 @@ use serde_json::json;
 
 use crate::Problem;
 use crate::deployment::Target;
-use crate::output::{local, say, span, table};
+use crate::output::{local, say, table};
+use crate::period::Period;
 
 /// `tilaussilta audit`.
 #[derive(clap::Args)]
 #[command(after_help = "Example: tilaussilta audit --since 30d --stack tilaussilta")]
 pub(crate) struct Options {
-    /// From when on: today, yesterday, 24h, 7d, 2026-11-01 or a time stamp.
-    #[arg(long, value_name = "TIME", default_value = "7d")]
-    since: String,
-    /// Until when.
-    #[arg(long, value_name = "TIME", default_value = "now")]
-    until: String,
+    #[command(flatten)]
+    period: Period,
     /// Print JSON, a line for each.
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem> {
-    let span = span(&options.since, &options.until)?;
+    let span = options.period.span()?;
     let ledger = target.find().await?.ledger();
     let mut table = table(&["when", "what", "to what", "by"]);
     let mut count = 0;

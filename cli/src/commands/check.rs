@@ -41,6 +41,9 @@ pub(crate) async fn checked(file: &Path, offline: bool) -> Result<(String, Conne
     for account in connections.manu.keys() {
         say!("account {account}: the document is in order");
     }
+    for webhook in connections.webhooks.keys() {
+        say!("webhook {webhook}: the document is in order");
+    }
     for warning in connections.warnings() {
         say!("! {warning}");
     }

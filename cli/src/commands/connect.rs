@@ -26,14 +26,16 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem
     let operator = deployment.operator().await?;
     let names = |connections: &connections::Connections| -> Vec<String> {
         let shops = connections.shops.keys().map(|name| format!("mycashflow/{name}"));
-        shops.chain(connections.manu.keys().map(|name| format!("manu/{name}"))).collect()
+        let accounts = connections.manu.keys().map(|name| format!("manu/{name}"));
+        shops.chain(accounts).chain(connections.webhooks.keys().map(|name| format!("webhook/{name}"))).collect()
     };
     let (before, after) = (names(&operator.connections), names(&connections));
     for name in after.iter().filter(|name| !before.contains(name)) {
         say!("{name} is new");
     }
     for name in before.iter().filter(|name| !after.contains(name)) {
-        say!("! {name} goes: nothing of it is taken in any more");
+        let what = if name.starts_with("webhook/") { "sent to it" } else { "of it is taken in" };
+        say!("! {name} goes: nothing {what} any more");
     }
     if !options.yes {
         say!("nothing was stored: --yes stores it");

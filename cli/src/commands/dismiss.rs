@@ -47,6 +47,11 @@ enum What {
         /// The letter, by its id.
         id: String,
     },
+    /// An event that an endpoint did not accept: its letter is removed.
+    Webhook {
+        /// The letter, by its id.
+        id: String,
+    },
 }
 
 pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem> {
@@ -78,6 +83,7 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem
         }
         What::Event { id } => (Queue::EventDeadLetters, id),
         What::Action { id } => (Queue::ActionDeadLetters, id),
+        What::Webhook { id } => (Queue::WebhookDeadLetters, id),
     };
     if !options.yes {
         say!("the letter {id} would be removed (--yes does it)");

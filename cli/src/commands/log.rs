@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::Problem;
 use crate::deployment::Target;
-use crate::output::{known_connection, local, say, table};
+use crate::output::{compact, known_connection, local, say, table};
 
 /// `tilaussilta log`.
 #[derive(clap::Args)]
@@ -44,7 +44,7 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem
         lines += of_day.len();
         for line in &of_day {
             if options.json {
-                say!("{}", line.json());
+                say!("{}", compact(line.json()));
             } else {
                 table.add_row(line.row());
             }

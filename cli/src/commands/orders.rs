@@ -5,21 +5,19 @@ use ledger::{Connection, Span};
 
 use crate::Problem;
 use crate::deployment::Target;
-use crate::output::{Tone, cell, known_connection, local, say, span, table};
+use crate::output::{Tone, cell, known_connection, local, say, table};
+use crate::period::Period;
 
 /// `tilaussilta orders`.
 #[derive(clap::Args)]
+#[command(mut_arg("since", |since| since.default_value("today")))]
 #[command(after_help = "Examples:\n  tilaussilta orders --since yesterday --until today --stack tilaussilta\n  \
                         tilaussilta orders --since 7d --search 'RF18 5390 0754 7034' --stack tilaussilta")]
 pub(crate) struct Options {
     /// The connection: mycashflow/NAME or manu/NAME. Without it, all of them.
     connection: Option<String>,
-    /// From when on, by the time of recording: today, yesterday, 24h, 7d, 2026-11-01 or a time stamp.
-    #[arg(long, value_name = "TIME", default_value = "today")]
-    since: String,
-    /// Until when.
-    #[arg(long, value_name = "TIME", default_value = "now")]
-    until: String,
+    #[command(flatten)]
+    period: Period,
     /// Only with this status, such as Open.
     #[arg(long)]
     status: Option<String>,
@@ -39,7 +37,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem> {
-    let span = span(&options.since, &options.until)?;
+    let span = options.period.span()?;
     let operator = target.find().await?.operator().await?;
     let all = operator.all_connections();
     let connection = options.connection.as_deref().map(|name| known_connection(name, &all)).transpose()?;

@@ -51,9 +51,9 @@ fn what_waits(part: Part) -> &'static str {
              have left the stream: tilaussilta resume relay publishes what was never published."
         }
         Part::Actions => {
-            "Deliveries and comments wait in the queue. After 8 tries, about an hour and a half, a message becomes a dead \
-             letter: tilaussilta retry actions sends it again. A dispatch of more than three days delivers nothing by \
-             itself any more."
+            "Deliveries and comments wait in the queue. Each message is still handed over every 12 minutes, and that counts \
+             as a try: after 8 of them, in 84 minutes, it becomes a dead letter, and tilaussilta retry actions sends it \
+             again. A dispatch of more than three days delivers nothing by itself any more."
         }
     }
 }
@@ -75,7 +75,10 @@ pub(crate) async fn resume(options: Options, target: &Target) -> Result<(), Prob
     say!("{} goes on; it was paused since {}", part.as_str(), local(paused.since));
     match part {
         Part::Poll => {}
-        Part::Actions => say!("What was tried during the pause is tried again within 12 minutes."),
+        Part::Actions => say!(
+            "What waits is tried within 12 minutes. A message that was handed over 4 times or more in the pause has one try \
+             left; what became a dead letter is sent again by tilaussilta retry actions."
+        ),
         Part::Relay => {
             say!("What waits in the stream is published within minutes.");
             // What the stream has given up is a dead letter, or has left it.

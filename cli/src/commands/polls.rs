@@ -5,20 +5,18 @@ use serde_json::json;
 
 use crate::Problem;
 use crate::deployment::Target;
-use crate::output::{Tone, cell, known_connection, local, say, span, table};
+use crate::output::{Tone, cell, compact, known_connection, local, say, table};
+use crate::period::Period;
 
 /// `tilaussilta polls`.
 #[derive(clap::Args)]
+#[command(mut_arg("since", |since| since.default_value("24h")))]
 #[command(after_help = "Example: tilaussilta polls acme --since yesterday --failed --stack tilaussilta")]
 pub(crate) struct Options {
     /// The shop. Without it, all of them.
     shop: Option<String>,
-    /// From when on: today, yesterday, 24h, 7d, 2026-11-01 or a time stamp.
-    #[arg(long, value_name = "TIME", default_value = "24h")]
-    since: String,
-    /// Until when.
-    #[arg(long, value_name = "TIME", default_value = "now")]
-    until: String,
+    #[command(flatten)]
+    period: Period,
     /// Only runs that failed or found something.
     #[arg(long)]
     busy: bool,
@@ -31,7 +29,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem> {
-    let span = span(&options.since, &options.until)?;
+    let span = options.period.span()?;
     let operator = target.find().await?.operator().await?;
     let all = operator.all_connections();
     let shops: Vec<Connection> = match &options.shop {
@@ -53,7 +51,7 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem
                 }
                 shown += 1;
                 if options.json {
-                    say!("{}", as_json(shop, &run));
+                    say!("{}", compact(as_json(shop, &run)));
                 } else {
                     table.add_row(row(shop, run));
                 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::Problem;
 use crate::deployment::Target;
-use crate::output::{known_connection, local, say, table};
+use crate::output::{compact, known_connection, local, say, table};
 
 /// `tilaussilta quarantine`.
 #[derive(clap::Args)]
@@ -53,7 +53,7 @@ fn quarantined_json(one: &Quarantined) -> Value {
         Ok(text) => ("body", text.to_owned()),
         Err(_) => ("body_base64", STANDARD.encode(&one.body)),
     };
-    json!({
+    compact(json!({
         "id": one.id,
         "first_seen": one.first_seen,
         "document": one.document,
@@ -62,7 +62,7 @@ fn quarantined_json(one: &Quarantined) -> Value {
         "truncated": one.truncated,
         "state": one.state.as_str(),
         name: body,
-    })
+    }))
 }
 
 #[cfg(test)]

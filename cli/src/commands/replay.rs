@@ -4,6 +4,7 @@ use console::{Operator, Replay};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::{SignedDuration, Zoned};
 use ledger::{Connection, DocumentKey, Span};
+use serde_json::{Value, json};
 
 use super::retry::report_failed;
 use crate::Problem;
@@ -73,7 +74,7 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem
         if !options.yes || count == 0 {
             let verb = if options.yes { "were published" } else { "would be published (--yes does it)" };
             if options.json {
-                say!("{}", serde_json::json!({ "connection": connection.to_string(), "count": count, "done": false }));
+                say!("{}", json!({ "connection": connection.to_string(), "count": count, "done": false }));
             } else {
                 let but = if options.never_published { "; the last 15 minutes do not count" } else { "" };
                 say!("{connection}: {count} events of {from} to {to} {verb}{but}");
@@ -82,10 +83,10 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem
         }
         let bar = progress(count);
         let wish = Replay::Time { connection: connection.clone(), span, unpublished: options.never_published };
-        let done = operator.replay(&wish, &mut |published| bar.set_position(published)).await?;
+        let mut done = operator.replay(&wish, &mut |published| bar.set_position(published)).await?;
         bar.finish_and_clear();
         if options.json {
-            say!("{done}");
+            tell(&mut done, &connection, None, count);
         } else {
             say!("{connection}: {} of {count} events were published again", done["published"]);
         }
@@ -100,16 +101,33 @@ async fn one_document(operator: &Operator, key: DocumentKey, options: &Options) 
         return Err(Problem(format!("the ledger has no revision of {key}")));
     }
     if !options.yes {
-        say!("{key}: {count} events would be published (--yes does it)");
+        let (connection, document) = (key.connection.to_string(), key.name());
+        match options.json {
+            true => {
+                say!("{}", json!({ "connection": connection, "document": document, "count": count, "done": false }))
+            }
+            false => say!("{key}: {count} events would be published (--yes does it)"),
+        }
         return Ok(());
     }
-    let done = operator.replay(&Replay::Document(key.clone()), &mut |_| {}).await?;
+    let mut done = operator.replay(&Replay::Document(key.clone()), &mut |_| {}).await?;
     if options.json {
-        say!("{done}");
+        tell(&mut done, &key.connection, Some(key.name()), count as u64);
     } else {
         say!("{key}: {} of {count} events were published again", done["published"]);
     }
     report_failed(&done)
+}
+
+/// Prints what was published, as JSON.
+fn tell(done: &mut Value, connection: &Connection, document: Option<String>, count: u64) {
+    done["connection"] = json!(connection.to_string());
+    if let Some(document) = document {
+        done["document"] = json!(document);
+    }
+    done["count"] = json!(count);
+    done["done"] = json!(true);
+    say!("{done}");
 }
 
 /// A bar on the error output, where a person sees it.

@@ -3,7 +3,8 @@
 use clap::Subcommand;
 use console::{Operator, Queue, Replay, Retried};
 use intake::{Again, WebhookType};
-use ledger::Connection;
+use ledger::{Connection, HeldFilter};
+use serde_json::json;
 
 use crate::Problem;
 use crate::deployment::Target;
@@ -49,6 +50,11 @@ enum What {
         /// One letter, by its id.
         id: Option<String>,
     },
+    /// Send the events that endpoints did not accept again, for another day.
+    Webhooks {
+        /// One letter, by its id.
+        id: Option<String>,
+    },
 }
 
 pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem> {
@@ -66,11 +72,15 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem
         What::Events => {
             if !options.yes {
                 let counted = operator.stack.count(Queue::EventDeadLetters).await.map_err(Problem)?;
-                say!("{counted} events would be published again (--yes does it)");
+                match options.json {
+                    true => say!("{}", json!({ "count": counted, "done": false })),
+                    false => say!("{counted} events would be published again (--yes does it)"),
+                }
                 return Ok(());
             }
-            let done = operator.replay(&Replay::DeadLetters, &mut |_| {}).await?;
+            let mut done = operator.replay(&Replay::DeadLetters, &mut |_| {}).await?;
             if options.json {
+                done["done"] = json!(true);
                 say!("{done}");
             } else {
                 say!("{} events were published again", done["published"]);
@@ -82,26 +92,49 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem
             }
         }
         What::Actions { id } => {
-            let letters = operator.stack.read(Queue::ActionDeadLetters).await.map_err(Problem)?.letters;
-            let wanted = letters.iter().filter(|letter| id.as_ref().is_none_or(|id| letter.id == *id)).count();
-            if let (Some(id), 0) = (&id, wanted) {
-                return Err(Problem(format!("the queue does not show a letter {id}")));
-            }
-            if !options.yes {
-                say!("{wanted} actions would be sent again (--yes does it)");
-                return Ok(());
-            }
-            let retried = operator.retry_actions(id.as_deref()).await?;
-            if options.json {
-                say!("{}", serde_json::to_string(&retried)?);
-            } else {
-                say!("{} actions were sent again", retried.sent);
-            }
-            match &retried.failed[..] {
-                [] => Ok(()),
-                failed => Err(Problem(format!("{} may still be there: {}", failed.len(), failed.join("; ")))),
-            }
+            letters(&operator, Queue::ActionDeadLetters, "actions", id.as_deref(), options.yes, options.json).await
         }
+        What::Webhooks { id } => {
+            letters(&operator, Queue::WebhookDeadLetters, "events", id.as_deref(), options.yes, options.json).await
+        }
+    }
+}
+
+/// Sends the letters of a queue again, or one of them.
+async fn letters(
+    operator: &Operator,
+    queue: Queue,
+    what: &str,
+    id: Option<&str>,
+    yes: bool,
+    as_json: bool,
+) -> Result<(), Problem> {
+    let letters = operator.stack.read(queue).await.map_err(Problem)?.letters;
+    let wanted = letters.iter().filter(|letter| id.is_none_or(|id| letter.id == id)).count();
+    if let (Some(id), 0) = (id, wanted) {
+        return Err(Problem(format!("the queue does not show a letter {id}")));
+    }
+    if !yes {
+        match as_json {
+            true => say!("{}", json!({ "count": wanted, "done": false })),
+            false => say!("{wanted} {what} would be sent again (--yes does it)"),
+        }
+        return Ok(());
+    }
+    let retried = match queue {
+        Queue::WebhookDeadLetters => operator.retry_webhooks(id).await?,
+        _ => operator.retry_actions(id).await?,
+    };
+    if as_json {
+        let mut told = serde_json::to_value(&retried)?;
+        told["done"] = json!(true);
+        say!("{told}");
+    } else {
+        say!("{} {what} were sent again", retried.sent);
+    }
+    match &retried.failed[..] {
+        [] => Ok(()),
+        failed => Err(Problem(format!("{} may still be there: {}", failed.len(), failed.join("; ")))),
     }
 }
 
@@ -128,13 +161,11 @@ async fn quarantine(
     for connection in connections {
         // Whoever names one means it, whatever became of it.
         let held = match id {
-            Some(_) => operator.ledger.quarantined(connection).await?,
+            Some(_) => operator.ledger.held(connection, HeldFilter::default()).await?.held,
             None => operator.open_quarantine(connection).await?,
         };
-        for held in held {
-            if id.is_some_and(|id| !held.id.starts_with(id)) {
-                continue;
-            }
+        for held in held.iter().filter(|held| id.is_none_or(|id| held.id.starts_with(id))) {
+            let Some(held) = operator.ledger.quarantined_body(connection, &held.id).await? else { continue };
             let retried = operator.retry_quarantined(connection, &held, again).await?;
             all.extend(retried.into_iter().map(|one| (connection.clone(), one)));
         }

@@ -1,9 +1,9 @@
 //! `tilaussilta show`: a document, and what became of it.
 
 use console::{Operator, Timeline};
-use events::{Event, MAX_DETAIL_BYTES};
-use ledger::{DocumentKey, Revision, RevisionKey};
-use serde_json::{Value, json};
+use events::{Reading, read_event};
+use ledger::{DocumentKey, RevisionKey};
+use serde_json::Value;
 
 use crate::Problem;
 use crate::deployment::Target;
@@ -40,16 +40,13 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem
     let key = find(&operator, &options.names).await?;
     if options.event || options.body {
         operator.audit(if options.body { "show body" } else { "show event" }, &key.to_string()).await?;
-        let one = revision(&operator, &key, options.revision).await?;
-        if options.body {
+        let of = wanted(&operator, &key, options.revision).await?;
+        if options.event {
+            say!("{}", serde_json::to_string_pretty(&event(&operator, &of).await?)?);
+        } else {
+            let one = operator.ledger.revision(&of).await?.ok_or_else(|| gone(&of))?;
             say!("{}", String::from_utf8_lossy(&one.body));
-            return Ok(());
         }
-        let of = RevisionKey { document: key, revision: one.revision };
-        let event = Event::of_revision(&of, &one, MAX_DETAIL_BYTES)?;
-        let detail: Value = serde_json::from_str(&event.detail)?;
-        let whole = json!({ "source": event.source, "detail-type": event.detail_type, "detail": detail });
-        say!("{}", serde_json::to_string_pretty(&whole)?);
         return Ok(());
     }
     if options.revision.is_some() {
@@ -90,16 +87,29 @@ fn print(timeline: &Timeline, values: bool) {
     }
 }
 
-async fn revision(operator: &Operator, key: &DocumentKey, wanted: Option<u32>) -> Result<Revision, Problem> {
-    let last = match wanted {
+/// The revision that a person wants: the last, unless they name another.
+async fn wanted(operator: &Operator, key: &DocumentKey, revision: Option<u32>) -> Result<RevisionKey, Problem> {
+    let revision = match revision {
         Some(revision) => revision,
         None => match operator.ledger.head(key).await? {
             Some(head) => head.revision,
             None => return Err(Problem(format!("the ledger has no {key}"))),
         },
     };
-    let found = operator.ledger.revision(&RevisionKey { document: key.clone(), revision: last }).await?;
-    found.ok_or_else(|| Problem(format!("revision {last} of {key} is erased or expired, or never was")))
+    Ok(RevisionKey { document: key.clone(), revision })
+}
+
+/// The event of a revision, whole.
+async fn event(operator: &Operator, key: &RevisionKey) -> Result<Value, Problem> {
+    match read_event(&operator.ledger, key).await? {
+        Reading::Found(event) => Ok(event.published()),
+        Reading::Gone | Reading::Unknown => Err(gone(key)),
+        Reading::Unreadable(reason) => Err(Problem(reason)),
+    }
+}
+
+fn gone(RevisionKey { document, revision }: &RevisionKey) -> Problem {
+    Problem(format!("revision {revision} of {document} is erased or expired, or never was"))
 }
 
 /// The document that a person names, by itself where only one connection has it.

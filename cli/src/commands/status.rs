@@ -44,7 +44,8 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<ExitCode, P
     say!("{table}");
     let letters = |count: Option<u64>| count.map_or_else(|| "not known".to_owned(), |count| count.to_string());
     let (events, actions) = (letters(status.event_dead_letters), letters(status.action_dead_letters));
-    say!("dead letters: {events} of events, {actions} of actions");
+    let webhooks = letters(status.webhook_dead_letters);
+    say!("dead letters: {events} of events, {actions} of actions, {webhooks} of webhooks");
     for paused in &status.paused {
         say!("paused: {} since {} by {}", paused.part, local(paused.since), paused.who);
     }

@@ -16,10 +16,13 @@ const RUN_ELSEWHERE: [(&str, &str, &str); 3] = [
 ];
 /// Commands that run until they are stopped.
 const SERVERS: [&str; 3] = [" -- serve", " -- world", " -- console"];
+/// The command that listens until it is stopped.
+const LISTEN: &str = " -- listen";
 /// What the lines of a `sh aws` block begin with.
 const OF_AWS: [&str; 4] = ["aws ", ".tools/bin/sam ", "cargo run -p tilaussilta-cli -- ", "echo "];
 /// The functions by the outputs that name them.
-const FUNCTIONS: [(&str, &str); 2] = [("CHANGES_POLLER_NAME", "changes-poller"), ("EVENT_RELAY_NAME", "event-relay")];
+const FUNCTIONS: [(&str, &str); 3] =
+    [("CHANGES_POLLER_NAME", "changes-poller"), ("EVENT_RELAY_NAME", "event-relay"), ("EVENT_READ_NAME", "event-read")];
 
 struct Line {
     needs_aws: bool,
@@ -86,6 +89,10 @@ impl Stage {
         assert_eq!(serving.post("/2015-03-31/functions/changes-poller/invocations", &[], "{}").0, 200);
         std::fs::copy(folder.path().join("sandbox-connections.json"), folder.path().join("connections.json")).unwrap();
         std::fs::write(folder.path().join("message.json"), r#"{"id":1}"#).unwrap();
+        // Where a command that serves is run.
+        let event = r#"{"detail-type":"order.created","detail":{"id":"mycashflow/acme/order/58/1"}}"#;
+        std::fs::create_dir(folder.path().join("beside")).unwrap();
+        std::fs::write(folder.path().join("beside/events.jsonl"), event).unwrap();
         // `cargo run -p PACKAGE -- …` without cargo: the programs are built, and other tests hold cargo's lock.
         let cargo = folder.path().join("bin/cargo");
         std::fs::create_dir(cargo.parent().unwrap()).unwrap();
@@ -115,12 +122,19 @@ impl Stage {
         let line = &line.replace("--sandbox", &format!("--sandbox={}", self.serving.url));
         if SERVERS.iter().any(|server| line.contains(server)) {
             // It would go on until it is stopped, beside the one that serves this stage.
-            let beside = format!("mkdir -p beside && cd beside && {line} --port 0 --json");
+            let beside = format!("cd beside && {line} --port 0 --json");
             let mut child = self.shell(&beside).stdout(Stdio::piped()).process_group(0).spawn().unwrap();
             let mut said = String::new();
             BufReader::new(child.stdout.take().unwrap()).read_line(&mut said).unwrap();
             kill_group(&mut child);
             assert!(said.contains("http://127.0.0.1:"), "{line}: {said}");
+        } else if line.contains(LISTEN) {
+            let mut child = self.shell(&format!("exec {line}")).stdout(Stdio::null()).spawn().unwrap();
+            let mut said = String::new();
+            BufReader::new(child.stderr.take().unwrap()).read_line(&mut said).unwrap();
+            assert!(said.starts_with("listening to the bus tilaussilta"), "{line}: {said}");
+            assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+            assert!(child.wait().unwrap().success(), "{line}");
         } else {
             let output = self.shell(line).output().unwrap();
             assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));

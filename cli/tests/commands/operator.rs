@@ -1,5 +1,6 @@
 //! What an operator asks for a year: each answered by one command, on a running sandbox.
 
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -14,16 +15,16 @@ use serde_json::Value;
 
 use super::{TILAUSSILTA, run, serve, tilaussilta};
 
-const PUSH: &str = "/mycashflow/acme/orders?key=example-push-key";
+pub(crate) const PUSH: &str = "/mycashflow/acme/orders?key=example-push-key";
 
-fn order(id: u64, status: &str, reference: &str) -> String {
+pub(crate) fn order(id: u64, status: &str, reference: &str) -> String {
     format!(
         "<Order id=\"{id}\"><OrderNumber>{id}</OrderNumber><OrderStatus>{status}</OrderStatus>\
          <PaymentReference>{reference}</PaymentReference></Order>"
     )
 }
 
-fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !holds() {
         assert!(begun.elapsed() < Duration::from_secs(30), "it never came: {what}");
@@ -211,6 +212,32 @@ fn orders_and_their_lines_are_exported() {
     assert_eq!(lines.len(), 3);
 }
 
+#[test]
+fn an_export_that_is_killed_goes_on_where_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let serving = serve(folder.path(), &["--seed-orders", "400"]);
+    serving.post("/2015-03-31/functions/changes-poller/invocations", &[], "{}");
+    let until = Timestamp::now().to_string();
+    let file = folder.path().join("orders.csv");
+    let arguments = ["export", "acme", "--from", "today", "--to", &until, "--csv"];
+    let to_file = [&arguments[..], &["--resume", "--output", file.to_str().unwrap()]].concat();
+    let mut child = tilaussilta(&serving, &to_file).process_group(0).spawn().unwrap();
+    let written = || std::fs::metadata(&file).map(|file| file.len()).unwrap_or(0);
+    // The head is written at once, and the first hundred orders together.
+    while written() < 1000 && child.try_wait().unwrap().is_none() {
+        std::thread::yield_now();
+    }
+    harness::programs::kill_group(&mut child);
+    let cursor = folder.path().join("orders.csv.cursor");
+    assert!(cursor.exists(), "it was killed before its end");
+    let without = tilaussilta(&serving, &[&arguments[..], &["--output", file.to_str().unwrap()]].concat()).output();
+    assert!(String::from_utf8_lossy(&without.unwrap().stderr).contains("--resume continues it"));
+    run(&serving, &to_file);
+    assert!(!cursor.exists());
+    let expected = run(&serving, &arguments);
+    assert!(std::fs::read_to_string(&file).unwrap() == expected, "it is not what one run writes");
+}
+
 /// A command as a person sees it, on a terminal of so many columns.
 fn at_a_terminal(serving: &Serving, columns: u32, arguments: &str, environment: &str) -> String {
     let line = format!("stty cols {columns}; {environment} {TILAUSSILTA} {arguments} --sandbox={}", serving.url);
@@ -307,6 +334,16 @@ fn a_connections_document_is_checked_with_a_question_to_the_shop() {
     assert!(!output.status.success());
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.contains("shop acme: ") && !said.contains("another-api-key"), "{said}");
+    let endpoint = |secret: &str| {
+        let hook = format!(r#"{{"url":"https://hooks.example.com/","secrets":["{secret}"],"events":["order.*"]}}"#);
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&wrong, text.replacen('{', &format!("{{\"webhooks\":{{\"books\":{hook}}},"), 1)).unwrap();
+        check(&wrong)
+    };
+    let output = endpoint("whsec_Y3VycmVudCBzZWNyZXQgb2YgYSB0ZXN0IQ==");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("webhook books: the document is in order"), "{output:?}");
+    let said = String::from_utf8_lossy(&endpoint("planted-secret").stderr).into_owned();
+    assert!(said.contains("webhooks.books.secrets[0]: must be whsec_") && !said.contains("planted"), "{said}");
     drop(serving);
 }
 
@@ -329,4 +366,53 @@ fn a_shop_and_the_ledger_are_compared_both_ways() {
     assert_eq!(serving.post(PUSH, &[], &gone).0, 200);
     let (code, found) = compare(&[]);
     assert_eq!((code, &found["only_in_the_ledger"]), (Some(1), &serde_json::json!([4000])), "{found}");
+}
+
+#[test]
+fn an_event_that_an_endpoint_did_not_accept_is_shown_and_sent_again_or_dismissed() {
+    let folder = tempfile::tempdir().unwrap();
+    let serving = serve(folder.path(), &[]);
+    let queue = |name: &str| format!("http://embedded.invalid/000000000000/tilaussilta-{name}");
+    let sqs = |operation: &str, request: Value| {
+        let target = format!("AmazonSQS.{operation}");
+        let headers = [("x-amz-target", target.as_str()), ("content-type", "application/x-amz-json-1.0")];
+        let (status, answer) = serving.post("/", &headers, &request.to_string());
+        assert_eq!(status, 200, "{answer}");
+        serde_json::from_str::<Value>(&answer).unwrap()
+    };
+    let counted = |name: &str| {
+        let asked = serde_json::json!({ "QueueUrl": queue(name), "AttributeNames": ["All"] });
+        sqs("GetQueueAttributes", asked)["Attributes"]["ApproximateNumberOfMessages"].as_str().unwrap().to_owned()
+    };
+    for order in [58, 59] {
+        let detail =
+            serde_json::json!({ "id": format!("mycashflow/acme/order/{order}/1"), "order": { "name": "Virtanen" } });
+        let event = serde_json::json!({ "id": "00000001-0000-4000-8000-000000000000", "detail-type": "order.created", "detail": detail });
+        let body = serde_json::json!({ "endpoint": "books", "event": event }).to_string();
+        let reason = serde_json::json!({ "DataType": "String", "StringValue": "the endpoint books answered 500" });
+        let attributes = serde_json::json!({ "reason": reason });
+        sqs(
+            "SendMessage",
+            serde_json::json!({ "QueueUrl": queue("webhook-dead-letters"), "MessageBody": body, "MessageAttributes": attributes }),
+        );
+    }
+
+    let found = tilaussilta(&serving, &["problems", "--json"]).stdout(Stdio::piped()).output().unwrap();
+    let text = String::from_utf8_lossy(&found.stdout).into_owned();
+    assert!(!text.contains("Virtanen"), "{text}");
+    let found: Value = serde_json::from_str(&text).unwrap();
+    let letters: Vec<&Value> =
+        found["problems"].as_array().unwrap().iter().filter(|one| one["kind"] == "webhook-dead-letter").collect();
+    assert_eq!(letters.len(), 2, "{text}");
+    assert_eq!((&letters[0]["document"], &letters[0]["connection"]), (&"order/58".into(), &"mycashflow/acme".into()));
+    assert_eq!(letters[0]["reason"], "the endpoint books answered 500");
+    assert_eq!(letters[0]["command"], "tilaussilta retry webhooks");
+
+    assert!(run(&serving, &["retry", "webhooks"]).contains("2 events would be sent again"));
+    let id = letters[1]["id"].as_str().unwrap();
+    run(&serving, &["dismiss", "webhook", id, "--yes"]);
+    assert!(run(&serving, &["retry", "webhooks", "--yes"]).contains("1 events were sent again"));
+    assert_eq!((counted("webhooks").as_str(), counted("webhook-dead-letters").as_str()), ("1", "0"));
+    let audited = run(&serving, &["audit"]);
+    assert!(audited.contains("webhook dead letter"), "{audited}");
 }

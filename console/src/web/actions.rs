@@ -47,8 +47,8 @@ pub(super) async fn actions(operator: &Operator, page: &Page<'_>) -> Result<Resp
         @if lines.is_empty() {
             p { (page.t("Nothing was asked to be done within two weeks.", "Kahden viikon aikana ei pyydetty mitään.")) }
         } @else {
-            (table(page.t("Actions at the shops", "Toimet kaupoissa"), &header, rows.collect()))
+            (table(page.t("Actions at the shops", "Toimenpiteet kaupoissa"), &header, rows.collect()))
         }
     };
-    Ok(page.show(page.t("Actions", "Toimet"), content))
+    Ok(page.show(page.t("Actions", "Toimenpiteet"), content))
 }

@@ -1,10 +1,10 @@
 //! One document: its timeline, and what changed.
 
-use events::{Event, MAX_DETAIL_BYTES};
+use events::{Reading, read_event};
 use http::Response;
 use ledger::{DocumentKey, RevisionKey, System};
 use maud::{Markup, html};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::page::{Page, link, table};
 use super::request::Ask;
@@ -112,13 +112,14 @@ async fn contents(operator: &Operator, key: &DocumentKey) -> Result<String, Refu
     let head = operator.ledger.head(key).await?;
     let last = head.map_or(0, |head| head.revision);
     let of = RevisionKey { document: key.clone(), revision: last };
-    let Some(revision) = operator.ledger.revision(&of).await? else {
-        return Ok("the body is erased or expired".to_owned());
-    };
-    let event = Event::of_revision(&of, &revision, MAX_DETAIL_BYTES);
-    let detail = event.ok().and_then(|event| serde_json::from_str::<Value>(&event.detail).ok());
-    let pretty = detail.and_then(|detail| serde_json::to_string_pretty(&detail).ok());
-    Ok(pretty.unwrap_or_else(|| String::from_utf8_lossy(&revision.body).into_owned()))
+    match read_event(&operator.ledger, &of).await? {
+        Reading::Found(event) => Ok(serde_json::to_string_pretty(&event.published()["detail"]).unwrap_or_default()),
+        Reading::Gone | Reading::Unknown => Ok("the body is erased or expired".to_owned()),
+        Reading::Unreadable(reason) => {
+            let body = operator.ledger.revision(&of).await.ok().flatten().map(|revision| revision.body);
+            Ok(body.map_or(reason, |body| String::from_utf8_lossy(&body).into_owned()))
+        }
+    }
 }
 
 pub(super) async fn replay(operator: &Operator, ask: &Ask) -> Result<Response<String>, Refused> {

@@ -16,12 +16,14 @@ pub(crate) struct Page<'a> {
 }
 
 /// The address of each page, with its name in both languages.
-const PAGES: [(&str, &str, &str); 6] = [
+const PAGES: [(&str, &str, &str); 8] = [
     ("/", "Today", "Tänään"),
     ("/orders", "Orders", "Tilaukset"),
     ("/messages", "Messages", "Viestit"),
-    ("/actions", "Actions", "Toimet"),
-    ("/problems", "Problems", "Ongelmat"),
+    ("/actions", "Actions", "Toimenpiteet"),
+    ("/problems", "Problems", "Selvitettävät"),
+    ("/compare", "Compare", "Vertailu"),
+    ("/completeness", "Completeness", "Täsmäytys"),
     ("/connections", "Connections", "Yhteydet"),
 ];
 

@@ -43,7 +43,7 @@ pub(super) async fn problems(operator: &Operator, ask: &Ask, page: &Page<'_>) ->
             (table(page.t("What needs a person", "Mikä kaipaa ihmistä"), &header, rows.collect()))
         }
     };
-    Ok(page.show(page.t("Problems", "Ongelmat"), content))
+    Ok(page.show(page.t("Problems", "Selvitettävät"), content))
 }
 
 fn which(one: &Problem) -> Markup {
@@ -61,6 +61,7 @@ fn kind(kind: ProblemKind, page: &Page<'_>) -> &'static str {
         ProblemKind::Quarantine => page.t("quarantine", "karanteeni"),
         ProblemKind::EventDeadLetter => page.t("event not published", "tapahtumaa ei julkaistu"),
         ProblemKind::ActionDeadLetter => page.t("action not done", "toimea ei tehty"),
+        ProblemKind::WebhookDeadLetter => page.t("event not accepted", "tapahtumaa ei hyväksytty"),
         ProblemKind::NeverPublished => page.t("never published", "ei koskaan julkaistu"),
         ProblemKind::StuckAction => page.t("action without an end", "toimi kesken"),
         ProblemKind::WrongKey => page.t("wrong key", "väärä avain"),
@@ -77,10 +78,10 @@ fn buttons(one: &Problem, page: &Page<'_>) -> Markup {
         ProblemKind::Quarantine
             | ProblemKind::EventDeadLetter
             | ProblemKind::ActionDeadLetter
+            | ProblemKind::WebhookDeadLetter
             | ProblemKind::NeverPublished
     );
-    let dismiss =
-        matches!(one.kind, ProblemKind::Quarantine | ProblemKind::EventDeadLetter | ProblemKind::ActionDeadLetter);
+    let dismiss = retry && one.kind != ProblemKind::NeverPublished;
     html! {
         @if retry { (page.button("/do/retry", &fields, page.t("Try again", "Yritä uudelleen"))) }
         @if dismiss { (page.button("/do/dismiss", &fields, page.t("Dismiss", "Kuittaa"))) }
@@ -103,7 +104,7 @@ pub(super) async fn retry(operator: &Operator, ask: &Ask) -> Result<Response<Str
         "quarantine" => {
             let connection = ask.form("connection").and_then(Connection::parse);
             let connection = connection.ok_or_else(|| Refused::NotFound("the connection".to_owned()))?;
-            let held = operator.open_quarantine(&connection).await?.into_iter().find(|held| held.id == id);
+            let held = operator.ledger.quarantined_body(&connection, id).await?;
             let held = held.ok_or_else(|| Refused::NotFound(id.to_owned()))?;
             let retried = operator.retry_quarantined(&connection, &held, Again::default()).await?;
             let outcomes = retried.iter().map(|one| match &one.detail {
@@ -117,6 +118,7 @@ pub(super) async fn retry(operator: &Operator, ask: &Ask) -> Result<Response<Str
             format!("{} events were published", done["published"])
         }
         "action-dead-letter" => format!("{} actions were sent again", operator.retry_actions(Some(id)).await?.sent),
+        "webhook-dead-letter" => format!("{} events were sent again", operator.retry_webhooks(Some(id)).await?.sent),
         "never-published" => {
             let key = ledger::RevisionKey::parse(id).ok_or_else(|| Refused::NotFound(id.to_owned()))?;
             let now = operator.now();
@@ -140,6 +142,7 @@ pub(super) async fn dismiss(operator: &Operator, ask: &Ask) -> Result<Response<S
         }
         "event-dead-letter" => operator.dismiss_letter(Queue::EventDeadLetters, id).await?,
         "action-dead-letter" => operator.dismiss_letter(Queue::ActionDeadLetters, id).await?,
+        "webhook-dead-letter" => operator.dismiss_letter(Queue::WebhookDeadLetters, id).await?,
         other => return Err(Refused::NotFound(other.to_owned())),
     }
     Ok(back("dismissed"))

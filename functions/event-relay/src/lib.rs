@@ -5,6 +5,7 @@
 //! Of the revisions of a document in one batch, none is published while an earlier one is not. Over several batches there
 //! is no such promise: see `docs/decisions/0005-order-of-events.md`.
 
+mod before;
 mod bus;
 mod dead_letter;
 mod portion;

@@ -8,6 +8,7 @@ use platform::{Function, Metric};
 use tokio::time::Instant;
 
 use crate::RelayDeps;
+use crate::before::events_of;
 use crate::dead_letter::DeadLetter;
 use crate::publish::{PublishOutcome, publish};
 
@@ -65,13 +66,8 @@ pub(crate) async fn publish_all(
     deadline: Instant,
 ) -> Done {
     let mut done = Done::default();
-    let limit_bytes = deps.limits.request_bytes;
-    let read = |(key, revision): (RevisionKey, Result<Revision, String>)| {
-        let event = revision
-            .and_then(|revision| Event::of_revision(&key, &revision, limit_bytes).map_err(|error| error.to_string()));
-        Left { key, event, failure: None }
-    };
-    let mut left: Vec<Left> = revisions.into_iter().map(read).collect();
+    let events = events_of(deps, revisions).await.into_iter();
+    let mut left: Vec<Left> = events.map(|(key, event)| Left { key, event, failure: None }).collect();
     let mut taken = Vec::new();
     // Each round that ends without a failure publishes everything, or makes letters that let later revisions go.
     while !left.is_empty() && left.iter().all(|one| one.failure.is_none()) {

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use events::Event;
 use jiff::{SignedDuration, Timestamp};
 use ledger::{Connection, DocumentKey, Indexed, LedgerError, Revision, RevisionKey, ScanPosition, Span};
 use platform::{Function, Metric};
@@ -10,6 +9,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use crate::before::events_of;
 use crate::dead_letter::Subject;
 use crate::portion::{Done, publish_all};
 use crate::publish::{PublishOutcome, publish};
@@ -269,10 +269,8 @@ async fn one(
     report: &mut Republished,
 ) -> Result<bool, RepublishError> {
     let id = key.event_id();
-    let event = match deps.ledger.revision(&key).await {
-        Ok(Some(revision)) => {
-            Event::of_revision(&key, &revision, deps.limits.request_bytes).map_err(|error| error.to_string())
-        }
+    let revision = match deps.ledger.revision(&key).await {
+        Ok(Some(revision)) => Ok(revision),
         Ok(None) => {
             report.left.push(id);
             return Ok(false);
@@ -280,7 +278,9 @@ async fn one(
         Err(error @ LedgerError::Corrupt { .. }) => Err(error.to_string()),
         Err(error) => return Err(error.into()),
     };
-    let outcome = match &event {
+    let events = events_of(deps, vec![(key.clone(), revision)]).await;
+    let Some((_, event)) = events.first() else { return Ok(false) };
+    let outcome = match event {
         Ok(event) => publish(deps, &[event], deadline).await.pop().unwrap_or(PublishOutcome::Held),
         Err(reason) => PublishOutcome::Refused(reason.clone()),
     };

@@ -18,9 +18,11 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use dynoxide::errors::DynoxideError;
-use dynoxide::{Database, Result as EngineResult};
+use dynoxide::{Database, ImportOptions, Result as EngineResult};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use crate::reads::Reads;
 
 /// An embedded DynamoDB, in memory or in a file. Clones share the data.
 #[derive(Clone)]
@@ -145,6 +147,28 @@ impl Embedded {
     pub fn config_with(&self, planner: Planner) -> aws_config::SdkConfig {
         let engine = self.clone();
         wired_config(move |operation, body| engine.answer(operation, body), planner)
+    }
+
+    /// What the SDK's client of it is made from, with its reads counted.
+    pub fn counted_config(&self, reads: &Reads) -> aws_config::SdkConfig {
+        let (engine, reads) = (self.clone(), reads.clone());
+        let answer = move |operation: &str, body: &str| {
+            let answer = engine.answer(operation, body);
+            reads.note(operation, body, &answer.1);
+            answer
+        };
+        wired_config(answer, Arc::new(|_| CallPlan::default()))
+    }
+
+    /// Puts items into a table, each in DynamoDB's JSON, faster than any call does and without a record in its stream: for
+    /// tests that need a large ledger.
+    ///
+    /// # Errors
+    /// When an item is none, or there is no such table. Then none of them is in it.
+    pub fn fill(&self, table: &str, items: Vec<serde_json::Value>) -> EngineResult<()> {
+        let refused = |error: serde_json::Error| DynoxideError::SerializationException(error.to_string());
+        let items = items.into_iter().map(serde_json::from_value).collect::<Result<Vec<_>, _>>().map_err(refused)?;
+        self.database.import_items(table, items, ImportOptions::default()).map(drop)
     }
 
     /// Answers one request of the DynamoDB API: the operation and its JSON. Gives the status and the answer's JSON.

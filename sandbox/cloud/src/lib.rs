@@ -6,6 +6,9 @@ pub mod embedded;
 pub mod mappings;
 pub mod messaging;
 mod meter;
+mod queues;
+pub mod reads;
+mod rules;
 pub mod tls;
 
 use std::sync::Arc;

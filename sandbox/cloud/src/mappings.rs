@@ -22,6 +22,8 @@ pub const QUEUE_BATCH: usize = 1;
 pub struct StreamReader {
     embedded: Embedded,
     table: String,
+    /// The stream's ARN and its shard's id, once they are known.
+    shard: Option<(Value, Value)>,
     /// The sequence number of the last record that was dealt with.
     pub position: Option<String>,
 }
@@ -29,7 +31,7 @@ pub struct StreamReader {
 impl StreamReader {
     /// A reader from a place on, or from the beginning.
     pub fn new(embedded: Embedded, table: impl Into<String>, position: Option<String>) -> Self {
-        Self { embedded, table: table.into(), position }
+        Self { embedded, table: table.into(), shard: None, position }
     }
 
     /// The next batch for the function, as its event, and the place after it. Records that the filter drops are passed.
@@ -61,25 +63,32 @@ impl StreamReader {
         false
     }
 
-    fn records(&self, most: usize) -> Option<Vec<Value>> {
-        let call = |operation: &str, request: Value| {
-            let (status, json) = self.embedded.answer(operation, &request.to_string());
-            (status == 200).then(|| serde_json::from_str::<Value>(&json).ok()).flatten()
-        };
-        let streams = call("ListStreams", json!({ "TableName": self.table }))?;
-        let arn = &streams["Streams"][0]["StreamArn"];
-        let stream = call("DescribeStream", json!({ "StreamArn": arn }))?;
-        let mut request = json!({
-            "StreamArn": arn,
-            "ShardId": stream["StreamDescription"]["Shards"][0]["ShardId"],
-            "ShardIteratorType": "TRIM_HORIZON",
-        });
+    fn call(&self, operation: &str, request: &Value) -> Option<Value> {
+        let (status, json) = self.embedded.answer(operation, &request.to_string());
+        (status == 200).then(|| serde_json::from_str(&json).ok()).flatten()
+    }
+
+    /// The ARN of the table's stream, and its only shard.
+    fn shard(&mut self) -> Option<(Value, Value)> {
+        if self.shard.is_none() {
+            let streams = self.call("ListStreams", &json!({ "TableName": self.table }))?;
+            let arn = &streams["Streams"][0]["StreamArn"];
+            let stream = self.call("DescribeStream", &json!({ "StreamArn": arn }))?;
+            self.shard = Some((arn.clone(), stream["StreamDescription"]["Shards"][0]["ShardId"].clone()));
+        }
+        self.shard.clone()
+    }
+
+    fn records(&mut self, most: usize) -> Option<Vec<Value>> {
+        let (arn, shard) = self.shard()?;
+        let mut request = json!({ "StreamArn": arn, "ShardId": shard, "ShardIteratorType": "TRIM_HORIZON" });
         if let Some(position) = &self.position {
             request["ShardIteratorType"] = json!("AFTER_SEQUENCE_NUMBER");
             request["SequenceNumber"] = json!(position);
         }
-        let iterator = call("GetShardIterator", request)?;
-        let mut answer = call("GetRecords", json!({ "ShardIterator": iterator["ShardIterator"], "Limit": most }))?;
+        let iterator = self.call("GetShardIterator", &request)?;
+        let mut answer =
+            self.call("GetRecords", &json!({ "ShardIterator": iterator["ShardIterator"], "Limit": most }))?;
         match answer["Records"].take() {
             Value::Array(records) => Some(records),
             _ => None,

@@ -5,17 +5,22 @@
 //! detail keeps its text, so that no number loses a digit. Nothing outlives the process: see [`crate::mappings`] for what
 //! makes up for it.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
+use tokio::sync::{Notify, mpsc};
+use tokio::time::{Instant, timeout_at};
 
 use crate::Clock;
 use crate::bus::{PublishedEvent, bus_name, detail_of, entry_bytes};
 use crate::embedded::{CallPlan, Planner, wired_config};
+use crate::queues::{Queues, Receiving};
+use crate::rules::{Refusal, Rules, bus_arn, queue_arn};
 
 /// The name of the bus.
 pub const BUS: &str = "tilaussilta";
@@ -25,6 +30,10 @@ pub const ACTIONS: &str = "tilaussilta-actions";
 pub const ACTIONS_DEAD_LETTERS: &str = "tilaussilta-actions-dead-letters";
 /// Where goes what `event-relay` cannot publish.
 pub const EVENT_DEAD_LETTERS: &str = "tilaussilta-event-dead-letters";
+/// The queue of events for endpoints outside AWS. No rule leads to it here.
+pub const WEBHOOKS: &str = "tilaussilta-webhooks";
+/// Where goes what no endpoint accepts.
+pub const WEBHOOK_DEAD_LETTERS: &str = "tilaussilta-webhook-dead-letters";
 
 /// How long a message that was received stays hidden, as in `template.yaml`.
 pub const VISIBILITY: SignedDuration = SignedDuration::from_secs(720);
@@ -32,13 +41,15 @@ pub const VISIBILITY: SignedDuration = SignedDuration::from_secs(720);
 pub const MAX_RECEIVES: u32 = 8;
 /// What the entries of a request may take, by the AWS Compute Blog's "More room to build" (2026-01-29).
 const MAX_REQUEST_BYTES: usize = 1024 * 1024;
-/// The servers over which SQS spreads a queue. A short poll asks some of them, here one after the other.
-const SERVERS: u64 = 2;
+/// The longest that SQS looks for messages in one call (SQS API reference, `ReceiveMessage`).
+const MAX_WAIT: Duration = Duration::from_secs(20);
 
 /// The bus and the queues. Clones share them.
 #[derive(Clone)]
 pub struct Messaging {
     state: Arc<Mutex<State>>,
+    /// Told whenever something was sent.
+    sent: Arc<Notify>,
     clock: Clock,
 }
 
@@ -52,12 +63,13 @@ struct State {
     /// The published events' JSON.
     events: Vec<String>,
     file: Option<File>,
+    listeners: Vec<mpsc::UnboundedSender<String>>,
     refuse: Option<Refuse>,
     request_limit_bytes: Option<usize>,
     request_refusal: Option<&'static str>,
-    queues: BTreeMap<String, VecDeque<Message>>,
+    rules: Rules,
+    queues: Queues,
     numbers: u64,
-    short_polls: u64,
 }
 
 /// A message in a queue.
@@ -71,9 +83,9 @@ pub struct Message {
     pub attributes: Map<String, Value>,
     /// When it was sent.
     pub sent_at: Timestamp,
-    visible_at: Timestamp,
-    receives: u32,
-    server: u64,
+    pub(crate) visible_at: Timestamp,
+    pub(crate) receives: u32,
+    pub(crate) server: u64,
 }
 
 impl Message {
@@ -92,7 +104,14 @@ impl Messaging {
     /// A bus without events, which it will keep, and empty queues.
     pub fn new(clock: Clock) -> Self {
         let state = State { buses: [BUS.to_owned()].into(), ..State::default() };
-        Self { state: Arc::new(Mutex::new(state)), clock }
+        Self { state: Arc::new(Mutex::new(state)), sent: Arc::default(), clock }
+    }
+
+    /// The JSON of every event that is published from now on.
+    pub fn listen(&self) -> mpsc::UnboundedReceiver<String> {
+        let (listener, events) = mpsc::unbounded_channel();
+        self.lock().listeners.push(listener);
+        events
     }
 
     /// Appends every published event to a file instead of keeping it.
@@ -134,31 +153,34 @@ impl Messaging {
 
     /// The messages in a queue, hidden ones too.
     pub fn messages(&self, queue: &str) -> Vec<Message> {
-        self.lock().queues.get(queue).into_iter().flatten().cloned().collect()
+        self.lock().queues.messages(queue)
     }
 
     /// Puts a message into a queue.
     pub fn send(&self, queue: &str, body: impl Into<String>) {
         let now = (self.clock)();
-        self.lock().send(queue, body.into(), Map::new(), now);
+        self.lock().queues.send(queue, body.into(), Map::new(), now);
+        self.sent.notify_waiters();
     }
 
     /// Takes a message out of a queue.
     pub fn remove(&self, queue: &str, id: &str) {
-        if let Some(messages) = self.lock().queues.get_mut(queue) {
-            messages.retain(|message| message.id != id);
-        }
+        self.lock().queues.keep(queue, |message| message.id != id);
     }
 
     /// What Lambda would hand to a function from a queue: up to `most` visible messages as an SQS event.
     pub fn receive_event(&self, queue: &str, most: usize) -> Option<Value> {
-        let messages = self.receive(queue, most, VISIBILITY, None);
+        let how = Receiving { most, hidden: VISIBILITY, server: None };
+        let messages = self.lock().queues.receive(queue, &how, (self.clock)());
         let records = messages.iter().map(|message| {
             json!({
                 "messageId": message.id, "receiptHandle": message.id, "body": message.body,
-                "attributes": { "ApproximateReceiveCount": message.receives.to_string() },
+                "attributes": {
+                    "ApproximateReceiveCount": message.receives.to_string(),
+                    "SentTimestamp": message.sent_at.as_millisecond().to_string(),
+                },
                 "messageAttributes": {}, "eventSource": "aws:sqs", "awsRegion": "eu-north-1",
-                "eventSourceARN": format!("arn:aws:sqs:eu-north-1:000000000000:{queue}"),
+                "eventSourceARN": queue_arn(queue),
             })
         });
         (!messages.is_empty()).then(|| json!({ "Records": records.collect::<Vec<_>>() }))
@@ -170,9 +192,7 @@ impl Messaging {
             answer["batchItemFailures"].as_array().into_iter().flatten().map(|one| &one["itemIdentifier"]).collect();
         let records = event["Records"].as_array().into_iter().flatten().map(|record| &record["messageId"]);
         let done: Vec<&str> = records.filter(|id| !failed.contains(id)).filter_map(Value::as_str).collect();
-        if let Some(messages) = self.lock().queues.get_mut(queue) {
-            messages.retain(|message| !done.contains(&message.id.as_str()));
-        }
+        self.lock().queues.keep(queue, |message| !done.contains(&message.id.as_str()));
     }
 
     /// A client of EventBridge.
@@ -205,92 +225,38 @@ impl Messaging {
         let Ok(request) = serde_json::from_str::<Value>(body) else {
             return refused("SerializationException", "the request is not JSON");
         };
-        if operation.ends_with("EventBus") {
-            return self.lock().answer_of_a_bus(operation, bus_name(&request["Name"]));
+        let now = (self.clock)();
+        let answered = match operation {
+            "PutEvents" => self.lock().put_events(&request, now),
+            _ if operation.ends_with("EventBus") => self.lock().answer_of_a_bus(operation, bus_name(&request["Name"])),
+            "PutRule" | "DeleteRule" | "ListRules" | "PutTargets" | "RemoveTargets" => {
+                self.lock().answer_of_a_rule(operation, &request)
+            }
+            _ => self.lock().queues.answer(operation, &request, now),
+        };
+        if matches!(operation, "PutEvents" | "SendMessage") {
+            self.sent.notify_waiters();
         }
-        let queue = request["QueueUrl"].as_str().and_then(|url| url.rsplit('/').next()).unwrap_or_default().to_owned();
-        match operation {
-            "PutEvents" => self.put_events(&request),
-            _ if !operation.starts_with("GetQueueUrl") && !KNOWN_QUEUES.contains(&queue.as_str()) => {
-                refused("QueueDoesNotExist", "the sandbox has no such queue")
-            }
-            "SendMessage" => {
-                let text = request["MessageBody"].as_str().unwrap_or_default().to_owned();
-                let attributes = request["MessageAttributes"].as_object().cloned().unwrap_or_default();
-                let now = (self.clock)();
-                let id = self.lock().send(&queue, text, attributes, now);
-                (200, json!({ "MessageId": id }).to_string())
-            }
-            "ReceiveMessage" => {
-                let most = request["MaxNumberOfMessages"].as_u64().unwrap_or(1) as usize;
-                let hidden = request["VisibilityTimeout"].as_i64().map_or(VISIBILITY, SignedDuration::from_secs);
-                let server = (request["WaitTimeSeconds"].as_i64().unwrap_or(0) == 0).then(|| self.lock().short_poll());
-                let messages = self.receive(&queue, most, hidden, server).into_iter().map(|message| {
-                    json!({
-                        "MessageId": message.id, "ReceiptHandle": message.id, "Body": message.body,
-                        "MessageAttributes": message.attributes,
-                        "Attributes": { "SentTimestamp": message.sent_at.as_millisecond().to_string() },
-                    })
-                });
-                (200, json!({ "Messages": messages.collect::<Vec<_>>() }).to_string())
-            }
-            "GetQueueAttributes" => {
-                let now = (self.clock)();
-                let (visible, hidden): (Vec<_>, Vec<_>) =
-                    self.messages(&queue).into_iter().partition(|message| message.visible_at <= now);
-                let attributes = json!({
-                    "ApproximateNumberOfMessages": visible.len().to_string(),
-                    "ApproximateNumberOfMessagesNotVisible": hidden.len().to_string(),
-                });
-                (200, json!({ "Attributes": attributes }).to_string())
-            }
-            "DeleteMessage" => {
-                self.remove(&queue, request["ReceiptHandle"].as_str().unwrap_or_default());
-                (200, "{}".to_owned())
-            }
-            other => refused("UnsupportedOperation", &format!("the sandbox does not serve {other}")),
+        match answered {
+            Ok(json) => (200, json.to_string()),
+            Err((kind, message)) => refused(kind, &message),
         }
     }
 
-    fn put_events(&self, request: &Value) -> (u16, String) {
-        let entries = request["Entries"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let now = (self.clock)();
-        let mut state = self.lock();
-        if let Some(code) = state.request_refusal {
-            return refused(code, "refused by the sandbox");
-        }
-        let limit = state.request_limit_bytes.unwrap_or(MAX_REQUEST_BYTES);
-        if entries.is_empty() || entries.len() > 10 || entries.iter().map(entry_bytes).sum::<usize>() > limit {
-            return refused("ValidationException", "1 to 10 entries, and no more in all than the bus takes");
-        }
-        let results: Vec<Value> = entries.iter().map(|entry| state.publish(entry, now)).collect();
-        let failed = results.iter().filter(|result| result.get("ErrorCode").is_some()).count();
-        (200, json!({ "FailedEntryCount": failed, "Entries": results }).to_string())
-    }
-
-    /// Takes visible messages, of one server or of all.
-    fn receive(&self, queue: &str, most: usize, hidden: SignedDuration, server: Option<u64>) -> Vec<Message> {
-        let now = (self.clock)();
-        let mut state = self.lock();
-        let mut received = Vec::new();
-        let mut worn_out = Vec::new();
-        if let Some(messages) = state.queues.get_mut(queue) {
-            let asked = |message: &Message| server.is_none_or(|server| message.server == server);
-            for message in messages.iter_mut().filter(|message| message.visible_at <= now && asked(message)) {
-                if queue == ACTIONS && message.receives >= MAX_RECEIVES {
-                    worn_out.push(message.clone());
-                } else if received.len() < most {
-                    message.receives += 1;
-                    message.visible_at = now + hidden;
-                    received.push(message.clone());
-                }
+    /// As [`Self::answer`], but a `ReceiveMessage` that may wait does so until there is a message.
+    pub async fn answer_in_time(&self, operation: &str, body: &str) -> (u16, String) {
+        let until = Instant::now() + wait_of(operation, body);
+        loop {
+            let sent = self.sent.notified();
+            tokio::pin!(sent);
+            // From here on, whatever is sent is noticed.
+            sent.as_mut().enable();
+            let answer = self.answer(operation, body);
+            let is_empty = answer.1 == r#"{"Messages":[]}"#;
+            if !is_empty || timeout_at(until, sent).await.is_err() {
+                return answer;
             }
-            messages.retain(|message| !worn_out.iter().any(|worn_out| worn_out.id == message.id));
         }
-        for message in worn_out {
-            state.queues.entry(ACTIONS_DEAD_LETTERS.to_owned()).or_default().push_back(message);
-        }
-        received
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -298,10 +264,22 @@ impl Messaging {
     }
 }
 
-/// The queues that there are.
-const KNOWN_QUEUES: [&str; 3] = [ACTIONS, ACTIONS_DEAD_LETTERS, EVENT_DEAD_LETTERS];
-
 impl State {
+    fn put_events(&mut self, request: &Value, now: Timestamp) -> Result<Value, Refusal> {
+        let entries = request["Entries"].as_array().map(Vec::as_slice).unwrap_or_default();
+        if let Some(code) = self.request_refusal {
+            return Err((code, "refused by the sandbox".to_owned()));
+        }
+        let limit = self.request_limit_bytes.unwrap_or(MAX_REQUEST_BYTES);
+        if entries.is_empty() || entries.len() > 10 || entries.iter().map(entry_bytes).sum::<usize>() > limit {
+            let why = "1 to 10 entries, and no more in all than the bus takes";
+            return Err(("ValidationException", why.to_owned()));
+        }
+        let results: Vec<Value> = entries.iter().map(|entry| self.publish(entry, now)).collect();
+        let failed = results.iter().filter(|result| result.get("ErrorCode").is_some()).count();
+        Ok(json!({ "FailedEntryCount": failed, "Entries": results }))
+    }
+
     fn publish(&mut self, entry: &Value, now: Timestamp) -> Value {
         let text = |name: &str| entry[name].as_str().unwrap_or_default();
         let failed = |code: &str| json!({ "ErrorCode": code, "ErrorMessage": "refused by the sandbox" });
@@ -318,7 +296,8 @@ impl State {
         self.numbers += 1;
         let id = format!("{:08x}-0000-4000-8000-000000000000", self.numbers);
         // So does AWS: the answer is that of a published event (aws/aws-cli#9186).
-        if !self.buses.contains(bus_name(&entry["EventBusName"])) {
+        let bus = bus_name(&entry["EventBusName"]);
+        if !self.buses.contains(bus) {
             return json!({ "EventId": id });
         }
         let time = entry["Time"].as_f64().and_then(|second| Timestamp::from_second(second as i64).ok()).unwrap_or(now);
@@ -326,11 +305,13 @@ impl State {
         let Ok(event) = serde_json::to_string(&event) else {
             return failed("InternalFailure");
         };
-        // The rule of `template.yaml` that has a consumer: an activated dispatch goes to the actions. Nothing is replayed
-        // here.
-        if source == "tilaussilta.manu" && detail_type == "sales-dispatch-activate" {
-            self.send(ACTIONS, event.clone(), Map::new(), now);
+        let described = json!({ "source": source, "detail-type": detail_type, "account": "000000000000" });
+        for (rule, queue) in self.rules.targets_of(bus, described, detail.get()) {
+            if self.queues.takes_from_rule(&queue, &rule) {
+                self.queues.send(&queue, event.clone(), Map::new(), now);
+            }
         }
+        self.listeners.retain(|listener| listener.send(event.clone()).is_ok());
         match &mut self.file {
             // A line that cannot be written is not an event that was not published; whoever reads the file sees it.
             Some(file) => drop(writeln!(file, "{event}")),
@@ -340,40 +321,46 @@ impl State {
     }
 
     /// Answers `DescribeEventBus`, `CreateEventBus` and `DeleteEventBus`.
-    fn answer_of_a_bus(&mut self, operation: &str, name: &str) -> (u16, String) {
-        let arn = format!("arn:aws:events:eu-north-1:000000000000:event-bus/{name}");
+    fn answer_of_a_bus(&mut self, operation: &str, name: &str) -> Result<Value, Refusal> {
         match operation {
-            "DescribeEventBus" if !self.buses.contains(name) => {
-                refused("ResourceNotFoundException", &format!("Event bus {name} does not exist."))
+            "DescribeEventBus" => {
+                self.require_bus(name)?;
+                Ok(json!({ "Arn": bus_arn(name), "Name": name }))
             }
-            "DescribeEventBus" => (200, json!({ "Arn": arn, "Name": name }).to_string()),
             "CreateEventBus" if !self.buses.insert(name.to_owned()) => {
-                refused("ResourceAlreadyExistsException", &format!("Event bus {name} already exists."))
+                Err(("ResourceAlreadyExistsException", format!("Event bus {name} already exists.")))
             }
-            "CreateEventBus" => (200, json!({ "EventBusArn": arn }).to_string()),
+            "CreateEventBus" => Ok(json!({ "EventBusArn": bus_arn(name) })),
             // A bus that is not there is deleted without an error.
             "DeleteEventBus" => {
                 self.buses.remove(name);
-                (200, "{}".to_owned())
+                Ok(json!({}))
             }
-            other => refused("UnsupportedOperation", &format!("the sandbox does not serve {other}")),
+            other => Err(("UnsupportedOperation", format!("the sandbox does not serve {other}"))),
         }
     }
 
-    /// The server that the next short poll asks.
-    fn short_poll(&mut self) -> u64 {
-        self.short_polls += 1;
-        self.short_polls % SERVERS
+    fn answer_of_a_rule(&mut self, operation: &str, request: &Value) -> Result<Value, Refusal> {
+        let bus = bus_name(&request["EventBusName"]);
+        self.require_bus(bus)?;
+        self.rules.answer(operation, bus, request)
     }
 
-    fn send(&mut self, queue: &str, body: String, attributes: Map<String, Value>, now: Timestamp) -> String {
-        self.numbers += 1;
-        let id = format!("{:08x}-0000-4000-9000-000000000000", self.numbers);
-        let server = self.numbers % SERVERS;
-        let message = Message { id: id.clone(), body, attributes, sent_at: now, visible_at: now, receives: 0, server };
-        self.queues.entry(queue.to_owned()).or_default().push_back(message);
-        id
+    fn require_bus(&self, name: &str) -> Result<(), Refusal> {
+        match self.buses.contains(name) {
+            true => Ok(()),
+            false => Err(("ResourceNotFoundException", format!("Event bus {name} does not exist."))),
+        }
     }
+}
+
+/// How long a call may wait for messages.
+fn wait_of(operation: &str, body: &str) -> Duration {
+    if operation != "ReceiveMessage" {
+        return Duration::ZERO;
+    }
+    let request: Value = serde_json::from_str(body).unwrap_or_default();
+    Duration::from_secs(request["WaitTimeSeconds"].as_u64().unwrap_or(0)).min(MAX_WAIT)
 }
 
 /// The URL of a queue. The SDK sends its calls to its endpoint, so only the last part is ever read.

@@ -90,7 +90,7 @@ impl Cloud {
         let ((status, json), version) = match service {
             "secretsmanager" => (self.secrets_manager(operation), "1.1"),
             "AWSEvents" => (self.messaging.answer(operation, &call.body), "1.1"),
-            "AmazonSQS" => (self.messaging.answer(operation, &call.body), "1.0"),
+            "AmazonSQS" => (self.messaging.answer_in_time(operation, &call.body).await, "1.0"),
             _ => (self.dynamodb(operation, &call.body), "1.0"),
         };
         let units = if self.metering.units { consumed(&json) } else { 0.0 };

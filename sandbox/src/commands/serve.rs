@@ -29,6 +29,7 @@ use tokio::net::TcpListener;
 use url::Url;
 use world::{Vendors, shop_url};
 
+use super::forward::{ForwardSwitches, Forwarding};
 use super::shop_switches::ShopSwitches;
 use super::teller::Teller;
 use super::{Problem, TABLE, policy};
@@ -59,6 +60,8 @@ pub(crate) struct Options {
     /// Append every event that is published to this file, as a line of JSON.
     #[arg(long, value_name = "FILE")]
     events: Option<PathBuf>,
+    #[command(flatten)]
+    forward: ForwardSwitches,
     /// Listen behind TLS: the certificate to trust is written into this folder, and the connections document too.
     #[arg(long, value_name = "DIR")]
     tls: Option<PathBuf>,
@@ -111,6 +114,7 @@ pub(crate) async fn run(mut options: Options) -> Result<(), Problem> {
     let world = simulated(&connections, &base, &options.shop.config(), system_clock());
     options.shop.seed(&world)?;
     let messaging = Messaging::new(system_clock());
+    let forwarding = options.forward.prepare(&messaging, options.json)?;
     if let Some(path) = &options.events {
         messaging.write_events_to(events_file(path)?);
     }
@@ -121,9 +125,10 @@ pub(crate) async fn run(mut options: Options) -> Result<(), Problem> {
         Some(start_functions(&options, ledger.clone(), store, embedded.clone(), &messaging, &world)?)
     };
     let settings = console_settings(&options, &base, &connections, &world)?;
+    let shops = Arc::new(HttpTransport::new()?);
     let console = functions.clone().map(|functions| {
         let stack = Arc::new(SandboxStack { functions, messaging: messaging.clone() });
-        let operator = Operator { ledger, connections: connections.clone(), stack, clock: system_clock() };
+        let operator = Operator { ledger, connections: connections.clone(), stack, shops, clock: system_clock() };
         Console::new(operator, settings.clone())
     });
     let document = options.connections.clone();
@@ -154,9 +159,12 @@ pub(crate) async fn run(mut options: Options) -> Result<(), Problem> {
             } else {
                 print_help(&options, &base, &settings, &connections, &world);
             }
+            if let Some(forwarding) = forwarding {
+                forwarding.start();
+            }
             until_stopped(server.serve(listener)).await
         }
-        Some(folder) => serve_tls(server, listener, &base, folder).await,
+        Some(folder) => serve_tls(server, listener, &base, folder, forwarding).await,
     }
 }
 
@@ -192,12 +200,21 @@ fn start_functions(
 }
 
 /// Serves behind TLS, on two ports: in AWS each service is a host of its own, to be connected to by itself.
-async fn serve_tls(server: Server, listener: TcpListener, base: &Url, folder: &Path) -> Result<(), Problem> {
+async fn serve_tls(
+    server: Server,
+    listener: TcpListener,
+    base: &Url,
+    folder: &Path,
+    forwarding: Option<Forwarding>,
+) -> Result<(), Problem> {
     let secrets_listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let identity = Identity::make_up()?;
     std::fs::write(folder.join("authority.pem"), &identity.authority_pem)?;
     let secrets_url = format!("https://{}", secrets_listener.local_addr()?);
     println!("{}", json!({ "url": base.as_str().trim_end_matches('/'), "secrets_url": secrets_url }));
+    if let Some(forwarding) = forwarding {
+        forwarding.start();
+    }
     let secrets = server.clone().serve(identity.listen(secrets_listener)?);
     let main = server.serve(identity.listen(listener)?);
     until_stopped(async { tokio::try_join!(main, secrets).map(drop) }).await

@@ -3,6 +3,8 @@
 //! One JSON document, in Secrets Manager or in a file. It is read by hand rather than derived, because a derived
 //! reader's messages quote the values they refuse, and these values are secrets.
 
+mod webhooks;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,6 +18,8 @@ use serde_json_path::JsonPath;
 use subtle::{Choice, ConstantTimeEq};
 use url::Url;
 
+pub use webhooks::{EventPattern, WebhookEndpoint};
+
 /// The most characters a connection's name may have.
 const NAME_LIMIT: usize = 40;
 
@@ -26,6 +30,8 @@ pub struct Connections {
     pub shops: BTreeMap<String, ShopConnection>,
     /// Manu Online accounts by name.
     pub manu: BTreeMap<String, ManuConnection>,
+    /// Endpoints outside AWS that events are sent to, by name.
+    pub webhooks: BTreeMap<String, WebhookEndpoint>,
 }
 
 /// A MyCashflow shop.
@@ -219,7 +225,8 @@ impl Connections {
     ///
     /// # Errors
     /// [`ConnectionsError`] for an unknown or missing field, a name outside `[a-z0-9-]{1,40}`, an empty secret, an
-    /// address that is not http or https, a key for no webhook type, a bridge to no shop or with a path that is no
+    /// address that is not http or https, an endpoint of events that is not https or whose
+    /// secret is not one of Standard Webhooks, a key for no webhook type, a bridge to no shop or with a path that is no
     /// JSONPath. What is only a risk is in [`warnings`](Self::warnings).
     ///
     /// # Example
@@ -244,7 +251,8 @@ impl Connections {
     pub fn parse_deployed(text: &str) -> Result<Self, ConnectionsError> {
         let document: Value = serde_json::from_str(text)
             .map_err(|error| ConnectionsError::Syntax { line: error.line(), column: error.column() })?;
-        let root = Field { path: "the document".to_owned(), value: &document }.object(&["shops", "manu"])?;
+        let root =
+            Field { path: "the document".to_owned(), value: &document }.object(&["shops", "manu", "webhooks"])?;
         let mut connections = Self::default();
         for (name, field) in named(root, "shops")? {
             let shop = shop(&field)?;
@@ -253,6 +261,10 @@ impl Connections {
         for (name, field) in named(root, "manu")? {
             let account = account(&field, &connections.shops)?;
             connections.manu.insert(name, account);
+        }
+        for (name, field) in named(root, "webhooks")? {
+            let endpoint = webhooks::endpoint(&field)?;
+            connections.webhooks.insert(name, endpoint);
         }
         for [first, second] in shared_secrets(&connections.manu) {
             for (name, _) in [first, second] {

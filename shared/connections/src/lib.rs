@@ -4,7 +4,7 @@ mod document;
 mod store;
 
 pub use document::{
-    Bridge, Connections, ConnectionsError, ConnectionsWarning, Language, ManuConnection, OrderIs, Secret,
-    ShopConnection,
+    Bridge, Connections, ConnectionsError, ConnectionsWarning, EventPattern, Language, ManuConnection, OrderIs, Secret,
+    ShopConnection, WebhookEndpoint,
 };
 pub use store::{ConnectionSource, ConnectionStore, StoreError};

@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use intake::{Order, stored_document, stored_order};
 use jiff::Timestamp;
 use ledger::{Connection, Revision, RevisionKey, System};
-use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
+
+use crate::detail::{Common, DocumentReceived, OrderCreated, OrderUpdated, Since};
 
 /// The detail-type of an order's first revision.
 pub const ORDER_CREATED: &str = "order.created";
@@ -58,33 +58,39 @@ impl From<intake::Unreadable> for NoEvent {
 
 impl Event {
     /// Makes the event of a revision. One whose detail would take more than `limit_bytes` is made without its document.
+    /// `before` is what [`revision_before`](crate::revision_before) names, as far as it can be had.
     ///
     /// # Errors
     /// [`NoEvent`] when the stored body is not what the connection's system sends.
-    pub fn of_revision(key: &RevisionKey, revision: &Revision, limit_bytes: usize) -> Result<Self, NoEvent> {
-        let common = |truncated| Common {
-            id: key.event_id(),
-            connection: key.document.connection.to_string(),
-            revision: revision.revision,
-            origin: revision.source.as_str(),
-            observed_at: revision.observed_at,
-            recorded_at: revision.recorded_at,
-            truncated,
-        };
+    pub fn of_revision(
+        key: &RevisionKey,
+        revision: &Revision,
+        before: Option<&Revision>,
+        limit_bytes: usize,
+    ) -> Result<Self, NoEvent> {
+        let common = |truncated| Common::of(key, revision, truncated);
         let (detail_type, whole, bare) = match key.document.connection.system {
-            System::Mycashflow => {
+            System::Mycashflow if revision.revision == 1 => {
                 let order = stored_order(&key.document, revision)?;
                 let detail = |order: Option<&Order>| {
-                    json_text(&OrderDetail { common: common(order.is_none()), order: order.map(Cow::Borrowed) })
+                    json_text(&OrderCreated { common: common(order.is_none()), order: order.map(Cow::Borrowed) })
                 };
-                let detail_type = if revision.revision == 1 { ORDER_CREATED } else { ORDER_UPDATED };
-                (detail_type.to_owned(), detail(Some(&order))?, detail(None)?)
+                (ORDER_CREATED.to_owned(), detail(Some(&order))?, detail(None)?)
+            }
+            System::Mycashflow => {
+                let order = stored_order(&key.document, revision)?;
+                let since = Since::between(key, before, &order);
+                let detail = |order: Option<&Order>| {
+                    let (common, since) = (common(order.is_none()), since.clone());
+                    json_text(&OrderUpdated { common, since, order: order.map(Cow::Borrowed) })
+                };
+                (ORDER_UPDATED.to_owned(), detail(Some(&order))?, detail(None)?)
             }
             System::Manu => {
                 let json = stored_document(revision)?.published_json().into_owned();
                 let document = RawValue::from_string(json).map_err(NoEvent::json)?;
                 let detail = |document: Option<&RawValue>| {
-                    json_text(&DocumentDetail { common: common(document.is_none()), document })
+                    json_text(&DocumentReceived { common: common(document.is_none()), document })
                 };
                 (key.document.kind.clone(), detail(Some(&document))?, detail(None)?)
             }
@@ -100,49 +106,6 @@ impl Event {
             truncated,
         })
     }
-}
-
-/// What every event says, whatever it is about.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-struct Common {
-    /// The id of the revision, the same however often it is published: drop repeats by it.
-    id: String,
-    /// The connection: `mycashflow/SHOP` or `manu/ACCOUNT`.
-    connection: String,
-    /// The number of the revision among those of its document, from 1.
-    revision: u32,
-    /// How it reached us: sent by the vendor (`push`), found by the scheduled poll (`poll`), asked for by name
-    /// (`refresh`), or found by a backfill.
-    #[schemars(extend("enum" = ["push", "poll", "refresh", "backfill"]))]
-    origin: &'static str,
-    /// When its state was asked for (`poll`, `refresh`, `backfill`) or received (`push`).
-    observed_at: Timestamp,
-    /// When it was written to the ledger.
-    recorded_at: Timestamp,
-    /// Whether the event would be too large with the document, so that it is left out.
-    truncated: bool,
-}
-
-/// The detail of an order's event.
-#[derive(Serialize, JsonSchema)]
-pub(crate) struct OrderDetail<'a> {
-    #[serde(flatten)]
-    common: Common,
-    /// The order; absent when `truncated` is true.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    order: Option<Cow<'a, Order>>,
-}
-
-/// The detail of a document's event.
-#[derive(Serialize, JsonSchema)]
-pub(crate) struct DocumentDetail<'a> {
-    #[serde(flatten)]
-    common: Common,
-    /// The ERP's own JSON, its numbers as they were written; absent when `truncated` is true. The vendor publishes no
-    /// field names.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Value>")]
-    document: Option<&'a RawValue>,
 }
 
 /// The `source` of a connection's events.

@@ -26,6 +26,6 @@ pub use page::{Difference, compare_page, record_page};
 pub use push::{MAX_PUSHED_ORDERS, NotAuthentic, Pushed, UnverifiedPush, record_push};
 // What is handed back, and the names of addresses: whoever reads stored documents needs no protocol for more.
 pub use manu::{Document, WebhookType};
-pub use mycashflow::Order;
+pub use mycashflow::{LineKind, Order};
 pub use stored::{Unreadable, stored_document, stored_order};
 pub use summary::summary_of;

@@ -36,7 +36,7 @@ pub async fn record_page(
 ) -> Result<Vec<(Option<u64>, Result<Kept, LedgerError>)>, LedgerError> {
     copies.sort_by_key(|copy| copy.order().map(|order| (order.created_at, order.id)));
     let heads = heads(ledger, &copies).await?;
-    let recorded = copies.iter().map(async |copy| {
+    let record = async |copy: &OrderCopy<'_>| {
         let head = copy.readable().and_then(|read| heads.get(&read.document));
         let now = clock();
         let kept = match known(copy, head, now) {
@@ -44,7 +44,9 @@ pub async fn record_page(
             None => record_order_after(ledger, head, copy, now).await,
         };
         (copy.id(), kept)
-    });
+    };
+    // Made before the first await: whoever boxes this must be able to tell that it can be sent to another thread.
+    let recorded: Vec<_> = copies.iter().map(record).collect();
     Ok(futures_util::stream::iter(recorded).buffered(WRITES_AT_ONCE).collect().await)
 }
 

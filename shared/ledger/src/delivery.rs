@@ -311,7 +311,7 @@ fn delivery_from(item: &Item) -> Result<Delivery, LedgerError> {
     })
 }
 
-fn quarantined_from(item: &Item) -> Result<Quarantined, LedgerError> {
+pub(crate) fn quarantined_from(item: &Item) -> Result<Quarantined, LedgerError> {
     let attributes = Attributes(item);
     Ok(Quarantined {
         id: attributes.string("sk")?.to_owned(),
@@ -329,11 +329,11 @@ fn quarantined_from(item: &Item) -> Result<Quarantined, LedgerError> {
 }
 
 /// When bytes in quarantine were last met; an earlier version wrote only when they were first.
-fn last_seen(attributes: &Attributes<'_>) -> Result<Timestamp, LedgerError> {
+pub(crate) fn last_seen(attributes: &Attributes<'_>) -> Result<Timestamp, LedgerError> {
     attributes.instant("last_seen").or_else(|_| attributes.instant("first_seen"))
 }
 
-fn state_from(attributes: &Attributes<'_>) -> QuarantineState {
+pub(crate) fn state_from(attributes: &Attributes<'_>) -> QuarantineState {
     let text = |name| attributes.optional_string(name).unwrap_or_default().to_owned();
     match attributes.optional_string("state") {
         Some("resolved") => QuarantineState::Resolved { by: text("settled_by") },

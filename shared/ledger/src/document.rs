@@ -1,19 +1,13 @@
 //! Reading documents: their heads and revisions.
 
-use std::collections::HashMap;
-use std::time::Duration;
+use std::collections::{HashMap, HashSet};
 
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 
 use crate::hash::FIRST_VERSION;
 use crate::item::{Attributes, Item, key, ms, n, s};
-use crate::{ContentHash, DocumentKey, Ledger, LedgerError, Summary};
-
-/// DynamoDB takes at most this many keys in one `BatchGetItem`.
-const BATCH_GET_KEYS: usize = 100;
-/// How often keys that DynamoDB left unprocessed are asked for again.
-const BATCH_GET_TRIES: u32 = 24;
+use crate::{ContentHash, DocumentKey, Ledger, LedgerError, RevisionKey, Summary};
 
 /// How a revision reached us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,50 +101,37 @@ impl Ledger {
     /// [`LedgerError::Unavailable`].
     pub async fn heads(&self, documents: &[DocumentKey]) -> Result<HashMap<DocumentKey, Head>, LedgerError> {
         let mut heads = HashMap::with_capacity(documents.len());
-        for batch in documents.chunks(BATCH_GET_KEYS) {
-            let by_pk: HashMap<String, &DocumentKey> = batch.iter().map(|document| (document.pk(), document)).collect();
-            let mut wanted: Vec<Item> = by_pk.keys().map(|pk| key(pk, "head")).collect();
-            let mut attempt = 0_u32;
-            while !wanted.is_empty() {
-                let keys = KeysAndAttributes::builder()
-                    .set_keys(Some(std::mem::take(&mut wanted)))
-                    .consistent_read(true)
-                    .build()
-                    .map_err(|error| LedgerError::Unavailable {
-                        operation: "BatchGetItem",
-                        reason: error.to_string(),
-                    })?;
-                let answer = self
-                    .client
-                    .batch_get_item()
-                    .request_items(&self.table, keys)
-                    .send()
-                    .await
-                    .map_err(LedgerError::unavailable("BatchGetItem"))?;
-                for item in answer.responses().into_iter().flat_map(HashMap::values).flatten() {
-                    let attributes = Attributes(item);
-                    if let Some(document) = by_pk.get(attributes.string("pk")?) {
-                        heads.insert((*document).clone(), head_from(item)?);
-                    }
-                }
-                wanted = answer
-                    .unprocessed_keys()
-                    .and_then(|tables| tables.get(&self.table))
-                    .map(|keys| keys.keys().to_vec())
-                    .unwrap_or_default();
-                if !wanted.is_empty() {
-                    attempt += 1;
-                    if attempt == BATCH_GET_TRIES {
-                        return Err(LedgerError::Unavailable {
-                            operation: "BatchGetItem",
-                            reason: "keys stay unprocessed".to_owned(),
-                        });
-                    }
-                    tokio::time::sleep(Duration::from_millis(20_u64 << attempt.min(6))).await;
-                }
+        let by_pk: HashMap<String, &DocumentKey> = documents.iter().map(|document| (document.pk(), document)).collect();
+        let keys = by_pk.keys().map(|pk| key(pk, "head")).collect();
+        self.batch_get(keys, |item| {
+            if let Some(document) = by_pk.get(Attributes(item).string("pk")?) {
+                heads.insert((*document).clone(), head_from(item)?);
             }
-        }
+            Ok(())
+        })
+        .await?;
         Ok(heads)
+    }
+
+    /// Reads single revisions into `found`, a hundred with each call, and strongly consistent. One that is not there, or
+    /// that this product did not write, is left out.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unavailable`]. What was read until then is in `found`.
+    pub async fn revisions_into(
+        &self,
+        found: &mut HashMap<RevisionKey, Revision>,
+        wanted: &[RevisionKey],
+    ) -> Result<(), LedgerError> {
+        let distinct: HashSet<&RevisionKey> = wanted.iter().collect();
+        let keys = distinct.iter().map(|wanted| key(wanted.document.pk(), revision_sk(wanted.revision))).collect();
+        self.batch_get(keys, |item| {
+            if let (Some(key), Ok(revision)) = (RevisionKey::of_item(item), revision_from(item)) {
+                found.insert(key, revision);
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// Reads a document's revisions, oldest first.

@@ -98,7 +98,20 @@ impl Starter {
     /// # Errors
     /// [`StartError`].
     pub async fn deps(&self) -> Result<Deps, StartError> {
-        let ledger = self.ledger()?;
+        Ok(Deps {
+            ledger: self.ledger()?,
+            connections: Arc::new(self.connections().await?),
+            clock: system_clock(),
+            metrics: Metrics::from_environment(),
+            refusals: Refusals::default(),
+        })
+    }
+
+    /// The connections of `CONNECTIONS_SECRET` or, for development, `CONNECTIONS_FILE`.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn connections(&self) -> Result<ConnectionStore, StartError> {
         let source = match std::env::var_os("CONNECTIONS_FILE") {
             Some(path) => ConnectionSource::File(PathBuf::from(path)),
             None => ConnectionSource::SecretsManager {
@@ -108,14 +121,7 @@ impl Starter {
                 secret_id: variable("CONNECTIONS_SECRET")?,
             },
         };
-        let connections = Arc::new(ConnectionStore::open(source).await?);
-        Ok(Deps {
-            ledger,
-            connections,
-            clock: system_clock(),
-            metrics: Metrics::from_environment(),
-            refusals: Refusals::default(),
-        })
+        Ok(ConnectionStore::open(source).await?)
     }
 }
 

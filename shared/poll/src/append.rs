@@ -3,7 +3,7 @@
 use futures_util::StreamExt;
 use intake::{Asked, Difference, Kept, compare_page, record_page, stored_order};
 use jiff::Timestamp;
-use ledger::{Appended as Made, DocumentKey, Ledger, LedgerError, RevisionKey, Source};
+use ledger::{Appended as Made, ContentHash, DocumentKey, Ledger, LedgerError, RevisionKey, Source};
 use mycashflow::{Answer, Page};
 
 use crate::Clock;
@@ -48,7 +48,15 @@ impl Appending<'_> {
                 let Difference { order, is_known: known, made_at } = difference;
                 report.note_difference(report::Difference { order, known, made_at });
             }
-            report.unreadable.extend(entries.iter().filter(|entry| entry.order.is_err()).filter_map(|entry| entry.id));
+            for entry in entries.iter().filter(|entry| entry.order.is_err()) {
+                match entry.id {
+                    Some(id) => {
+                        report.unreadable.insert(id);
+                        report.unreadable_made_at.extend(entry.ordered_at.map(|at| (id, at)));
+                    }
+                    None => drop(report.unnamed.insert(ContentHash::of(answer.page.slice(entry)).to_string())),
+                }
+            }
             return Ok(appended);
         }
         let mut failed = None;

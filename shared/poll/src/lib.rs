@@ -50,7 +50,7 @@ use url::Url;
 pub use operator::{SetBack, set_cursor_back};
 pub use overlap::OVERLAP_SECONDS;
 pub use report::{CursorReport, Difference, MAX_DIFFERENCES, ShopReport, Stopped};
-pub use run::{backfill, poll, refresh};
+pub use run::{Compared, backfill, compare, look_for, poll, refresh};
 pub use start::start_second;
 
 /// Tells the time. A function passed in, so that a simulation can have its own.

@@ -1,6 +1,6 @@
 //! What a run tells: numbers, and how it ended.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -73,6 +73,12 @@ pub struct ShopReport {
     /// Orders that a dry run cannot read, by the ids that they show.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub unreadable: BTreeSet<u64>,
+    /// When those were made, in Unix seconds, where they show it.
+    #[serde(skip)]
+    pub unreadable_made_at: BTreeMap<u64, i64>,
+    /// Orders that a dry run cannot read and that show no id, by the hashes of their bytes, as the quarantine names them.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub unnamed: BTreeSet<String>,
     /// Orders whose id was reused with another creation time.
     #[serde(skip_serializing_if = "is_zero")]
     pub reused_ids: u64,
@@ -104,6 +110,8 @@ impl ShopReport {
             shop: shop.clone(),
             differences: BTreeSet::new(),
             unreadable: BTreeSet::new(),
+            unnamed: BTreeSet::new(),
+            unreadable_made_at: BTreeMap::new(),
             created_cursor: *created_cursor,
             updated_cursor: *updated_cursor,
             resume_from: resume_from.clone(),

@@ -1,5 +1,8 @@
 //! The order of work in a run.
 
+use std::collections::BTreeSet;
+use std::ops::Range;
+
 use jiff::Timestamp;
 use ledger::{DocumentKey, Source, Stream};
 
@@ -8,7 +11,7 @@ use crate::ask::Asking;
 use crate::books::Books;
 use crate::gaps::work_gaps;
 use crate::lease::HeldLease;
-use crate::numbers::fetch;
+use crate::numbers::{fetch, fetch_with};
 use crate::overlap::{OVERLAP_SECONDS, latest_position, start_of};
 use crate::reader::Reader;
 use crate::stop::Stop;
@@ -53,8 +56,54 @@ pub async fn backfill(
 ) -> ShopReport {
     let lease = HeldLease::none(&deps.ledger, &deps.clock);
     let mut work = Work::new(deps, shop, run, lease, Source::Backfill, dry_run);
-    let result = work.backfill(created_after).await;
+    let result = work.backfill(created_after, None).await;
     work.finish(result)
+}
+
+/// What a comparison saw of a shop.
+#[derive(Clone, Debug, Default)]
+pub struct Compared {
+    /// What a dry run of a backfill tells: which orders the ledger lacks or has in another state, and which cannot be read.
+    pub report: ShopReport,
+    /// The orders that the shop showed, by id.
+    pub seen: BTreeSet<u64>,
+}
+
+/// Compares the orders that a shop shows with the ledger: those made from a second (Unix) on and before another one. The
+/// shop's answers overlap, so some that were made outside of that time are in the report too. Nothing is written.
+pub async fn compare(deps: &PollDeps, shop: &Shop<'_>, made: &Range<i64>, run: &Run<'_>) -> Compared {
+    let mut work = Work::dry(deps, shop, run);
+    // One second earlier: the bound of the question may be exclusive.
+    let until = (made.end < i64::MAX).then(|| made.end - 1);
+    let result = work.backfill(made.start - 1, until).await;
+    let seen = std::mem::take(&mut work.reader.seen);
+    Compared { report: work.finish(result), seen }
+}
+
+/// Asks a shop for orders by number, without writing anything. `anchor` is an order that it has: by that, an answer that is
+/// not whole is told from one that lacks what is gone. [`Compared::seen`] has those that the shop shows, and the report's
+/// `unreadable` those that it cannot serve.
+pub async fn look_for(
+    deps: &PollDeps,
+    shop: &Shop<'_>,
+    orders: &BTreeSet<u64>,
+    anchor: Option<u64>,
+    run: &Run<'_>,
+) -> Compared {
+    let mut work = Work::dry(deps, shop, run);
+    let mut result = Ok(());
+    let orders: Vec<u64> = orders.iter().copied().collect();
+    for portion in orders.chunks(PAGE_ORDERS - 1) {
+        match fetch_with(&mut work.reader, portion, anchor.as_slice()).await {
+            Ok(fetched) => work.reader.report.unreadable.extend(fetched.refused),
+            Err(stop) => {
+                result = Err(stop);
+                break;
+            }
+        }
+    }
+    let seen = std::mem::take(&mut work.reader.seen);
+    Compared { report: work.finish(result), seen }
 }
 
 /// Asks for some orders by number.
@@ -78,6 +127,12 @@ struct Work<'a> {
 }
 
 impl<'a> Work<'a> {
+    /// Work that writes nothing.
+    fn dry(deps: &'a PollDeps, shop: &Shop<'a>, run: &Run<'a>) -> Self {
+        let lease = HeldLease::none(&deps.ledger, &deps.clock);
+        Self::new(deps, shop, run, lease, Source::Backfill, true)
+    }
+
     fn new(
         deps: &'a PollDeps,
         shop: &Shop<'a>,
@@ -125,10 +180,11 @@ impl<'a> Work<'a> {
         failed.map_or(Ok(()), Err)
     }
 
-    async fn backfill(&mut self, created_after: i64) -> Result<(), Stop> {
+    /// Walks the created stream from a second on, to the present or until everything up to `until` was seen.
+    async fn backfill(&mut self, created_after: i64, until: Option<i64>) -> Result<(), Stop> {
         let (reader, books) = (&mut self.reader, &mut self.books);
         reader.backfilled_to = Some(created_after);
-        let stretch = Walk { stream: Stream::Created, start: created_after, until: None, purpose: Purpose::Backfill };
+        let stretch = Walk { stream: Stream::Created, start: created_after, until, purpose: Purpose::Backfill };
         let mut result = walk(reader, books, &stretch).await;
         if result.is_ok() {
             result = work_gaps(reader, books).await;

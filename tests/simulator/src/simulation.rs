@@ -184,5 +184,5 @@ fn connections(plan: &Plan) -> Connections {
         push_keys: vec![Secret::new(PUSH_KEY)],
         start: Some(plan.begin - START_BEFORE),
     };
-    Connections { shops: BTreeMap::from([(SHOP.to_owned(), shop)]), manu: BTreeMap::new() }
+    Connections { shops: BTreeMap::from([(SHOP.to_owned(), shop)]), ..Connections::default() }
 }

@@ -4,8 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use cloud::embedded::CallPlan;
-use ledger::{Ledger, Retention};
-use tilaussilta_tests::{SHOP_KEY, ShopBench, TABLE, post, signed};
+use cloud::mappings::StreamReader;
+use cloud::messaging::Messaging;
+use ledger::{DocumentKey, Ledger, Retention};
+use sandbox::functions::Functions;
+use serde_json::json;
+use tilaussilta_tests::{SHOP_KEY, ShopBench, TABLE, message, post, signed};
+use world::orders::made_up;
 
 /// Calls of DynamoDB by operation.
 type Calls = Arc<Mutex<BTreeMap<String, u32>>>;
@@ -67,6 +72,50 @@ async fn the_documented_calls_are_those_that_are_made() {
     world.orders(1);
     world.poll().await;
     assert_eq!(taken(&calls), documented("a run of the poll with one new order"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_changed_in_an_order_costs_a_read_of_the_revision_before() {
+    let (world, calls) = counted().await;
+    let messaging = Messaging::new(world.bench.deps.clock.clone());
+    let functions = Functions::new(world.deps.clone(), &messaging);
+    let mut reader = StreamReader::new(world.bench.embedded.clone(), TABLE, None);
+    let mut relayed = async |events: usize| {
+        taken(&calls);
+        let (batch, last) = reader.next_batch(100).unwrap();
+        let answer = functions.invoke("event-relay", &batch.to_string()).await.unwrap();
+        reader.settle(&batch, last, &answer);
+        assert_eq!(messaging.events().len(), events);
+        taken(&calls)
+    };
+    let document = DocumentKey::order("acme", 58);
+    let append = async |seed| {
+        let body = mycashflow::write_order(&made_up(seed, 58));
+        world.bench.ledger.append(&message(&document, body.as_bytes(), world.bench.now())).await.unwrap();
+    };
+    append(1).await;
+    relayed(1).await;
+    append(2).await;
+    assert_eq!(relayed(2).await, documented("a batch of events of one connection, some of changed orders"));
+    append(3).await;
+    append(4).await;
+    assert_eq!(
+        relayed(4).await,
+        documented("a batch of events of one connection, some of changed orders"),
+        "a call for all"
+    );
+    world.bench.manu(signed("item-save", r#"{"id":1}"#)).await;
+    assert_eq!(relayed(5).await, documented("a batch of events of one connection, none of a changed order"));
+
+    // What such a call takes for each of them.
+    let key = json!({ "pk": { "S": "mycashflow#acme#order#58" }, "sk": { "S": "rev#00000001" } });
+    let read = json!({
+        "RequestItems": { TABLE: { "Keys": [key], "ConsistentRead": true } }, "ReturnConsumedCapacity": "TOTAL",
+    });
+    let (_, answer) = world.bench.embedded.answer("BatchGetItem", &read.to_string());
+    let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+    assert_eq!(answer["Responses"][TABLE].as_array().unwrap().len(), 1);
+    assert_eq!(answer["ConsumedCapacity"][0]["CapacityUnits"], json!(1.0), "{}", answer["ConsumedCapacity"]);
 }
 
 /// The bytes of a log line that `docs/cost.md` reckons with for a refused request.

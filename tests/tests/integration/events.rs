@@ -11,7 +11,15 @@ use serde_json::{Value, json};
 use tilaussilta_tests::ShopBench;
 use world::shop::{ShopConfig, Via};
 
-const FUNCTIONS: [&str; 5] = ["mycashflow-order", "manu-listener", "changes-poller", "event-relay", "shop-actions"];
+const FUNCTIONS: [&str; 7] = [
+    "mycashflow-order",
+    "manu-listener",
+    "changes-poller",
+    "event-relay",
+    "event-read",
+    "event-webhooks",
+    "shop-actions",
+];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../events")
@@ -119,6 +127,11 @@ async fn polls_are_answered_as_expected() {
 #[tokio::test(start_paused = true)]
 async fn records_of_the_stream_are_answered_as_expected() {
     assert_every_case_is_answered_as_expected("event-relay").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn reads_of_an_event_are_answered_as_expected() {
+    assert_every_case_is_answered_as_expected("event-read").await;
 }
 
 #[tokio::test(start_paused = true)]

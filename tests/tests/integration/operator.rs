@@ -21,7 +21,7 @@ fn acme() -> Connection {
 }
 
 /// Records a revision of an order at a time.
-async fn record(bench: &Bench, id: u64, at: Timestamp) -> RevisionKey {
+pub(crate) async fn record(bench: &Bench, id: u64, at: Timestamp) -> RevisionKey {
     let document = DocumentKey::order("acme", id);
     let body = format!("<Order id=\"{id}\"><OrderNumber>{id}</OrderNumber><Made>{at}</Made></Order>");
     let summary = Summary { number: Some(id.to_string()), ..Summary::default() };
@@ -40,7 +40,7 @@ async fn record(bench: &Bench, id: u64, at: Timestamp) -> RevisionKey {
     RevisionKey { document, revision }
 }
 
-fn operator(bench: &Bench) -> Operator {
+pub(crate) fn operator(bench: &Bench) -> Operator {
     let messaging = Messaging::new(bench.deps.clock.clone());
     let poller = changes_poller::PollerDeps {
         base: bench.deps.clone(),
@@ -52,6 +52,7 @@ fn operator(bench: &Bench) -> Operator {
         ledger: bench.deps.ledger.clone(),
         connections: bench.deps.connections.current(),
         stack: Arc::new(SandboxStack { functions, messaging }),
+        shops: Arc::new(HttpTransport::new().unwrap()),
         clock: bench.deps.clock.clone(),
     }
 }

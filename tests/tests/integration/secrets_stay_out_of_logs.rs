@@ -58,7 +58,7 @@ const ORDER: &str = r#"<Order id="58"><OrderedAt timestamp="1772438400">2026-03-
 const MESSAGE: &str = r#"{"id":1,"customer":"Lumivälke-Planted Oy","email":"maija.planted@example.com"}"#;
 
 /// Captures the logs of this thread as the functions write them with `LOG_LEVEL=trace`.
-fn capture_logs() -> (Captured, tracing::subscriber::DefaultGuard) {
+pub(crate) fn capture_logs() -> (Captured, tracing::subscriber::DefaultGuard) {
     let captured = Captured::default();
     let writer = captured.clone();
     let layer = tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(move || writer.clone());
@@ -319,8 +319,14 @@ async fn of_published_revisions() {
     assert!(letters.len() > 20, "and something could not be");
     letters.iter().for_each(|letter| assert_holds_nothing_planted("a letter", &letter.body));
     assert_holds_nothing_planted("an answer", &format!("{answers:?}"));
+    // What is read again is whole, and only its id is logged.
+    for event in messaging.events() {
+        let read = json!({ "read": event["detail"]["id"] }).to_string();
+        assert_eq!(functions.invoke("event-read", &read).await.unwrap()["state"], "found");
+    }
     let logs = captured.text();
     for told in [
+        "answered a read of an event",
         "could not publish all revisions",
         "a revision cannot be published",
         "still cannot be published",

@@ -2,6 +2,7 @@
 
 mod answers;
 mod bridge;
+mod paused;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -77,6 +77,31 @@ fn no_function_takes_a_lease_in_the_name_of_a_request_id_alone() {
 }
 
 #[test]
+fn an_event_for_an_endpoint_is_given_up_by_the_function_before_sqs_moves_it_without_a_reason() {
+    // Each try is followed by a pause, so there are fewer than 25 in a day.
+    assert!(number("Webhooks", "maxReceiveCount") >= 4 * 25);
+    assert!(number("Webhooks", "VisibilityTimeout") >= 6 * number("EventWebhooksFunction", "Timeout"));
+    assert!(number("Webhooks", "MessageRetentionPeriod") > event_webhooks::LAST_TRY_AFTER.as_secs() as i64);
+}
+
+#[test]
+fn nothing_is_sent_to_endpoints_unless_that_is_switched_on() {
+    assert_eq!(setting("SendWebhooks", "Default"), "\"false\"");
+    for name in ["EventWebhooksFunction", "WebhooksMapping", "WebhooksRule", "Webhooks", "WebhookDeadLetters"] {
+        assert_eq!(setting(name, "Condition"), "SendsWebhooks", "{name}");
+    }
+}
+
+#[test]
 fn a_replay_of_the_archive_delivers_nothing() {
     assert_eq!(setting("DispatchRule", "replay-name"), "[exists: false]");
+    assert_eq!(setting("WebhooksRule", "replay-name"), "[exists: false]");
+}
+
+#[test]
+fn how_long_a_pause_of_the_actions_may_be_is_documented() {
+    let minutes = number("Actions", "VisibilityTimeout") * (number("Actions", "maxReceiveCount") - 1) / 60;
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operator.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    assert!(page.contains(&format!("after {minutes} minutes a message becomes a dead letter")), "{minutes} minutes");
 }

@@ -5,7 +5,7 @@ use jiff::civil::Date;
 
 use crate::delivery::utc_date;
 use crate::item::{Attributes, Item, expires_at, key, ms, n, s};
-use crate::{Connection, Ledger, LedgerError};
+use crate::{Connection, Ledger, LedgerError, Span};
 
 /// The version of the items' format.
 const FORMAT: u32 = 1;
@@ -72,6 +72,30 @@ impl Ledger {
     /// [`LedgerError::Unavailable`], or [`LedgerError::Corrupt`] for an item that this product did not write.
     pub async fn poll_runs(&self, shop: &str, day: Date) -> Result<Vec<PollRun>, LedgerError> {
         self.query(runs_pk(shop, day), None).await?.iter().map(run_from).collect()
+    }
+
+    /// The last run of a shop that ended in a time.
+    ///
+    /// # Errors
+    /// As [`Ledger::poll_runs`].
+    pub async fn last_poll_run_in(&self, shop: &str, span: Span) -> Result<Option<PollRun>, LedgerError> {
+        for day in span.days().into_iter().rev() {
+            let query = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :until")
+                .expression_attribute_values(":pk", s(runs_pk(shop, day)))
+                .expression_attribute_values(":from", s(format!("{:013}", span.from.as_millisecond())))
+                .expression_attribute_values(":until", s(format!("{:013}", span.until.as_millisecond())))
+                .scan_index_forward(false)
+                .limit(1);
+            let answer = query.send().await.map_err(LedgerError::unavailable("Query"))?;
+            if let Some(item) = answer.items().first() {
+                return run_from(item).map(Some);
+            }
+        }
+        Ok(None)
     }
 
     /// The last run of a shop on a UTC day.

@@ -1,4 +1,4 @@
-//! What changed between two revisions.
+//! The places in which two JSON documents differ.
 
 use serde::Serialize;
 use serde_json::Value;
