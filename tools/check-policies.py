@@ -72,7 +72,8 @@ def mapped_functions(resources):
 
 
 def allowed_actions(function, service):
-    statements = [s for policy in function["Properties"]["Policies"] for s in policy["Statement"]]
+    policies = function["Properties"]["Policies"]
+    statements = [s for policy in policies for s in policy["Statement"] if s["Effect"] == "Allow"]
     actions = [s["Action"] if isinstance(s["Action"], list) else [s["Action"]] for s in statements]
     return {action for some in actions for action in some if action.startswith(f"{service}:" if service else "")}
 

@@ -6,12 +6,15 @@
 - It has no alarms on metric math. Such an alarm is made there on the first of its metrics: it exists, and never goes off
   as it would in AWS.
 - It knows API destinations and their connections, but not as resources of CloudFormation (examples/api-destination).
+- It is reached over plain HTTP, which the queues refuse. What AWS gets by TLS is marked so here. Whoever sends the header
+  `x-forwarded-proto: http` is refused.
 """
 
+import contextvars
 import json
 
-from ministack.app import main
-from ministack.core import iam_actions
+from ministack import app
+from ministack.core import iam_actions, iam_evaluator
 from ministack.services import eventbridge, secretsmanager
 from ministack.services.cloudformation import provisioners
 
@@ -124,6 +127,17 @@ def alarm_of_first_metric(original):
     return record
 
 
+def by_tls(original):
+    """The emulator, to which every request comes by TLS, unless it says that it does not."""
+
+    async def answer(scope, receive, send):
+        if scope["type"] == "http" and not any(name == b"x-forwarded-proto" for name, _ in scope["headers"]):
+            scope = scope | {"headers": [*scope["headers"], (b"x-forwarded-proto", b"https")]}
+        await original(scope, receive, send)
+
+    return answer
+
+
 if __name__ == "__main__":
     # Should a later version know the resource, this stops, so that nobody goes on making up for what is there.
     for kind in (ARCHIVE, CONNECTION, DESTINATION):
@@ -137,4 +151,7 @@ if __name__ == "__main__":
     HANDLERS[SECRET] = secrets_by_arn(HANDLERS[SECRET])
     iam_actions.eventbridge_resource_arns = buses_by_name(iam_actions.eventbridge_resource_arns)
     provisioners._cw_metric_alarm_record = alarm_of_first_metric(provisioners._cw_metric_alarm_record)
-    main()
+    app.app = by_tls(app.app)
+    # What no request began: the schedule, the rules, the stream.
+    iam_evaluator._request_origin = contextvars.ContextVar("origin", default=("127.0.0.1", True))
+    app.main()

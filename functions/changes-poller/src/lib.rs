@@ -11,7 +11,7 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use ledger::{Connection, Part, PollRun};
 use mycashflow::{RetryPolicy, Transport};
-use platform::{Deps, Function, is_paused};
+use platform::{Deps, Function, Metric, is_paused};
 use poll::{PollDeps, Run, Shop, ShopReport, Stopped};
 use tokio::time::Instant;
 
@@ -55,12 +55,18 @@ pub enum PollError {
 pub async fn handle(deps: &PollerDeps, event: &PollRequest, run: &str, deadline: Instant) -> Result<Report, PollError> {
     // A shop may have been added, or a key changed, since the last run.
     deps.base.connections.read_again().await;
-    if matches!(event, PollRequest::Poll { shop: None }) && is_paused(&deps.base.ledger, Part::Poll).await {
-        return Ok(Report { paused: true, ..Report::default() });
-    }
-    // The poller is the function that runs often and regularly, so its count is what the alarm watches.
+    // The poller is the function that runs often and regularly, so its counts are what the alarms watch.
     deps.base.count_warnings(Function::ChangesPoller);
+    let is_refused = u64::from(deps.base.connections.is_refused());
+    deps.base.metrics.record(Function::ChangesPoller, None, &[(Metric::ConnectionsRefused, is_refused)]);
     let connections = deps.base.connections.current();
+    let is_scheduled = matches!(event, PollRequest::Poll { shop: None });
+    let is_paused = is_scheduled && is_paused(&deps.base.ledger, Part::Poll).await;
+    if is_paused || (is_scheduled && connections.shops.is_empty()) {
+        // The schedule works, which is all that the alarm on silence is to know.
+        deps.base.metrics.record(Function::ChangesPoller, None, &[(Metric::PollRuns, 1)]);
+        return Ok(Report { paused: is_paused, ..Report::default() });
+    }
     let named = match event {
         PollRequest::Poll { shop } => shop.as_ref(),
         PollRequest::Backfill { shop, .. } | PollRequest::Refresh { shop, .. } => Some(shop),

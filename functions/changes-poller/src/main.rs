@@ -24,7 +24,7 @@ async fn main() -> Result<(), Error> {
 async fn poll(deps: &PollerDeps, event: LambdaEvent<Value>) -> Result<Report, Error> {
     let asked = PollRequest::read(&event.payload)?;
     let deadline = platform::deadline(&event.context);
-    let report = handle(deps, &asked, &event.context.request_id, deadline).await?;
+    let report = handle(deps, &asked, &platform::invocation_name(&event.context), deadline).await?;
     match report.failures() {
         Some(failures) => Err(failures.into()),
         None => Ok(report),

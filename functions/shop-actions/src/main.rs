@@ -24,5 +24,5 @@ async fn main() -> Result<(), Error> {
 
 async fn act(deps: &ActionsDeps, event: LambdaEvent<Value>) -> Result<Value, Error> {
     let deadline = platform::deadline(&event.context);
-    Ok(handle(deps, event.payload, &event.context.request_id, deadline).await)
+    Ok(handle(deps, event.payload, &platform::invocation_name(&event.context), deadline).await)
 }

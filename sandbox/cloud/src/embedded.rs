@@ -44,6 +44,12 @@ pub fn remote_config(endpoint: &str) -> aws_config::SdkConfig {
     sdk_config(endpoint, aws_smithy_http_client::Builder::new().build_http())
 }
 
+/// What a client is made from whose calls `answer` gets: the operation and its JSON; it gives the status and the answer's
+/// JSON.
+pub fn answered_config(answer: impl Fn(&str, &str) -> (u16, String) + Send + Sync + 'static) -> aws_config::SdkConfig {
+    wired_config(answer, Arc::new(|_| CallPlan::default()))
+}
+
 /// What every client of this machine's endpoints is made from, with credentials that none of them looks at.
 fn sdk_config(endpoint: &str, http: impl HttpClient + 'static) -> aws_config::SdkConfig {
     aws_config::SdkConfig::builder()
@@ -81,6 +87,22 @@ pub enum CallFault {
     AnswerLost,
     /// A transaction is cancelled for a conflict; nothing is done. Other calls are throttled.
     Conflict,
+    /// A transaction is cancelled because one of its parts was throttled; nothing is done. Other calls are throttled.
+    PartThrottled,
+    /// The same, by the table's limit and not the account's.
+    PartOverLimit,
+}
+
+impl CallFault {
+    /// The code of the reason for which a transaction is cancelled (DynamoDB API reference, `CancellationReason`).
+    fn reason(self) -> Option<&'static str> {
+        match self {
+            Self::Conflict => Some("TransactionConflict"),
+            Self::PartThrottled => Some("ThrottlingError"),
+            Self::PartOverLimit => Some("ProvisionedThroughputExceeded"),
+            Self::Throttled | Self::Failed | Self::NotSent | Self::AnswerLost => None,
+        }
+    }
 }
 
 /// Decides what happens to each call, by its operation (`PutItem`).
@@ -222,8 +244,12 @@ impl HttpConnector for Connector {
             let (status, json) = match plan.fault {
                 Some(CallFault::NotSent) => return Err(ConnectorError::io("the connection was refused".into())),
                 Some(CallFault::Failed) => (500, refused("InternalServerError")),
-                Some(CallFault::Conflict) if operation == "TransactWriteItems" => (400, conflict(&body)),
-                Some(CallFault::Throttled | CallFault::Conflict) => (400, refused("ThrottlingException")),
+                Some(fault) if operation == "TransactWriteItems" && fault.reason().is_some() => {
+                    (400, cancelled(&body, fault.reason().unwrap_or_default()))
+                }
+                Some(
+                    CallFault::Throttled | CallFault::Conflict | CallFault::PartThrottled | CallFault::PartOverLimit,
+                ) => (400, refused("ThrottlingException")),
                 None | Some(CallFault::AnswerLost) => answer(&operation, &body),
             };
             if plan.fault == Some(CallFault::AnswerLost) {
@@ -237,19 +263,19 @@ impl HttpConnector for Connector {
     }
 }
 
-/// The answer to a transaction that meets another one: every item's reason, the first one in conflict.
-fn conflict(body: &str) -> String {
+/// The answer to a transaction that is cancelled for a reason: every item's, the first one's that reason.
+fn cancelled(body: &str, reason: &str) -> String {
     let request: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
     let items = request["TransactItems"].as_array().map_or(1, Vec::len);
     let reasons: Vec<_> = (0..items)
         .map(|index| match index {
-            0 => serde_json::json!({ "Code": "TransactionConflict", "Message": "Transaction is ongoing for the item" }),
+            0 => serde_json::json!({ "Code": reason, "Message": "it passes" }),
             _ => serde_json::json!({ "Code": "None" }),
         })
         .collect();
     serde_json::json!({
         "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
-        "Message": "Transaction cancelled, please refer cancellation reasons for specific reasons [TransactionConflict]",
+        "Message": format!("Transaction cancelled, please refer cancellation reasons for specific reasons [{reason}]"),
         "CancellationReasons": reasons,
     })
     .to_string()

@@ -79,8 +79,10 @@ pub struct ManuConnection {
     /// What the account's dispatches do in a shop; none when they do nothing.
     pub bridge: Option<Bridge>,
     /// Whether the document has a bridge that is not taken, because another account has the same secret
-    /// ([`ConnectionsWarning::SharedSecret`]). Then [`bridge`](Self::bridge) is none.
+    /// ([`ConnectionsWarning::SharedSecret`]) or because it is broken. Then [`bridge`](Self::bridge) is none.
     pub bridge_disabled: bool,
+    /// What is wrong with a broken bridge.
+    pub bridge_problem: Option<ConnectionsError>,
 }
 
 impl ManuConnection {
@@ -192,6 +194,9 @@ pub enum ConnectionsWarning {
         /// The bridge, for example `manu.acme.bridge`.
         bridge: String,
     },
+    /// A bridge that cannot be read. Everything else is taken.
+    #[error("{0}; this bridge is disabled, so the dispatches of its account deliver nothing")]
+    BrokenBridge(ConnectionsError),
 }
 
 /// Why a connections document was refused. Names the field, never the value.
@@ -231,6 +236,19 @@ impl Connections {
     /// # Ok::<(), tilaussilta_connections::ConnectionsError>(())
     /// ```
     pub fn parse(text: &str) -> Result<Self, ConnectionsError> {
+        let connections = Self::parse_deployed(text)?;
+        match connections.manu.values().find_map(|account| account.bridge_problem.clone()) {
+            Some(problem) => Err(problem),
+            None => Ok(connections),
+        }
+    }
+
+    /// Reads a document that is in use already. A broken bridge is disabled, and everything else is taken: what is recorded
+    /// can still be delivered later, but what is not recorded is lost.
+    ///
+    /// # Errors
+    /// Those of [`parse`](Self::parse), but for what is wrong with a bridge: that is in [`warnings`](Self::warnings).
+    pub fn parse_deployed(text: &str) -> Result<Self, ConnectionsError> {
         let document: Value = serde_json::from_str(text)
             .map_err(|error| ConnectionsError::Syntax { line: error.line(), column: error.column() })?;
         let root =
@@ -270,7 +288,8 @@ impl Connections {
         };
         let open = self.manu.iter().filter(|(_, account)| has_open_bridge(account));
         let open = open.map(|(name, _)| ConnectionsWarning::BridgeWithoutKey { bridge: format!("manu.{name}.bridge") });
-        shared.chain(open).collect()
+        let broken = self.manu.values().filter_map(|account| account.bridge_problem.clone());
+        shared.chain(open).chain(broken.map(ConnectionsWarning::BrokenBridge)).collect()
     }
 }
 
@@ -339,13 +358,18 @@ fn account(field: &Field<'_>, shops: &BTreeMap<String, ShopConnection>) -> Resul
         return Err(field.at("secrets", "must list at least one secret"));
     }
     let webhook_keys = field.child(account, "webhook_keys").map(|keys| webhook_keys(&keys)).transpose()?;
+    let (bridge, bridge_problem) = match field.child(account, "bridge").map(|field| bridge(&field, shops)).transpose() {
+        Ok(bridge) => (bridge, None),
+        Err(problem) => (None, Some(problem)),
+    };
     Ok(ManuConnection {
         secrets,
         url_key: field.child(account, "url_key").map_or_else(|| Ok(Vec::new()), |keys| keys.keys())?,
         webhook_keys: webhook_keys.unwrap_or_default(),
         language: field.child(account, "language").map_or(Ok(Language::default()), |field| field.language())?,
-        bridge: field.child(account, "bridge").map(|field| bridge(&field, shops)).transpose()?,
-        bridge_disabled: false,
+        bridge,
+        bridge_disabled: bridge_problem.is_some(),
+        bridge_problem,
     })
 }
 
@@ -471,211 +495,4 @@ impl<'a> Field<'a> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn error(text: &str) -> String {
-        Connections::parse(text).unwrap_err().to_string()
-    }
-
-    #[test]
-    fn reads_the_documented_example() {
-        let connections = Connections::parse(
-            r#"{ "shops": { "acme": { "url": "https://acme.mycashflow.fi", "key": "k", "push_keys": ["current", "previous"],
-                 "start": "2026-01-01" } }, "manu": { "acme": { "secrets": ["first client secret"] } } }"#,
-        )
-        .unwrap();
-        let shop = &connections.shops["acme"];
-        assert_eq!(shop.url.as_str(), "https://acme.mycashflow.fi/");
-        assert_eq!(shop.start, Some("2025-12-31T22:00:00Z".parse().unwrap()), "midnight in Helsinki");
-        assert_eq!(shop.keys().collect::<Vec<_>>(), ["k", "current", "previous"]);
-    }
-
-    #[test]
-    fn errors_name_the_field_and_never_the_value() {
-        assert_eq!(error(r#"{"shops":{"acme":{"key":"hush"}}}"#), "the connections: shops.acme.url: is missing");
-        assert_eq!(
-            error(r#"{"shops":{"a":{"url":"https://a.fi","key":""}}}"#),
-            "the connections: shops.a.key: must not be empty"
-        );
-        assert_eq!(
-            error(r#"{"manu":{"a":{"secrets":["x",7]}}}"#),
-            "the connections: manu.a.secrets[1]: must be a string"
-        );
-        assert_eq!(
-            error(r#"{"manu":{"a":{"secrets":[]}}}"#),
-            "the connections: manu.a.secrets: must list at least one secret"
-        );
-        for text in [
-            r#"{"shops":{"a":{"url":"hush","key":"k"}}}"#,
-            r#"{"shops":{"a":{"url":"https://a.fi","key":"k","start":"hush"}}}"#,
-            r#"{"shops":{"a":{"url":"https://a.fi","key":"k","hush":1}}}"#,
-            r#"{"shops":{"Hush":{"url":"https://a.fi","key":"k"}}}"#,
-            r#"{"shops": hush }"#,
-        ] {
-            assert!(!error(text).to_lowercase().contains("hush"), "{}", error(text));
-        }
-    }
-
-    #[test]
-    fn a_bridge_is_read_and_checked_at_start() {
-        let with = |bridge: &str| {
-            format!(
-                r#"{{"shops":{{"acme":{{"url":"https://a.fi","key":"k"}}}},"manu":{{"m":{{"secrets":["s"],"bridge":{bridge}}}}}}}"#
-            )
-        };
-        let connections =
-            Connections::parse(&with(r#"{"shop":"acme","orders":"$.rows[*].order","dry_run":true}"#)).unwrap();
-        let bridge = connections.manu["m"].bridge.as_ref().unwrap();
-        assert_eq!((bridge.shop.as_str(), bridge.send_email, bridge.dry_run), ("acme", false, true));
-        assert_eq!((&bridge.tracking_code, bridge.order_is), (&None, OrderIs::Number));
-        let by_id = Connections::parse(&with(r#"{"shop":"acme","orders":"$","order_is":"id"}"#)).unwrap();
-        assert_eq!(by_id.manu["m"].bridge.as_ref().unwrap().order_is, OrderIs::Id);
-        assert_eq!(
-            error(&with(r#"{"shop":"acme","orders":"$","order_is":"name"}"#)),
-            "the connections: manu.m.bridge.order_is: must be \"number\" or \"id\""
-        );
-        assert_eq!(
-            error(&with(r#"{"shop":"b","orders":"$"}"#)),
-            "the connections: manu.m.bridge.shop: must be the name of one of the shops"
-        );
-        assert_eq!(error(&with(r#"{"shop":"acme"}"#)), "the connections: manu.m.bridge.orders: is missing");
-        assert_eq!(
-            error(&with(r#"{"shop":"acme","orders":"rows.order"}"#)),
-            "the connections: manu.m.bridge.orders: must be a JSONPath (RFC 9535), for example $.sales_orders[*].number"
-        );
-        assert_eq!(
-            error(&with(r#"{"shop":"acme","orders":"$","dry_run":1}"#)),
-            "the connections: manu.m.bridge.dry_run: must be true or false"
-        );
-    }
-
-    /// An account with these further fields, beside a shop that a bridge may name.
-    fn with_account(fields: &str) -> String {
-        format!(
-            r#"{{"shops":{{"acme":{{"url":"https://a.fi","key":"k"}}}},"manu":{{"m":{{"secrets":["s"]{fields}}}}}}}"#
-        )
-    }
-
-    const DISPATCH: WebhookType = WebhookType::SalesDispatchActivate;
-    const ITEM: WebhookType = WebhookType::ItemSave;
-    const BRIDGE: &str = r#","bridge":{"shop":"acme","orders":"$"}"#;
-
-    fn account(fields: &str) -> ManuConnection {
-        Connections::parse(&with_account(fields)).unwrap().manu.remove("m").unwrap()
-    }
-
-    #[test]
-    fn an_account_without_keys_needs_none() {
-        for fields in ["", r#","webhook_keys":{}"#] {
-            let account = account(fields);
-            assert!(!account.needs_key(DISPATCH));
-            assert!(account.accepts_key(DISPATCH, []) && account.accepts_key(DISPATCH, ["any"]));
-        }
-    }
-
-    #[test]
-    fn one_url_key_is_for_every_webhook() {
-        for keys in [r#""now""#, r#"["now"]"#, r#"["now","before"]"#] {
-            let account = account(&format!(r#","url_key":{keys}"#));
-            for webhook in WebhookType::ALL {
-                assert!(account.needs_key(webhook));
-                assert!(account.accepts_key(webhook, ["now"]) && account.accepts_key(webhook, ["wrong", "now"]));
-                assert_eq!(account.accepts_key(webhook, ["before"]), keys.contains("before"));
-                assert!(!account.accepts_key(webhook, []) && !account.accepts_key(webhook, ["", "no", "now ", "Now"]));
-                assert!(!account.accepts_key(webhook, ["s"]), "the client secret is no key");
-            }
-        }
-    }
-
-    #[test]
-    fn a_webhooks_own_key_opens_no_other_webhook() {
-        let keys = r#","webhook_keys":{"sales-dispatch-activate":["now","before"],"item-save":"item"}"#;
-        let account = account(keys);
-        assert!(account.accepts_key(DISPATCH, ["now"]) && account.accepts_key(DISPATCH, ["before"]));
-        assert!(!account.accepts_key(DISPATCH, ["item"]) && !account.accepts_key(DISPATCH, []));
-        assert!(account.accepts_key(ITEM, ["item"]) && !account.accepts_key(ITEM, ["now"]));
-        assert!(account.accepts_key(WebhookType::SalesInvoice, []), "a webhook that is not named needs no key");
-    }
-
-    #[test]
-    fn a_webhooks_own_key_stands_in_place_of_the_url_key() {
-        let account = account(r#","url_key":"all","webhook_keys":{"sales-dispatch-activate":"own"}"#);
-        assert!(account.accepts_key(DISPATCH, ["own"]) && !account.accepts_key(DISPATCH, ["all"]));
-        assert!(account.accepts_key(ITEM, ["all"]) && !account.accepts_key(ITEM, ["own"]));
-    }
-
-    #[test]
-    fn errors_of_keys_name_the_field_and_never_the_value() {
-        for (fields, problem) in [
-            (r#","url_key":7"#, "manu.m.url_key: must be a string or a list of strings"),
-            (r#","url_key":"""#, "manu.m.url_key: must not be empty"),
-            (r#","url_key":[]"#, "manu.m.url_key: must list at least one key"),
-            (r#","url_key":["hush",""]"#, "manu.m.url_key[1]: must not be empty"),
-            (r#","webhook_keys":["hush"]"#, "manu.m.webhook_keys: must be an object of keys by webhook type"),
-            (
-                r#","webhook_keys":{"hush":"k"}"#,
-                "manu.m.webhook_keys: must name webhook types as their addresses do, for example sales-dispatch-activate",
-            ),
-            (r#","webhook_keys":{"item-save":[1]}"#, "manu.m.webhook_keys.item-save[0]: must be a string"),
-            (r#","webhook_keys":{"item-save":[]}"#, "manu.m.webhook_keys.item-save: must list at least one key"),
-        ] {
-            assert_eq!(error(&with_account(fields)), format!("the connections: {problem}"));
-        }
-    }
-
-    fn warnings(text: &str) -> Vec<String> {
-        Connections::parse(text).unwrap().warnings().iter().map(ConnectionsWarning::to_string).collect()
-    }
-
-    #[test]
-    fn a_bridge_whose_dispatches_need_no_key_is_a_warning() {
-        let open = "the connections: manu.m.bridge: the address of its dispatches needs no key, so any message that the \
-                    account signed can be sent there and deliver an order; set webhook_keys";
-        for (fields, expected) in [
-            (BRIDGE, vec![open]),
-            (&format!(r#"{BRIDGE},"webhook_keys":{{"item-save":"k"}}"#), vec![open]),
-            (&format!(r#"{BRIDGE},"webhook_keys":{{"sales-dispatch-activate":"k"}}"#), vec![]),
-            (&format!(r#"{BRIDGE},"url_key":"k""#), vec![]),
-            ("", vec![]),
-        ] {
-            assert_eq!(warnings(&with_account(fields)), expected, "{fields}");
-        }
-        assert!(account(BRIDGE).bridge.is_some(), "it still delivers");
-    }
-
-    #[test]
-    fn accounts_with_one_secret_record_without_their_bridges() {
-        let keys = r#","webhook_keys":{"sales-dispatch-activate":"k"}"#;
-        let document = |first: &str, second: &str| {
-            format!(
-                r#"{{"shops":{{"acme":{{"url":"https://a.fi","key":"k"}}}},"manu":{{
-                    "a":{{"secrets":["a1","{first}"]{BRIDGE}{keys}}}, "b":{{"secrets":["{second}","b2"]}},
-                    "c":{{"secrets":["c1","c1"]{BRIDGE}{keys}}}}}}}"#
-            )
-        };
-        // The ERP's code reads every letter outside ASCII as a question mark, so the last pair signs alike.
-        for (first, second) in [("hush", "hush"), ("hushä", "hush€")] {
-            let connections = Connections::parse(&document(first, second)).unwrap();
-            let bridge = |name: &str| (connections.manu[name].bridge.is_some(), connections.manu[name].bridge_disabled);
-            assert_eq!((bridge("a"), bridge("b")), ((false, true), (false, false)));
-            assert_eq!(bridge("c"), (true, false), "one account may list a secret twice");
-            assert_eq!(connections.manu["a"].secrets.len(), 2, "it still records");
-            let (first, second) = ("manu.a.secrets[1]".to_owned(), "manu.b.secrets[0]".to_owned());
-            assert_eq!(connections.warnings(), [ConnectionsWarning::SharedSecret { first, second }]);
-            assert_eq!(
-                connections.warnings()[0].to_string(),
-                "the connections: manu.a.secrets[1] and manu.b.secrets[0] are the same secret: a message of one account is \
-                 authentic for the other, so the bridges of both are disabled; give each account a private application of \
-                 its own"
-            );
-        }
-        assert_eq!(warnings(&document("hush", "other")), [""; 0]);
-        assert!(Connections::parse(&document("hush", "other")).unwrap().manu["a"].bridge.is_some());
-    }
-
-    #[test]
-    fn a_secret_is_not_shown() {
-        assert_eq!(format!("{:?}", Secret::new("hush")), "Secret(…)");
-    }
-}
+mod tests;

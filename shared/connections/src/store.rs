@@ -1,6 +1,7 @@
 //! Where the connections come from, and when they are read again.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -51,6 +52,27 @@ pub enum StoreError {
         /// The service's error code, or what kept the call from it.
         reason: String,
     },
+    /// The secret has no text.
+    #[error("the secret {secret_id} with the connections has no text")]
+    NoText {
+        /// The secret's name or ARN.
+        secret_id: String,
+    },
+}
+
+impl StoreError {
+    /// Whether the document was there to be read, and is wrong.
+    fn is_of_the_document(&self) -> bool {
+        matches!(self, Self::Invalid(_) | Self::NoText { .. })
+    }
+}
+
+/// A version of the document.
+#[derive(Clone, Copy)]
+enum Version {
+    Current,
+    /// What was current before. Only Secrets Manager keeps one.
+    Previous,
 }
 
 /// The connections as last read.
@@ -58,18 +80,40 @@ pub enum StoreError {
 pub struct ConnectionStore {
     source: ConnectionSource,
     current: RwLock<Arc<Connections>>,
+    is_refused: AtomicBool,
     last_read: Mutex<Instant>,
 }
 
 impl ConnectionStore {
-    /// Reads the connections for the first time.
+    /// Reads the connections for the first time. When the secret's document is wrong, the version before it is used: the
+    /// functions that started earlier work with that one too, and a message of the ERP comes once.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`] of the document, when the version before it cannot be read either.
     pub async fn open(source: ConnectionSource) -> Result<Self, StoreError> {
-        let connections = read(&source).await?;
+        let (connections, is_refused) = match read(&source, Version::Current).await {
+            Ok(connections) => (connections, false),
+            Err(error) if error.is_of_the_document() => match read(&source, Version::Previous).await {
+                Ok(previous) => {
+                    tracing::error!(%error, "the connections are wrong; those before them are in use, so a key that was revoked may count again");
+                    (previous, true)
+                }
+                Err(_) => return Err(error),
+            },
+            Err(error) => return Err(error),
+        };
         warn_of(&connections);
-        Ok(Self { source, current: RwLock::new(Arc::new(connections)), last_read: Mutex::new(Instant::now()) })
+        Ok(Self {
+            source,
+            current: RwLock::new(Arc::new(connections)),
+            is_refused: AtomicBool::new(is_refused),
+            last_read: Mutex::new(Instant::now()),
+        })
+    }
+
+    /// Whether the document was wrong at its last reading, so that an earlier one is in use.
+    pub fn is_refused(&self) -> bool {
+        self.is_refused.load(Ordering::Relaxed)
     }
 
     /// The connections as last read.
@@ -85,14 +129,18 @@ impl ConnectionStore {
             return false;
         }
         *last_read = Instant::now();
-        match read(&self.source).await {
+        match read(&self.source, Version::Current).await {
             Ok(connections) => {
                 warn_of(&connections);
+                self.is_refused.store(false, Ordering::Relaxed);
                 *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(connections);
                 true
             }
             Err(error) => {
                 tracing::warn!(%error, "the connections could not be read again; the earlier ones hold");
+                if error.is_of_the_document() {
+                    self.is_refused.store(true, Ordering::Relaxed);
+                }
                 false
             }
         }
@@ -106,7 +154,7 @@ fn warn_of(connections: &Connections) {
     }
 }
 
-async fn read(source: &ConnectionSource) -> Result<Connections, StoreError> {
+async fn read(source: &ConnectionSource, version: Version) -> Result<Connections, StoreError> {
     match source {
         ConnectionSource::Fixed(connections) => Ok(connections.clone()),
         ConnectionSource::File(path) => {
@@ -116,13 +164,18 @@ async fn read(source: &ConnectionSource) -> Result<Connections, StoreError> {
             Ok(Connections::parse(&text)?)
         }
         ConnectionSource::SecretsManager { client, secret_id } => {
-            let failed = |reason: String| StoreError::Secret { secret_id: secret_id.clone(), reason };
-            let secret = client.get_secret_value().secret_id(secret_id).send().await.map_err(|error| {
+            let stage = match version {
+                Version::Current => "AWSCURRENT",
+                Version::Previous => "AWSPREVIOUS",
+            };
+            let asked = client.get_secret_value().secret_id(secret_id).version_stage(stage);
+            let secret = asked.send().await.map_err(|error| {
                 use aws_sdk_secretsmanager::error::ProvideErrorMetadata;
-                failed(error.code().map_or_else(|| error.to_string(), str::to_owned))
+                let reason = error.code().map_or_else(|| error.to_string(), str::to_owned);
+                StoreError::Secret { secret_id: secret_id.clone(), reason }
             })?;
-            let text = secret.secret_string().ok_or_else(|| failed("it has no text".to_owned()))?;
-            Ok(Connections::parse(text)?)
+            let text = secret.secret_string().ok_or_else(|| StoreError::NoText { secret_id: secret_id.clone() })?;
+            Ok(Connections::parse_deployed(text)?)
         }
     }
 }
@@ -151,5 +204,14 @@ mod tests {
         tokio::time::advance(Duration::from_secs(61)).await;
         assert!(!store.read_again().await);
         assert_eq!(store.current().manu["acme"].secrets[0].reveal(), "new", "the earlier ones hold");
+        assert!(store.is_refused());
+        assert!(
+            ConnectionStore::open(ConnectionSource::File(file.clone())).await.is_err(),
+            "a file has no version before"
+        );
+
+        std::fs::write(&file, document("newer")).unwrap();
+        tokio::time::advance(Duration::from_secs(61)).await;
+        assert!(store.read_again().await && !store.is_refused());
     }
 }

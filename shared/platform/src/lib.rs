@@ -17,15 +17,15 @@ use connections::ConnectionStore;
 use jiff::Timestamp;
 use ledger::Ledger;
 
-pub use deadline::deadline;
+pub use deadline::{deadline, invocation_name};
 pub use http::{
     Answer, MAX_BODY_BYTES, compression, content_type, header_items, header_values, path, query_values, respond,
 };
 pub use metrics::{Function, Metric, Metrics};
 pub use pause::is_paused;
-pub use receipt::{Closing, Receipt};
+pub use receipt::{Closing, LOG_TIMEOUT, Receipt};
 pub use refusal::{Refusal, Refusals};
-pub use request::{request_from_event, serve};
+pub use request::{ANSWER_RESERVE, request_from_event, serve};
 pub use start::{
     OPERATION_TIMEOUT, StartError, Starter, dynamodb_client, http_client, init_logs, log_targets, variable,
 };

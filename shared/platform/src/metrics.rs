@@ -66,6 +66,7 @@ impl Function {
                 GapsOpen,
                 ShopClockOff,
                 ConnectionWarnings,
+                ConnectionsRefused,
             ],
             Self::EventRelay => &[Published, DeadLettered],
             Self::ShopActions => &[ActionsDone, ActionsRefused, ActionsDelayed],
@@ -92,6 +93,8 @@ pub enum Metric {
     WrongCode,
     /// Warnings of the connections, each time that they are read or used by the poll.
     ConnectionWarnings,
+    /// Runs of the poller that worked with earlier connections, because those of now could not be read.
+    ConnectionsRefused,
     /// Requests, or orders of an answer, that could not be read and are in quarantine.
     Quarantined,
     /// Runs of the scheduled poll, one for each shop, the failed ones included.
@@ -130,6 +133,7 @@ impl Metric {
             Self::NoCode => "NoCode",
             Self::WrongCode => "WrongCode",
             Self::ConnectionWarnings => "ConnectionWarnings",
+            Self::ConnectionsRefused => "ConnectionsRefused",
             Self::Quarantined => "Quarantined",
             Self::PollRuns => "PollRuns",
             Self::PollFailures => "PollFailures",

@@ -14,8 +14,9 @@ use crate::finnish;
 use crate::http::{Answer, request_id, respond};
 use crate::{Deps, Function, Metric, Refusal};
 
-/// How long the delivery log may take. With the ledger's own time-out this stays within the function's (15 s).
-const LOG_TIMEOUT: Duration = Duration::from_secs(2);
+/// The longest that the delivery log takes. Together with one call of the ledger that times out, this stays within the
+/// function's time; of several, [`serve`](crate::serve) sees to it that the sender is answered.
+pub const LOG_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// One received request, until it is answered.
 pub struct Receipt<'a> {

@@ -2,15 +2,25 @@
 
 use std::future::Future;
 
+use std::time::Duration;
+
+use http::StatusCode;
 use http::header::HOST;
 use lambda_http::request::LambdaRequest;
 use lambda_http::tower::ServiceExt;
-use lambda_http::{Adapter, Body, Error, LambdaEvent, Request, Response, service_fn};
+use lambda_http::{Adapter, Body, Error, LambdaEvent, Request, RequestExt, Response, service_fn};
+use tokio::time::Instant;
+
+use crate::{Answer, deadline, finnish, respond};
+
+/// How long before Lambda ends an invocation its request is answered, whatever it still waits for. Lambda would answer 502
+/// and end the environment.
+pub const ANSWER_RESERVE: Duration = Duration::from_secs(1);
 
 /// The most bytes that a path or a query may have. A function URL takes 10 KB of headers in all.
 const MAX_ADDRESS_BYTES: usize = 10 * 1024;
 
-/// Serves a function URL until the environment ends.
+/// Serves a function URL until the environment ends. A request that is not answered in time is answered 503.
 ///
 /// # Errors
 /// When Lambda's runtime API fails.
@@ -19,11 +29,33 @@ where
     F: Fn(Request) -> R,
     R: Future<Output = Response<Body>> + Send,
 {
-    let service = Adapter::from(service_fn(|request| {
-        let answering = handle(request);
-        async { Ok::<_, Error>(answering.await) }
-    }));
+    let service = Adapter::from(service_fn(|request| answer(&handle, request)));
     lambda_http::lambda_runtime::run(service.map_request(repaired)).await
+}
+
+/// The answer to a request, in time.
+fn answer<R>(handle: impl Fn(Request) -> R, request: Request) -> impl Future<Output = Result<Response<Body>, Error>>
+where
+    R: Future<Output = Response<Body>>,
+{
+    let until = request.lambda_context_ref().map(deadline);
+    let answering = handle(request);
+    async move { Ok(in_time(until, answering).await) }
+}
+
+/// The answer, or 503 when it is not there [`ANSWER_RESERVE`] before the invocation's end. What is under way is given up: it
+/// may be recorded or not, and a sender that tries again makes nothing double.
+async fn in_time(until: Option<Instant>, answering: impl Future<Output = Response<Body>>) -> Response<Body> {
+    let Some(until) = until else { return answering.await };
+    match tokio::time::timeout_at(until - ANSWER_RESERVE, answering).await {
+        Ok(answer) => answer,
+        Err(_) => {
+            tracing::error!("a request was not answered in time");
+            let text =
+                format!("the message could not be recorded in time: please send it again; {}", finnish::SEND_AGAIN);
+            respond(&Answer::new(StatusCode::SERVICE_UNAVAILABLE, text))
+        }
+    }
 }
 
 /// Reads the event of a function URL, as [`serve`] does.
@@ -101,6 +133,34 @@ mod tests {
         let raw = "key=%22a+b%C3%A4&c[0]={d}|~^`\\!*'();:@&=+$,/?";
         assert_eq!(query(raw).as_deref(), Some(raw), "what may stand in a query stays");
         assert_eq!(query(""), None);
+    }
+
+    /// What a request gets that `handle` answers, with this much time left; and how long it waited for it.
+    async fn answered<R>(handle: impl Fn(Request) -> R, left: Duration) -> (Response<Body>, Duration)
+    where
+        R: Future<Output = Response<Body>>,
+    {
+        let mut context = lambda_http::Context::default();
+        let ends = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap() + left;
+        context.deadline = ends.as_millis() as u64;
+        let request = request_from_event(&event("/manu/acme/item-save", "", "h")).unwrap();
+        let begun = Instant::now();
+        let answer = answer(handle, request.with_lambda_context(context)).await.unwrap();
+        (answer, begun.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_would_outlast_the_invocation_is_answered_503_before_its_end() {
+        let function = Duration::from_secs(15);
+        let (answer, waited) = answered(|_| std::future::pending(), function).await;
+        assert_eq!((answer.status().as_u16(), &answer.headers()["retry-after"]), (503, &"30".parse().unwrap()));
+        assert!(waited < function && waited > function - 2 * ANSWER_RESERVE, "{waited:?}");
+
+        let slow = async |_| {
+            tokio::time::sleep(Duration::from_secs(13)).await;
+            respond(&Answer::new(StatusCode::OK, "recorded"))
+        };
+        assert_eq!(answered(slow, function).await.0.status(), 200);
     }
 
     #[test]

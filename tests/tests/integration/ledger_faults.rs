@@ -66,8 +66,44 @@ async fn a_storm_of_conflicts_ends_in_a_revision_or_in_an_error_that_says_so() {
 }
 
 /// Every fault that leaves a call undone, or its answer lost.
-const FAULTS: [CallFault; 5] =
-    [CallFault::Throttled, CallFault::Failed, CallFault::NotSent, CallFault::Conflict, CallFault::AnswerLost];
+const FAULTS: [CallFault; 7] = [
+    CallFault::Throttled,
+    CallFault::Failed,
+    CallFault::NotSent,
+    CallFault::Conflict,
+    CallFault::PartThrottled,
+    CallFault::PartOverLimit,
+    CallFault::AnswerLost,
+];
+
+#[tokio::test(start_paused = true)]
+async fn a_transaction_cancelled_for_what_passes_is_tried_again_wherever_it_is_made() {
+    for fault in [CallFault::Conflict, CallFault::PartThrottled, CallFault::PartOverLimit] {
+        let (bench, order) = (Bench::new().await, order());
+        let ledger = &bench.deps.ledger;
+        let (now, until) = (bench.now(), bench.now() + SignedDuration::from_secs(30));
+        let fails_twice = || bench.fail("TransactWriteItems", fault, 2);
+        fails_twice();
+        assert_eq!(ledger.append(&new(&bench, &order)).await.unwrap(), Appended::Recorded { revision: 1 }, "{fault:?}");
+        fails_twice();
+        let lease = ledger.acquire_lease("acme", "a", now, until).await.unwrap().expect("a free lease");
+        fails_twice();
+        let lease = ledger.renew_lease(&lease, until).await.unwrap().expect("the lease");
+        fails_twice();
+        assert_eq!(ledger.move_cursor(&lease, None, &cursor(100)).await.unwrap(), Fenced::Written, "{fault:?}");
+    }
+}
+
+fn cursor(position: i64) -> Cursor {
+    Cursor {
+        stream: Stream::Created,
+        position,
+        highest_order: None,
+        finished_through: None,
+        moved_at: Timestamp::UNIX_EPOCH,
+        run: "a".to_owned(),
+    }
+}
 
 fn message<'a>(bench: &Bench, document: &'a DocumentKey, body: &'static str, received: i64) -> NewRevision<'a> {
     let observed_at = bench.now() + SignedDuration::from_secs(received);
@@ -145,14 +181,6 @@ async fn a_table_that_refuses_is_unavailable_soon_and_nothing_is_written() {
 async fn a_cursor_whose_move_lost_its_answer_is_where_it_was_moved_to() {
     let bench = Bench::new().await;
     let lease = bench.ledger.acquire_lease("acme", "a", bench.now(), bench.now()).await.unwrap().unwrap();
-    let cursor = |position| Cursor {
-        stream: Stream::Created,
-        position,
-        highest_order: None,
-        finished_through: None,
-        moved_at: Timestamp::UNIX_EPOCH,
-        run: "a".to_owned(),
-    };
     bench.ledger.move_cursor(&lease, None, &cursor(100)).await.unwrap();
     bench.fail("TransactWriteItems", CallFault::AnswerLost, 1);
     let moved = bench.deps.ledger.move_cursor(&lease, Some(&cursor(100)), &cursor(200)).await.unwrap();

@@ -1,16 +1,19 @@
 //! What the functions count: each documented metric is counted by a function that is documented to, and no other.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use changes_poller::PollRequest;
 use cloud::embedded::CallFault;
 use cloud::messaging::{ACTIONS, Messaging};
-use ledger::{ContentHash, DocumentKey, Evidence, NewRevision, Source};
+use connections::{ConnectionSource, ConnectionStore};
+use ledger::{ContentHash, DocumentKey, Evidence, NewRevision, Part, Pause, Source};
 use platform::{Function, Metric};
 use sandbox::functions::Functions;
 use serde_json::{Value, json};
-use tilaussilta_tests::{CONNECTIONS, METRICS_NAMESPACE, SHOP_KEY, ShopBench, post, shop_config, signed};
+use tilaussilta_tests::{Bench, CONNECTIONS, METRICS_NAMESPACE, SHOP_KEY, ShopBench, post, shop_config, signed};
+use tokio::time::Instant;
 use world::shop::{Breakage, ShopFault};
 
 /// Function and metric, each with the sum of its values.
@@ -105,6 +108,55 @@ async fn a_poll_counts_its_run_its_lag_and_its_gaps() {
     assert!(of(Metric::LagSeconds) > Some(0), "a failed run tells how far behind it is");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_poll_over_no_shops_and_a_paused_one_count_as_a_run_because_the_schedule_works() {
+    let of = |bench: &Bench, metric| sum(&sums(&bench.counted()), Function::ChangesPoller, metric);
+    let empty = ShopBench::with(r#"{"shops":{},"manu":{}}"#, shop_config()).await;
+    assert_eq!(empty.run(&PollRequest::Poll { shop: None }).await.shops, []);
+    assert_eq!(of(&empty.bench, Metric::PollRuns), Some(1));
+
+    let paused = ShopBench::new().await;
+    let pause = Pause { part: Part::Poll, since: paused.bench.now(), who: "a person".to_owned() };
+    paused.bench.ledger.pause(&pause).await.unwrap();
+    assert!(paused.run(&PollRequest::Poll { shop: None }).await.paused);
+    assert_eq!((of(&paused.bench, Metric::PollRuns), of(&paused.bench, Metric::Polled)), (Some(1), None));
+}
+
+/// Secrets Manager with a current and a previous version of one secret.
+fn secret(current: &'static str, previous: &'static str) -> ConnectionSource {
+    let config = cloud::embedded::answered_config(move |operation, body| {
+        assert_eq!(operation, "GetSecretValue");
+        let asked: Value = serde_json::from_str(body).unwrap();
+        let text = match asked["VersionStage"].as_str().unwrap() {
+            "AWSCURRENT" => current,
+            "AWSPREVIOUS" => previous,
+            other => panic!("{other}"),
+        };
+        (200, json!({ "Name": "connections", "SecretString": text }).to_string())
+    });
+    let client = aws_sdk_secretsmanager::Client::new(&config);
+    ConnectionSource::SecretsManager { client, secret_id: "connections".to_owned() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_function_that_starts_under_a_broken_document_uses_the_one_before_and_counts_that() {
+    let broken = r#"{"shops":{"acme":{"url":"acme"}}}"#;
+    let world = ShopBench::new().await;
+    for (current, refused) in [(broken, Some(1)), ("{", Some(1)), (CONNECTIONS, None)] {
+        let before = world.bench.counted().len();
+        let mut deps = world.deps.clone();
+        deps.base.connections = Arc::new(ConnectionStore::open(secret(current, CONNECTIONS)).await.unwrap());
+        let run = format!("run {refused:?} {current}");
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let report = changes_poller::handle(&deps, &PollRequest::Poll { shop: None }, &run, deadline).await.unwrap();
+        assert_eq!(report.shops.len(), 1, "the shop is polled under the connections before");
+        let counted = sums(&world.bench.counted()[before..]);
+        assert_eq!(sum(&counted, Function::ChangesPoller, Metric::ConnectionsRefused), refused, "{current}");
+    }
+    let error = ConnectionStore::open(secret(broken, "{")).await.unwrap_err().to_string();
+    assert!(error.contains("shops.acme.url"), "what is wrong with the document of now: {error}");
+}
+
 /// The usual connections, with a bridge whose dispatches come to an address without a key.
 fn connections_to_be_changed() -> String {
     let mut connections: Value = serde_json::from_str(CONNECTIONS).unwrap();
@@ -157,6 +209,10 @@ async fn each_documented_metric_is_counted_by_the_functions_documented_and_by_no
     world.bench.fail("*", CallFault::Failed, 1000);
     world.poll().await;
     world.bench.heal();
+    let mut refused = world.deps.clone();
+    refused.base.connections = Arc::new(ConnectionStore::open(secret("{", CONNECTIONS)).await.unwrap());
+    let deadline = Instant::now() + Duration::from_secs(60);
+    changes_poller::handle(&refused, &PollRequest::Poll { shop: None }, "refused", deadline).await.unwrap();
 
     let act = async |message: Value| {
         functions.invoke("shop-actions", &message.to_string()).await.unwrap();

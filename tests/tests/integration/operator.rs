@@ -294,3 +294,18 @@ async fn bytes_that_are_met_again_after_they_were_resolved_are_open_again() {
     assert!(!bench.ledger.quarantine(&acme(), &new(5)).await.unwrap());
     assert_eq!(state().await.state, dismissed, "what was dismissed stays so");
 }
+
+#[tokio::test(start_paused = true)]
+async fn status_asks_for_the_schedule_when_there_is_a_shop_and_no_poll_of_it() {
+    let bench = Bench::new().await;
+    let asks = async |words: &str| {
+        let status = operator(&bench).status().await.unwrap();
+        status.attention.iter().any(|line| line.text.starts_with("mycashflow/acme: ") && line.text.contains(words))
+    };
+    assert!(asks("no poll has ended within").await);
+    let run = |at| ledger::PollRun { at, run: at.to_string(), stopped: "caught_up".to_owned(), ..Default::default() };
+    bench.ledger.note_poll_run("acme", &run(bench.now() - HOUR)).await.unwrap();
+    assert!(asks("is the schedule on?").await);
+    bench.ledger.note_poll_run("acme", &run(bench.now())).await.unwrap();
+    assert!(!asks("poll").await);
+}

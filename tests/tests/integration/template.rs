@@ -49,6 +49,34 @@ fn the_stream_waits_for_the_bus_by_time_and_not_by_tries() {
 }
 
 #[test]
+fn a_call_that_times_out_leaves_an_http_function_time_to_say_so() {
+    let needed = platform::OPERATION_TIMEOUT + platform::LOG_TIMEOUT + platform::ANSWER_RESERVE;
+    for function in ["MycashflowOrderFunction", "ManuListenerFunction"] {
+        assert!(number(function, "Timeout") > i64::try_from(needed.as_secs()).unwrap(), "{function}");
+    }
+}
+
+#[test]
+fn a_secret_outlives_the_stack_but_not_a_first_deployment_that_failed_and_the_table_outlives_both() {
+    assert_eq!(setting("Connections", "DeletionPolicy"), "RetainExceptOnCreate");
+    // DynamoDB refuses to delete a protected table, so a failed first deployment could not delete it and would hang.
+    assert_eq!(setting("Ledger", "DeletionPolicy"), "Retain");
+    for kept in ["Connections", "Ledger"] {
+        assert_eq!(setting(kept, "UpdateReplacePolicy"), "Retain");
+    }
+}
+
+#[test]
+fn no_function_takes_a_lease_in_the_name_of_a_request_id_alone() {
+    let functions = Path::new(env!("CARGO_MANIFEST_DIR")).join("../functions");
+    for function in std::fs::read_dir(functions).unwrap() {
+        let main = function.unwrap().path().join("src/main.rs");
+        let Ok(source) = std::fs::read_to_string(&main) else { continue };
+        assert!(!source.contains("request_id"), "{}: use platform::invocation_name", main.display());
+    }
+}
+
+#[test]
 fn an_event_for_an_endpoint_is_given_up_by_the_function_before_sqs_moves_it_without_a_reason() {
     // Each try is followed by a pause, so there are fewer than 25 in a day.
     assert!(number("Webhooks", "maxReceiveCount") >= 4 * 25);

@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::types::builders::PutBuilder;
-use aws_sdk_dynamodb::types::{CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
+use aws_sdk_dynamodb::types::{Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Evidence, NewRevision};
@@ -10,7 +10,7 @@ use crate::arrivals::{ARRIVED, RECORDED_AT, SUMMARY, arrived};
 use crate::condition::met_item;
 use crate::document::{head_from, head_item, revision_sk};
 use crate::item::{blob, compress, expires_at, key, ms, n, s};
-use crate::transaction::{cancellation_reasons, first_that_did_not_hold, transact_put};
+use crate::transaction::{cancellation_reasons, first_that_did_not_hold, is_passing, transact_put};
 use crate::{ContentHash, DocumentKey, Head, Ledger, LedgerError, Revision, Source, Summary};
 
 /// An answer that took longer from the question to here is uncertain when it differs from the head: what came and went
@@ -145,10 +145,7 @@ impl Ledger {
         if let Some((_, lost)) = first_that_did_not_hold(reasons) {
             return Ok(Attempt::Lost(lost.item().map(head_from).transpose()?));
         }
-        let passing = |reason: &CancellationReason| {
-            matches!(reason.code(), Some("TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded"))
-        };
-        if reasons.iter().any(passing) {
+        if is_passing(reasons) {
             return Ok(Attempt::Conflict);
         }
         Err(LedgerError::unavailable("TransactWriteItems")(error))
