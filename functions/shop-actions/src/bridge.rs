@@ -86,19 +86,17 @@ pub(crate) async fn cross(deps: &Deps, event: &Value) -> Result<Crossing, Ledger
 }
 
 fn read(bridge: &Bridge, key: &RevisionKey, document: &Value, mode: Mode) -> Crossing {
-    let Named { orders, complaint } = named_orders(&bridge.orders.query(document).all());
-    if orders.is_empty() && complaint.is_none() {
+    let Named { orders, complaint: about_orders } = named_orders(&bridge.orders.query(document).all());
+    if orders.is_empty() && about_orders.is_none() {
         return Crossing::Nothing("the dispatch names no order of the shop");
     }
     if orders.len() > MAX_ORDERS {
         return Crossing::Rejected("the dispatch names more than 50 orders");
     }
     let code = bridge.tracking_code.as_ref().map(|path| path.query(document).all()).unwrap_or_default();
-    let tracking_code = code.into_iter().find_map(|value| match value {
-        Value::String(code) if !code.trim().is_empty() => Some(code.trim().to_owned()),
-        Value::Number(code) => Some(code.to_string()),
-        _ => None,
-    });
+    let (tracking_code, about_code) = tracking_code(&code);
+    let complaints = [about_orders, about_code.map(str::to_owned)].into_iter().flatten();
+    let complaint = complaints.reduce(|one, other| format!("{one}; {other}"));
     let message = Message {
         id: Some(key.event_id()),
         shop: bridge.shop.clone(),
@@ -106,6 +104,19 @@ fn read(bridge: &Bridge, key: &RevisionKey, document: &Value, mode: Mode) -> Cro
         action: Action::Deliver { send_email: bridge.send_email, tracking_code },
     };
     Crossing::Orders { message, order_is: bridge.order_is, complaint, mode }
+}
+
+/// The first tracking code among the values of a path, and what is wrong where there is none but something else. A number with
+/// an exponent is no code: its digits are not those that were written.
+fn tracking_code(values: &[&Value]) -> (Option<String>, Option<&'static str>) {
+    let is_nothing = |value: &Value| value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty());
+    let code = values.iter().find_map(|value| match value {
+        Value::String(code) if !code.trim().is_empty() => Some(code.trim().to_owned()),
+        Value::Number(code) => Some(code.to_string()).filter(|digits| !digits.contains(['e', 'E'])),
+        _ => None,
+    });
+    let is_odd = code.is_none() && values.iter().any(|value| !is_nothing(value));
+    (code, is_odd.then_some("the tracking code is neither text nor a plain number, so none was sent"))
 }
 
 /// The orders that a path found.

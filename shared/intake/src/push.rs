@@ -33,13 +33,15 @@ pub struct UnverifiedPush<'a> {
 ///
 /// ```compile_fail,E0451
 /// fn forge<'a>(post: &'a tilaussilta_intake::UnverifiedPush<'a>) -> tilaussilta_intake::Pushed<'a> {
-///     tilaussilta_intake::Pushed { shop: "acme", post }
+///     tilaussilta_intake::Pushed { shop: "acme", post, keys: Vec::new() }
 /// }
 /// ```
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Pushed<'a> {
     shop: &'a str,
     post: &'a UnverifiedPush<'a>,
+    /// The shop's keys, one of which came along.
+    keys: Vec<String>,
 }
 
 /// Why a POST is not taken for the shop's own.
@@ -81,7 +83,7 @@ impl<'a> UnverifiedPush<'a> {
             // In a multipart form a value stands as it is.
             return Cow::Owned(replace(self.body, key.as_bytes(), HIDDEN_KEY));
         }
-        let is_key = |pair: &[u8]| form_urlencoded::parse(pair).any(|(name, _)| name == "key");
+        let is_key = |pair: &[u8]| form_urlencoded::parse(pair).any(|(name, _)| name.eq_ignore_ascii_case("key"));
         let others = self.body.split(|byte| *byte == b'&').filter(|pair| !is_key(pair));
         Cow::Owned(others.collect::<Vec<_>>().join(&b'&'))
     }
@@ -122,13 +124,14 @@ impl<'a> UnverifiedPush<'a> {
         if presented.is_empty() {
             return Err(NotAuthentic::NoKey);
         }
+        let keys: Vec<String> = valid.into_iter().map(str::to_owned).collect();
         let mut is_right = Choice::from(0);
-        for valid in valid {
+        for valid in &keys {
             for presented in &presented {
                 is_right |= valid.as_bytes().ct_eq(presented.as_bytes());
             }
         }
-        if bool::from(is_right) { Ok(Pushed { shop, post: self }) } else { Err(NotAuthentic::WrongKey) }
+        if bool::from(is_right) { Ok(Pushed { shop, post: self, keys }) } else { Err(NotAuthentic::WrongKey) }
     }
 }
 
@@ -189,7 +192,13 @@ impl<'a> Pushed<'a> {
         reason: QuarantineReason,
         received_at: Timestamp,
     ) -> Result<Kept, LedgerError> {
-        let (body, content_type) = self.post.kept();
+        let (mut body, content_type) = self.post.kept();
+        // Where no form or no document can be read, the key can stand anywhere.
+        for key in self.keys.iter().filter(|key| !key.is_empty()) {
+            let escaped: String = form_urlencoded::byte_serialize(key.as_bytes()).collect();
+            let without = replace(&body, key.as_bytes(), HIDDEN_KEY);
+            body = Cow::Owned(replace(&without, escaped.as_bytes(), HIDDEN_KEY));
+        }
         let kept = Bytes { body: &body, content_type };
         let of = Origin { connection: &Connection::shop(self.shop), document: None, kind: None, source: Source::Push };
         quarantine(ledger, of, kept, reason, received_at).await

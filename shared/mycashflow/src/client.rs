@@ -262,6 +262,11 @@ impl ShopClient {
         let response = self.attempt(request, attempt).await?;
         let page = read_page(&response.body, response.content_type.as_deref(), &Limits::default())
             .map_err(ClientError::NotAnAnswer)?;
+        // Of orders by number, an answer may say that there are none. Of changes, an error is not to be taken for the end.
+        let is_of_changes = matches!(request, Request::Changes { .. });
+        if is_of_changes && page.entries.is_empty() && page.has_others && page.total != Some(0) {
+            return Err(ClientError::NotAnAnswer(ReadError::Unexplained));
+        }
         Ok(Answer { page, date: response.date, elapsed: started.elapsed(), attempts: attempt })
     }
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
+use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
@@ -56,18 +56,19 @@ impl Decoded<'_> {
 /// control characters and what shops mean is `€` and typographic quotes.
 ///
 /// # Errors
-/// The name of the encoding, if it is another one than these.
+/// The name of the encoding, if it is unknown, or if it is neither UTF-8 nor windows-1252 and the bytes are not all text
+/// in it.
 pub(crate) fn decode<'b>(bytes: &'b [u8], content_type: Option<&str>) -> Result<Decoded<'b>, String> {
     let marks_end = byte_order_marks_end(bytes);
     let bytes = &bytes[marks_end..];
     let encoding = if marks_end > 0 { UTF_8 } else { encoding(bytes, content_type)? };
     if encoding == UTF_8 {
-        Ok(decode_utf8(bytes))
-    } else if encoding == WINDOWS_1252 {
-        let (text, _) = WINDOWS_1252.decode_without_bom_handling(bytes);
-        Ok(Decoded { text: text.into_owned(), bytes, invalid: Vec::new() })
-    } else {
-        Err(encoding.name().to_owned())
+        return Ok(decode_utf8(bytes));
+    }
+    let (text, has_errors) = encoding.decode_with_bom_removal(bytes);
+    match has_errors {
+        true => Err(encoding.name().to_owned()),
+        false => Ok(Decoded { text: text.into_owned(), bytes, invalid: Vec::new() }),
     }
 }
 
@@ -106,26 +107,38 @@ fn decode_utf8(bytes: &[u8]) -> Decoded<'_> {
 }
 
 /// The encoding of a document without a byte order mark of UTF-8.
+///
+/// Programs name encodings that their documents are not in: .NET writes `utf-16` into any text, and US-ASCII is the
+/// default of many servers. So a name that the document itself proves wrong tells nothing.
 fn encoding(bytes: &[u8], content_type: Option<&str>) -> Result<&'static Encoding, String> {
     // Two bytes for an ASCII character, one of them zero, are UTF-16 without a byte order mark.
     match (Encoding::for_bom(bytes), bytes) {
         (Some((encoding, _)), _) => return Ok(encoding),
-        (None, [0, _, ..]) => return Err("UTF-16BE".to_owned()),
-        (None, [_, 0, ..]) => return Err("UTF-16LE".to_owned()),
+        (None, [0, _, ..]) => return Ok(UTF_16BE),
+        (None, [_, 0, ..]) => return Ok(UTF_16LE),
         _ => {}
     }
-    if let Some(encoding) = content_type.and_then(charset).and_then(told_by_header) {
+    if let Some(encoding) = content_type.and_then(charset).and_then(|name| named(name.as_bytes())) {
         return Ok(encoding);
     }
     let Some(label) = declared_label(bytes.trim_ascii_start()) else { return Ok(UTF_8) };
-    Encoding::for_label(label).ok_or_else(|| String::from_utf8_lossy(label).into_owned())
+    match named(label) {
+        Some(encoding) => Ok(encoding),
+        None if std::str::from_utf8(bytes).is_ok() => Ok(UTF_8),
+        None if is_ascii(label) => Ok(WINDOWS_1252),
+        None => Err(String::from_utf8_lossy(label).into_owned()),
+    }
 }
 
-/// The encoding that a header's charset means. An unknown one tells nothing, and neither does US-ASCII, the
-/// default of many servers: of every other letter, the document itself tells more.
-fn told_by_header(charset: &str) -> Option<&'static Encoding> {
-    let is_ascii = ["us-ascii", "ascii"].iter().any(|name| charset.eq_ignore_ascii_case(name));
-    Encoding::for_label(charset.as_bytes()).filter(|_| !is_ascii)
+/// The encoding of a name, where ASCII is what it looks like. An unknown name tells nothing, and neither does US-ASCII: of
+/// every other letter, the document itself tells more.
+fn named(label: &[u8]) -> Option<&'static Encoding> {
+    let is_possible = |encoding: &&Encoding| !is_ascii(label) && ![UTF_16BE, UTF_16LE].contains(encoding);
+    Encoding::for_label_no_replacement(label).filter(is_possible)
+}
+
+fn is_ascii(label: &[u8]) -> bool {
+    [b"us-ascii".as_slice(), b"ascii"].iter().any(|name| label.trim_ascii().eq_ignore_ascii_case(name))
 }
 
 /// The parameter `charset` of a content type.

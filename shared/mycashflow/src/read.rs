@@ -49,6 +49,9 @@ pub struct Page {
     /// What looked wrong around the orders without making the page unreadable: an attribute of `Orders` that is not the
     /// number that it should be, and is `None` above.
     pub warnings: Vec<String>,
+    /// Whether the document says something beside its list of orders: an element that is not around it, text in one, or an
+    /// attribute of the list that tells of an error.
+    pub has_others: bool,
     /// The orders, in the order of the document.
     pub entries: Vec<Entry>,
 }
@@ -122,7 +125,7 @@ pub fn read_page(bytes: &[u8], content_type: Option<&str>, limits: &Limits) -> R
     }
     let (time_from, time_to, total) = (None, None, None);
     let (warnings, entries) = (Vec::new(), Vec::new());
-    let mut page = Page { text: String::new(), time_from, time_to, total, warnings, entries };
+    let mut page = Page { text: String::new(), time_from, time_to, total, warnings, has_others: false, entries };
     Walk::new(&document, limits.depth).run(&mut page)?;
     page.text = document.text;
     Ok(page)

@@ -11,6 +11,7 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, DATE, LOCATION, RETRY_AFTER};
 use jiff::Timestamp;
+use jiff::fmt::rfc2822;
 use reqwest::redirect;
 
 use crate::request::HttpRequest;
@@ -212,8 +213,13 @@ fn text<'h>(headers: &'h HeaderMap, name: &http::HeaderName) -> Option<&'h str> 
     headers.get(name)?.to_str().ok()
 }
 
+/// Reads a date of HTTP, or of the kinds that programs write in its place: with an offset (RFC 2822), or as ISO 8601 has it.
 fn http_date(value: &str) -> Option<SystemTime> {
-    httpdate::parse_http_date(value).ok()
+    let other = || {
+        let with_offset = rfc2822::parse(value).map(|at| at.timestamp());
+        with_offset.or_else(|_| value.parse::<Timestamp>()).ok().map(SystemTime::from)
+    };
+    httpdate::parse_http_date(value).ok().or_else(other)
 }
 
 /// Reads `Retry-After`: seconds, perhaps with decimals, or a time of the server's clock, which `date` tells (ours does when

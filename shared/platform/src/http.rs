@@ -64,8 +64,12 @@ pub fn content_type(request: &Request) -> Option<&str> {
 pub fn compression(request: &Request) -> Option<&'static str> {
     /// The registered content codings that are in use. No other name is repeated: it may be anything.
     const KNOWN: [&str; 6] = ["gzip", "x-gzip", "deflate", "br", "zstd", "compress"];
+    /// Names that programs give here and that change nothing: charsets, and words of MIME.
+    const NONE: [&str; 9] =
+        ["identity", "none", "utf-8", "utf8", "iso-8859-1", "windows-1252", "us-ascii", "8bit", "binary"];
     let codings = header_values(request, CONTENT_ENCODING.as_str()).flat_map(|value| value.split(',')).map(str::trim);
-    let mut applied = codings.filter(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("identity"));
+    let is_none = |coding: &str| coding.is_empty() || NONE.iter().any(|none| none.eq_ignore_ascii_case(coding));
+    let mut applied = codings.filter(|coding| !is_none(coding));
     let coding = applied.next()?;
     let known = KNOWN.into_iter().find(|known| known.eq_ignore_ascii_case(coding));
     Some(known.unwrap_or("an unknown encoding"))
@@ -144,8 +148,9 @@ mod tests {
         assert_eq!(named(&["GZIP"]), Some("gzip"));
         assert_eq!(named(&["identity, br"]), Some("br"));
         assert_eq!(named(&["identity", "zstd"]), Some("zstd"));
+        assert_eq!(named(&["utf-8, gzip"]), Some("gzip"));
         assert_eq!(named(&["a secret"]), Some("an unknown encoding"));
-        for none in [&["identity"][..], &["Identity,"], &[""], &[]] {
+        for none in [&["identity"][..], &["Identity,"], &["UTF-8"], &["utf8, 8bit"], &[""], &[]] {
             assert_eq!(named(none), None);
         }
     }

@@ -45,7 +45,7 @@ pub(crate) async fn fetch(reader: &mut Reader<'_>, orders: &[u64]) -> Result<Fet
             }
             // The shop says in its own way that there is no such order, or none of them.
             Err(ClientError::Status { status: 404 | 410 }) if batch.len() == 1 => {}
-            Err(error) if may_be_poison(&error) || matches!(error, ClientError::Status { status: 404 | 410 }) => {
+            Err(error) if may_be_poison(&error) => {
                 if patience == Patience::Usual {
                     check_alive(reader, error).await?;
                     patience = Patience::Probe;

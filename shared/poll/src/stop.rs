@@ -48,8 +48,9 @@ impl Stop {
 pub(crate) fn may_be_poison(error: &ClientError) -> bool {
     match error {
         ClientError::Transport(_) | ClientError::NotAnAnswer(_) => true,
-        // 429 is no word about the answer: the shop wants to be left alone.
-        ClientError::Status { status } => *status >= 500,
+        // What a shop has against one question, 400 or 414 say, it need not have against another. 429 is no word about the
+        // question: the shop wants to be left alone.
+        ClientError::Status { status } => *status != 429,
         _ => false,
     }
 }

@@ -153,6 +153,52 @@ async fn a_created_stream_that_always_fails_holds_up_no_change() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_created_stream_that_is_refused_holds_up_no_change() {
+    for status in [400, 404, 410, 414, 451] {
+        let (world, way) = bench(|shop, now| (1..=5).for_each(|id| shop.put(id, now - DAY + id as i64))).await;
+        world.poll().await;
+        way.shop().hook =
+            Some(Box::new(move |_, query| query.contains("created_after_ts").then(|| (status, String::new()))));
+        way.shop().change(3, world.bench.now().as_second() - 60, "Cancelled");
+        let report = polls(&world, 1).await;
+        assert_eq!((report.stopped, revisions(&world)[&3]), (Stopped::Failed, 2), "{status}: {report:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_that_the_shop_refuses_holds_up_no_other() {
+    for status in [400, 413, 414, 451] {
+        let (world, way) = bench(|shop, now| {
+            (1..=130).for_each(|id| shop.put(id, now - 5000));
+            shop.put(131, now - 4000);
+        })
+        .await;
+        // No list of numbers is taken, and nothing from before a second.
+        let oldest = world.bench.now().as_second() - 20_000;
+        way.shop().hook = Some(Box::new(move |action, query| {
+            let after = query.split('&').find_map(|pair| pair.strip_prefix("created_after_ts=")?.parse::<i64>().ok());
+            let is_refused = (action == "get" && query.contains("order_ids")) || after.is_some_and(|at| at < oldest);
+            is_refused.then(|| (status, String::new()))
+        }));
+        let report = polls(&world, 2).await;
+        assert_eq!((recorded(&world).len(), report.stopped), (131, Stopped::CaughtUp), "{status}: {report:?}");
+        assert!(report.gaps_open > 0, "what is refused is a gap, {status}: {report:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_time_from_that_is_no_number_is_believed_too() {
+    for time_from in ["2026-03-02 08:00:00", "2026-03-02T06:00:00Z", "2026-03-02T08:00:00+0200"] {
+        let (world, way) = bench(|_, _| ()).await;
+        way.shop().hook = Some(Box::new(move |action, _| {
+            (action == "changes").then(|| (200, format!("<Orders time_from='{time_from}' orders='0'/>")))
+        }));
+        let report = world.poll().await;
+        assert_eq!(report.gaps_open, 2, "one a stream, {time_from}: {report:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_window_that_the_shop_says_it_does_not_serve_is_a_gap_and_a_backfill_that_is_not_whole_fails() {
     let (world, _) = bench(|shop, now| {
         shop.oldest = now - 60 * DAY;

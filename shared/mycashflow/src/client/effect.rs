@@ -12,8 +12,8 @@ const WORDS_OF_SUCCESS: [&str; 5] = ["ok", "1", "true", "success", "done"];
 /// Values of an element or attribute that can mean a failure.
 const VALUES_OF_FAILURE: [&str; 7] = ["0", "-1", "false", "no", "null", "none", "ei"];
 
-/// What an answer that means a failure can say anywhere, in lower case.
-const SIGNS_OF_FAILURE: [&str; 22] = [
+/// What an answer that means a failure can say anywhere, in lower case: in English, Finnish and Swedish.
+const SIGNS_OF_FAILURE: &[&str] = &[
     "error",
     "fail",
     "exception",
@@ -26,27 +26,59 @@ const SIGNS_OF_FAILURE: [&str; 22] = [
     "unauthor",
     "unavailable",
     "unknown",
+    "undefined",
     "reject",
     "refuse",
     "missing",
+    "expired",
     "cannot",
     "could",
     "not ",
     "no such",
+    "try again",
+    "timeout",
+    "timed out",
+    "limit",
+    "problem",
+    "login",
+    "log in",
+    "password",
+    "maintenance",
     "virhe",
     "epäonnistu",
     "ei voi",
+    "ei ole",
+    "ei saa",
+    "löydy",
+    "puuttu",
+    "kielle",
+    "estet",
+    "hylät",
+    "hylkä",
+    "kirjaudu",
+    "salasana",
+    "misslyck",
+    "inte ",
+    "saknas",
+    "ogiltig",
+    "nekad",
+    "fel:",
 ];
 
-/// Elements of HTML with which an error message can begin.
-const HTML: [&str; 15] =
-    ["a", "b", "body", "br", "center", "div", "font", "h1", "h2", "h3", "html", "p", "pre", "span", "table"];
+/// What the name of an element or attribute can say that tells of a failure, in an order too.
+const NAMES_OF_FAILURE: &[&str] = &["error", "fault", "exception", "failure"];
+
+/// Elements of HTML with which an error message or a login page can begin.
+const HTML: &[&str] = &[
+    "a", "b", "body", "br", "center", "div", "font", "form", "h1", "h2", "h3", "head", "hr", "html", "iframe", "input",
+    "main", "meta", "noscript", "p", "pre", "script", "section", "span", "table", "title",
+];
 
 /// Whether an answer of a status of success plainly says that a request with an effect was done:
 ///
 /// - 204 without content, which is what that status means;
 /// - one of the words of success by itself;
-/// - an order, or a list of orders, without an `<error` in it;
+/// - an order, or a list of orders, without an element or attribute of failure in it;
 /// - other well-formed XML without any sign of a failure.
 pub(super) fn is_plainly_done(status: u16, body: &[u8]) -> bool {
     let text = String::from_utf8_lossy(body);
@@ -62,47 +94,75 @@ pub(super) fn is_plainly_done(status: u16, body: &[u8]) -> bool {
     }
 }
 
+/// What the tags and texts of a document say.
+struct Said {
+    depth: usize,
+    root: Option<String>,
+    /// The name of the tag before.
+    before: String,
+    /// Whether it shows an order.
+    has_order: bool,
+    /// Whether no value is one of failure.
+    good_values: bool,
+    /// Whether no name is one of failure.
+    good_names: bool,
+}
+
 /// None when the text is not well-formed.
 fn is_xml_of_success(text: &str) -> Option<bool> {
     let mut reader = Reader::from_str(text);
-    let (mut depth, mut root, mut good) = (0_usize, None, true);
+    let mut said =
+        Said { depth: 0, root: None, before: String::new(), has_order: false, good_values: true, good_names: true };
     loop {
         match reader.read_event().ok()? {
             Event::Start(tag) => {
-                good &= has_good_values(&tag)?;
-                if depth == 0 && root.replace(name(&tag)).is_some() {
-                    return None;
-                }
-                depth += 1;
+                said.hear(&tag)?;
+                said.depth += 1;
             }
-            Event::Empty(tag) => {
-                good &= has_good_values(&tag)?;
-                if depth == 0 && root.replace(name(&tag)).is_some() {
-                    return None;
-                }
-            }
-            Event::End(_) => depth = depth.checked_sub(1)?,
+            Event::Empty(tag) => said.hear(&tag)?,
+            Event::End(_) => said.depth = said.depth.checked_sub(1)?,
             Event::Text(text) => {
                 let value = text.trim();
-                if depth == 0 && !value.is_empty() {
+                if said.depth == 0 && !value.is_empty() {
                     return None;
                 }
-                good &= is_good_value(value);
+                said.good_values &= is_good_value(&said.before, value);
             }
-            Event::CData(text) if depth > 0 => good &= is_good_value(text.trim()),
-            Event::GeneralRef(_) if depth > 0 => {}
+            Event::CData(text) if said.depth > 0 => said.good_values &= is_good_value(&said.before, text.trim()),
+            Event::GeneralRef(_) if said.depth > 0 => {}
             Event::CData(_) | Event::GeneralRef(_) | Event::DocType(_) => return None,
             Event::Decl(_) | Event::PI(_) | Event::Comment(_) => {}
             Event::Eof => break,
         }
     }
-    let root = root.filter(|_| depth == 0)?;
+    let root = said.root.filter(|_| said.depth == 0)?;
     let text = text.to_lowercase();
-    Some(match root.as_str() {
-        // An order can say anything: what a customer wrote, that a line is not delivered.
-        "order" | "orders" => !text.contains("<error"),
-        root => good && !HTML.contains(&root) && !SIGNS_OF_FAILURE.iter().any(|sign| text.contains(sign)),
-    })
+    // An order can say anything: what a customer wrote, that a line is not delivered.
+    if matches!(root.as_str(), "order" | "orders") && said.has_order {
+        return Some(said.good_names && !text.contains("<error"));
+    }
+    let has_sign = SIGNS_OF_FAILURE.iter().any(|sign| text.contains(sign));
+    Some(said.good_names && said.good_values && !HTML.contains(&root.as_str()) && !has_sign)
+}
+
+impl Said {
+    /// Takes in a tag. None when there is a second root, or the attributes are not well-formed.
+    fn hear(&mut self, tag: &BytesStart<'_>) -> Option<()> {
+        let name = name(tag);
+        for attribute in tag.attributes() {
+            let attribute = attribute.ok()?;
+            let key = attribute.key.as_ref().to_lowercase();
+            self.good_values &= is_good_value(&key, attribute.value.trim());
+            self.good_names &= is_good_name(&key);
+        }
+        self.good_names &= is_good_name(&name);
+        self.has_order |= name == "order";
+        self.before.clone_from(&name);
+        if self.depth == 0 && self.root.replace(name).is_some() {
+            return None;
+        }
+        Some(())
+    }
 }
 
 /// The element's name in lower case.
@@ -110,17 +170,15 @@ fn name(tag: &BytesStart<'_>) -> String {
     tag.name().as_ref().to_lowercase()
 }
 
-/// Whether no attribute has a value of failure; none when the attributes are not well-formed.
-fn has_good_values(tag: &BytesStart<'_>) -> Option<bool> {
-    let mut good = true;
-    for attribute in tag.attributes() {
-        good &= is_good_value(attribute.ok()?.value.trim());
-    }
-    Some(good)
+fn is_good_name(name: &str) -> bool {
+    !NAMES_OF_FAILURE.iter().any(|failure| name.contains(failure))
 }
 
-fn is_good_value(value: &str) -> bool {
-    !VALUES_OF_FAILURE.iter().any(|failure| value.eq_ignore_ascii_case(failure))
+/// A number of 400 to 599 is a status of failure, unless it is the number of something else.
+fn is_good_value(name: &str, value: &str) -> bool {
+    let is_status = ["status", "code", "result"].iter().any(|status| name.contains(status));
+    let is_bad_status = is_status && value.parse::<u16>().is_ok_and(|number| (400..600).contains(&number));
+    !is_bad_status && !VALUES_OF_FAILURE.iter().any(|failure| value.eq_ignore_ascii_case(failure))
 }
 
 #[cfg(test)]
@@ -140,6 +198,9 @@ mod tests {
             "<result>1</result>",
             "<message>Kommentti lisätty &amp; lähetetty</message>",
             "<Orders/>",
+            "<Order id='404'/>",
+            "<response><status>ok</status><order id='404'>404</order></response>",
+            "<Orders><Order id='45'><Comments>Fel: 500</Comments></Order></Orders>",
             "<Order id='45'><Comments>this is not what I ordered</Comments><Shipped>false</Shipped></Order>",
         ] {
             assert!(is_plainly_done(200, body.as_bytes()), "{body}");
@@ -185,6 +246,18 @@ mod tests {
             "<html><body>OK</body></html>",
             "<!DOCTYPE ok><ok/>",
             "OK, but later",
+            "<ok code=\"500\"/>",
+            "<response><code>403</code></response>",
+            "<Orders error='x'/>",
+            "<Orders><message>failed</message></Orders>",
+            "<Order id='45'><ErrorMessage>x</ErrorMessage></Order>",
+            "<Orders fault='1'><Order id='45'/></Orders>",
+            "<message>Tilausta ei löydy</message>",
+            "<message>Käyttöoikeus puuttuu</message>",
+            "<message>Misslyckades</message>",
+            "<message>Kommentaren kan inte sparas</message>",
+            "<form action='/x'><input/></form>",
+            "<script>location='/x'</script>",
         ] {
             assert!(!is_plainly_done(200, body.as_bytes()), "{body}");
         }

@@ -79,6 +79,7 @@ impl ClientError {
                 | ReadError::Html
                 | ReadError::ErrorDocument
                 | ReadError::NotOrders { .. }
+                | ReadError::Unexplained
                 | ReadError::Malformed { .. }
                 | ReadError::Truncated { .. } => true,
                 // The shop wrote these on purpose, so it will again.

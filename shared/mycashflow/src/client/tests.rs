@@ -173,6 +173,28 @@ async fn a_page_without_orders_is_an_answer() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_empty_page_that_says_something_else_is_no_answer() {
+    for body in [
+        "<Orders><message>database gone</message></Orders>",
+        "<Orders><errors/></Orders>",
+        "<Orders error='1'/>",
+        "<Answer><Status>failed</Status><Orders/></Answer>",
+        "<Answer><Orders/><Status code='7'/></Answer>",
+        "<Answer>database gone<Orders/></Answer>",
+    ] {
+        let shop = Script::new([answer(200, body), answer(200, PAGE)]);
+        let page = shop.client().changes(Stream::Created, 1).await.unwrap();
+        assert_eq!((page.page.entries.len(), page.attempts), (2, 2), "{body}");
+        let shop = Script::new([answer(200, body)]);
+        assert!(shop.client().get(&[58, 59]).await.is_ok(), "that there are none may be said of numbers: {body}");
+    }
+    for body in ["<Orders orders='0'><message>none</message></Orders>", "<Answer><Orders time_from='1'/></Answer>"] {
+        let shop = Script::new([answer(200, body)]);
+        assert_eq!(shop.client().changes(Stream::Created, 1).await.unwrap().attempts, 1, "{body}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_question_is_asked_again_after_a_transient_failure() {
     for (name, failure) in transient() {
         let script = Script::new([failure, answer(200, PAGE)]);

@@ -36,7 +36,7 @@ impl fmt::Display for Place {
 
 /// Why a whole document cannot be read.
 ///
-/// The first four are the failures that a shop answers with status 200 (`docs/vendors/mycashflow.md`): they must
+/// The first five are the failures that a shop answers with status 200 (`docs/vendors/mycashflow.md`): they must
 /// never be taken for a page without orders.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ReadError {
@@ -55,6 +55,10 @@ pub enum ReadError {
         /// The root element's name, shortened to 40 characters.
         root: String,
     },
+    /// An answer to a question for changes that holds no order, does not count 0 of them, and says something else: perhaps
+    /// why it shows none.
+    #[error("the list of orders is empty, and beside it stands something else, which may tell of an error")]
+    Unexplained,
     /// A document type declaration. None is allowed, so that no entity can be declared.
     #[error("document type declaration at {at}: none is allowed")]
     Dtd {
@@ -77,8 +81,8 @@ pub enum ReadError {
         /// The limit.
         limit_bytes: usize,
     },
-    /// The document is in an encoding other than UTF-8, ISO-8859-1 and windows-1252.
-    #[error("the encoding is {name}, expected UTF-8, ISO-8859-1 or windows-1252")]
+    /// The encoding of the document is unknown, or its bytes are no text in it.
+    #[error("the encoding is given as {name}, which is unknown or not what the document is in")]
     Encoding {
         /// The encoding's name, shortened to 40 characters.
         name: String,

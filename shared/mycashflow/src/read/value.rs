@@ -67,6 +67,23 @@ pub(super) fn whole<T: std::str::FromStr>(text: &str) -> Result<T, ValueFault> {
     if text.starts_with('+') { Err(not_whole()) } else { text.parse().map_err(|_| not_whole()) }
 }
 
+/// A number of things, as programs write it for people too: with a plus sign, spaces between its thousands, or a fraction of
+/// zero.
+pub(super) fn count(text: &str) -> Result<u64, ValueFault> {
+    let digits: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+    let unsigned = digits.strip_prefix('+').unwrap_or(&digits);
+    let number = match unsigned.split_once('.') {
+        Some((number, fraction)) if fraction.len() < 3 && fraction.bytes().all(|digit| digit == b'0') => number,
+        _ => unsigned,
+    };
+    whole(number).map_err(|_: ValueFault| ValueFault::Whole { bits: 64, length: Characters::of(text) })
+}
+
+/// A second: in Unix seconds, or as a time with an offset or of the shop's zone.
+pub(super) fn second(text: &str) -> Result<i64, ValueFault> {
+    whole(text).or_else(|fault| instant_of_time(text).0.map(Timestamp::as_second).ok_or(fault))
+}
+
 /// An instant in Unix seconds.
 pub(super) fn instant(text: &str) -> Result<Timestamp, ValueFault> {
     Timestamp::from_second(whole(text)?).map_err(|_| ValueFault::Instant)

@@ -22,9 +22,13 @@ pub(super) struct Walk<'a> {
     root: Option<String>,
     /// Whether an `<Orders>` was seen: then no orders is an answer.
     listed: bool,
-    /// Whether an order was broken, or will be for a byte that is no character. From then on the end of each order is looked for before it is read, so that whatever
-    /// is broken in it is never read further than to there. Otherwise each of many broken orders could be read to the
-    /// end of the document.
+    /// How many elements were opened that are neither an order nor a list of them.
+    others: usize,
+    /// Whether one of them is not around the list, or says something.
+    has_others: bool,
+    /// Whether an order was broken, or will be for a byte that is no character. From then on the end of each order is looked
+    /// for before it is read, so that whatever is broken in it is never read further than to there. Otherwise each of many
+    /// broken orders could be read to the end of the document.
     careful: bool,
     /// Up to here, no order is to be expected of which a bad byte has spoiled the start tag.
     looked_until: usize,
@@ -47,6 +51,8 @@ impl<'a> Walk<'a> {
             open,
             root,
             listed,
+            others: 0,
+            has_others: false,
             careful,
             looked_until,
             counted,
@@ -94,6 +100,7 @@ impl<'a> Walk<'a> {
                 Markup::End => break,
             }
         }
+        page.has_others = self.has_others;
         match &self.root {
             Some(root) if self.open.is_empty() => {
                 if self.listed || !page.entries.is_empty() {
@@ -155,11 +162,16 @@ impl<'a> Walk<'a> {
             _ if tag.has_markup_inside() => return Err(self.malformed(tag.start, Reason::BadAttribute)),
             "Orders" if !self.listed => {
                 self.listed = true;
+                self.has_others |= self.others > self.open.len();
                 self.span(tag, page);
             }
+            "Orders" => {}
             name if name.eq_ignore_ascii_case("error") => return Err(ReadError::ErrorDocument),
             name if name.eq_ignore_ascii_case("html") => return Err(ReadError::Html),
-            _ => {}
+            _ => {
+                self.others += 1;
+                self.has_others |= self.listed;
+            }
         }
         if !tag.is_empty {
             self.open.push(tag.name().to_owned());
@@ -168,7 +180,8 @@ impl<'a> Walk<'a> {
     }
 
     /// Reads the attributes of the list. They say how complete it is; that they cannot be read is no reason to refuse it.
-    fn span(&self, tag: &Tag<'a>, page: &mut Page) {
+    fn span(&mut self, tag: &Tag<'a>, page: &mut Page) {
+        let mut tells_of_error = false;
         for (name, value) in self.source.each_attribute(tag) {
             let Ok(value) = value else {
                 page.warnings.push("Orders: an attribute that cannot be read".to_owned());
@@ -177,24 +190,31 @@ impl<'a> Walk<'a> {
             let value = text::trim(value);
             let read = match name {
                 _ if value.is_empty() => continue,
-                "time_from" => value::whole(&value).map(|seconds| page.time_from = Some(seconds)),
-                "time_to" => value::whole(&value).map(|seconds| page.time_to = Some(seconds)),
-                "orders" => value::whole(&value).map(|count| page.total = Some(count)),
-                _ => continue,
+                "time_from" => value::second(&value).map(|seconds| page.time_from = Some(seconds)),
+                "time_to" => value::second(&value).map(|seconds| page.time_to = Some(seconds)),
+                "orders" => value::count(&value).map(|count| page.total = Some(count)),
+                _ => {
+                    tells_of_error |= name.to_ascii_lowercase().contains("error");
+                    continue;
+                }
             };
             if let Err(fault) = read {
                 page.warnings.push(format!("Orders/@{name}: {fault}"));
             }
         }
+        self.has_others |= tells_of_error;
     }
 
     /// Text is fine in an unknown element, but not around the root element, nor between the orders of a list.
-    fn text(&self, start: usize, text: &str) -> Result<(), ReadError> {
+    fn text(&mut self, start: usize, text: &str) -> Result<(), ReadError> {
         let reason = match self.open.last().map(String::as_str) {
             _ if text::is_space(text) => return Ok(()),
             None => Reason::TextOutside,
             Some("Orders") => Reason::TextBetweenOrders,
-            Some(_) => return Ok(()),
+            Some(_) => {
+                self.has_others = true;
+                return Ok(());
+            }
         };
         // A byte that is no character, between two orders, is of no order; and programs that are put together of several
         // files send a byte order mark in front of each.

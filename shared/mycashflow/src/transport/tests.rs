@@ -181,6 +181,9 @@ fn retry_after_is_seconds_or_a_time_of_the_shops_clock() {
     for unreadable in ["", ".", "1.2.3", "1e3", "1,5", "NaN", "inf"] {
         assert_eq!(retry_after(unreadable, date), None, "{unreadable}");
     }
+    for other in ["Sun, 06 Nov 1994 10:50:07 +0200", "1994-11-06T08:50:07Z", "1994-11-06T10:50:07+02:00"] {
+        assert_eq!(retry_after(other, date), Some(Duration::from_secs(30)), "{other}");
+    }
     assert_eq!(retry_after("-1", date), None);
     assert_eq!(retry_after("soon", date), None);
 }

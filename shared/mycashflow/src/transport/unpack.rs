@@ -10,6 +10,19 @@ use super::TransportError;
 /// The first bytes of gzip with its only method, deflate (RFC 1952, section 2.3). No XML begins so.
 const GZIP: [u8; 3] = [0x1F, 0x8B, 8];
 
+/// How many times a body may have been compressed: a proxy does it once more to what a shop has compressed.
+const MAX_LAYERS: usize = 2;
+
+/// The first bytes of what is not unpacked: zlib in its four levels (RFC 1950), zstd (RFC 8878), and gzip in more layers.
+const SIGNATURES: [(&str, &[u8]); 6] = [
+    ("gzip", &GZIP),
+    ("deflate", b"x\x01"),
+    ("deflate", b"x\x5E"),
+    ("deflate", b"x\x9C"),
+    ("deflate", b"x\xDA"),
+    ("zstd", b"\x28\xB5\x2F\xFD"),
+];
+
 /// Compressions that HTTP knows and this does not unpack, by their names in `Content-Encoding`.
 const OTHER_COMPRESSIONS: [&str; 4] = ["br", "compress", "deflate", "zstd"];
 
@@ -23,8 +36,14 @@ const OTHER_COMPRESSIONS: [&str; 4] = ["br", "compress", "deflate", "zstd"];
 /// [`TransportError::TooLarge`] when more than `limit_bytes` come out, [`TransportError::Cut`] when the end is missing,
 /// and [`TransportError::Compressed`] for what cannot be unpacked.
 pub(super) fn unpack(body: Bytes, content_encoding: Option<&str>, limit_bytes: usize) -> Result<Bytes, TransportError> {
-    if body.starts_with(&GZIP) {
-        return gunzip(&body, limit_bytes);
+    let mut body = body;
+    for _ in 0..MAX_LAYERS {
+        if body.starts_with(&GZIP) {
+            body = gunzip(&body, limit_bytes)?;
+        }
+    }
+    if let Some((encoding, _)) = SIGNATURES.iter().find(|(_, signature)| body.starts_with(signature)) {
+        return Err(TransportError::Compressed { encoding });
     }
     let names = content_encoding.unwrap_or_default().split(',').map(str::trim);
     let other = names
@@ -70,6 +89,25 @@ mod tests {
         }
         let two = [gzip(b"<Orders>"), gzip(b"</Orders>")].concat();
         assert_eq!(unpack(two.into(), Some("gzip"), 100).unwrap(), "<Orders></Orders>");
+    }
+
+    #[test]
+    fn gzip_of_gzip_is_unpacked_twice_and_no_more() {
+        let twice = gzip(&gzip(b"<Orders/>"));
+        assert_eq!(unpack(twice.clone().into(), Some("gzip, gzip"), 100).unwrap(), "<Orders/>");
+        let error = unpack(gzip(&twice).into(), Some("gzip"), 1000).unwrap_err();
+        assert!(matches!(error, TransportError::Compressed { encoding: "gzip" }), "{error:?}");
+    }
+
+    #[test]
+    fn another_compression_is_named_by_its_first_bytes_too() {
+        let zlib = b"x\x9C\x03\x00\x00\x00\x00\x01".as_slice();
+        for (body, named) in
+            [(zlib.to_vec(), "deflate"), (gzip(zlib), "deflate"), (b"\x28\xB5\x2F\xFD".to_vec(), "zstd")]
+        {
+            let error = unpack(body.into(), None, 100).unwrap_err();
+            assert!(matches!(error, TransportError::Compressed { encoding } if encoding == named), "{error:?}");
+        }
     }
 
     #[test]

@@ -45,6 +45,22 @@ async fn numbers_keep_their_digits_from_the_message_to_the_shops_call() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_tracking_code_that_is_none_is_not_sent_and_told_of() {
+    for code in ["1E5", "true", "[\"JJFI1\"]", "{}"] {
+        let actions = Actions::new().await;
+        carry(&actions, &format!(r#"{{"id":200,"rows":[{{"order":2}}],"parcels":[{{"code":{code}}}]}}"#)).await;
+        assert_eq!((actions.status(2).as_str(), lock(&actions.shop).tracking_code(2)), ("Shipped", None), "{code}");
+        let reason = "the tracking code is neither text nor a plain number, so none was sent";
+        assert_eq!(actions.letters(), [reason], "{code}");
+    }
+    for code in ["null", "\" \""] {
+        let actions = Actions::new().await;
+        carry(&actions, &format!(r#"{{"id":200,"rows":[{{"order":2}}],"parcels":[{{"code":{code}}}]}}"#)).await;
+        assert_eq!((actions.status(2).as_str(), actions.letters()), ("Shipped", vec![]), "{code}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_order_number_of_many_digits_is_not_rounded_to_another_order() {
     let actions = Actions::new().await;
     // As an f64 the first is 18446744073709551616, and the second the order 2.
