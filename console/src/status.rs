@@ -34,6 +34,7 @@ pub struct Status {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action_dead_letters: Option<u64>,
     /// Events that endpoints did not accept; none when that cannot be told.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub webhook_dead_letters: Option<u64>,
     /// Whether the index of arrivals holds everything.
     pub is_indexed: bool,
