@@ -109,7 +109,7 @@ sam-local-test: deployable ## The same through `sam local invoke`, in containers
 examples-test: ## Deploy the examples of consumers to an emulator, and send them events of the sandbox
 	@tests/examples/run
 
-# What these three need: the functions for Lambda, the emulator, and the simulated shop.
+# What the tests of a deployment need: the functions for Lambda, the emulator, and the simulated shop.
 deployable: build programs
 	@tools/install emulator
 

@@ -103,9 +103,7 @@ impl Functions {
                 answer.map_err(|error| InvokeError::Failed(error.to_string()))
             }
             "event-read" => {
-                let request = event_read::Request::read(&json_event(event)?);
-                let request = request.map_err(|error| InvokeError::Failed(error.to_string()))?;
-                let answer = event_read::handle(&self.deps.base.ledger, &request).await;
+                let answer = event_read::answer(&self.deps.base.ledger, &json_event(event)?).await;
                 answer.map_err(|error| InvokeError::Failed(error.to_string()))
             }
             "shop-actions" => {

@@ -30,6 +30,20 @@ impl Request {
     }
 }
 
+/// Answers a Lambda event. One that names no event is the consumer's mistake and is told so; it is no failure of ours.
+///
+/// # Errors
+/// [`LedgerError`] when the ledger cannot be read: try again.
+pub async fn answer(ledger: &Ledger, event: &Value) -> Result<Value, LedgerError> {
+    match Request::read(event) {
+        Ok(request) => handle(ledger, &request).await,
+        Err(error) => {
+            tracing::info!(state = "malformed", "answered a read of an event");
+            Ok(json!({ "state": "malformed", "reason": error.to_string() }))
+        }
+    }
+}
+
 /// Answers with the event, or with why there is none.
 ///
 /// # Errors

@@ -32,6 +32,9 @@ pub use message::BusEvent;
 
 use crate::message::Message;
 
+/// After this time every environment has read the connections again, which each does once a minute at most.
+const CONNECTIONS_SETTLED: Duration = Duration::from_secs(180);
+
 /// What the function works with.
 #[derive(Clone)]
 pub struct WebhooksDeps {
@@ -120,7 +123,11 @@ async fn fan_out(deps: &WebhooksDeps, event: &BusEvent<'_>, text: &str) -> Fate 
 async fn deliver(deps: &WebhooksDeps, name: &str, event: &BusEvent<'_>, age: Duration) -> Fate {
     let connections = deps.connections.current();
     let Some(endpoint) = connections.webhooks.get(name) else {
-        tracing::info!(endpoint = name, "an event for an endpoint that is not configured any more was dropped");
+        // Another environment may know an endpoint that was just added, and this one may not have read of it yet.
+        if age < CONNECTIONS_SETTLED || deps.connections.is_refused() {
+            return Fate::Later { reason: format!("the endpoint {name} is not configured"), asked_for: Duration::ZERO };
+        }
+        tracing::warn!(endpoint = name, "an event for an endpoint that is not configured any more was dropped");
         return Fate::Done;
     };
     // The last try is never left out.
@@ -132,6 +139,8 @@ async fn deliver(deps: &WebhooksDeps, name: &str, event: &BusEvent<'_>, age: Dur
         Err(reason) => return Fate::Dead(reason),
     };
     let sent = deps.sender.send(request).await;
+    // A refusal of one event says nothing of others.
+    let is_of_endpoint = !matches!(sent, Ok(Reply { status: 400..429 | 430..500, .. }));
     let (reason, asked_for) = match sent {
         Ok(Reply { status: 200..300, .. }) => {
             deps.breaker.close(name);
@@ -144,7 +153,9 @@ async fn deliver(deps: &WebhooksDeps, name: &str, event: &BusEvent<'_>, age: Dur
         Ok(Reply { status, retry_after }) => (format!("the endpoint {name} answered {status}"), retry_after),
         Err(error) => (format!("the endpoint {name}: {error}"), None),
     };
-    deps.breaker.open(name);
+    if is_of_endpoint {
+        deps.breaker.open(name);
+    }
     tracing::warn!(endpoint = name, id = event.id(), reason, "an event was not accepted, and is sent again later");
     Fate::Later { reason, asked_for: asked_for.unwrap_or_default() }
 }

@@ -5,31 +5,30 @@ use std::collections::BTreeMap;
 use cloud::messaging::Messaging;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use tokio::sync::mpsc::UnboundedReceiver;
 use world::Vendors;
 
 /// Tells each event that is published, and each mail that a simulated shop sends.
 pub(crate) struct Teller {
-    messaging: Messaging,
     world: Vendors,
-    events: usize,
+    published: UnboundedReceiver<String>,
     mails: BTreeMap<String, usize>,
 }
 
 impl Teller {
-    pub(crate) fn new(messaging: Messaging, world: Vendors) -> Self {
-        Self { messaging, world, events: 0, mails: BTreeMap::new() }
+    pub(crate) fn new(messaging: &Messaging, world: Vendors) -> Self {
+        Self { published: messaging.listen(), world, mails: BTreeMap::new() }
     }
 
     /// Tells what is new.
     pub(crate) fn tell(&mut self) {
         let time = Timestamp::now().to_zoned(TimeZone::system()).strftime("%T").to_string();
-        let events = self.messaging.events();
-        for event in events.iter().skip(self.events) {
+        while let Ok(event) = self.published.try_recv() {
+            let event: serde_json::Value = serde_json::from_str(&event).unwrap_or_default();
             let text = |value: &serde_json::Value| value.as_str().unwrap_or("?").to_owned();
             let (kind, id) = (text(&event["detail-type"]), text(&event["detail"]["id"]));
             println!("{time}  published {kind} {id}");
         }
-        self.events = events.len();
         for name in self.world.shops.keys() {
             let Some(shop) = self.world.shop(name) else { continue };
             let mails = shop.mails();
