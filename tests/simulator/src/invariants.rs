@@ -25,6 +25,7 @@ pub(super) fn after_a_run(sim: &Simulation, run: &str, pages: &Pages, report: Op
     cursors_pass_no_hole(sim, run, &state);
     a_shop_is_left_alone_when_it_asks(sim, run, pages);
     if let Some(report) = report {
+        sim.model.borrow_mut().last_run_failed = report.stopped == Stopped::Failed;
         what_was_told_is_kept_or_admitted(sim, run, pages, report, &state);
     }
 }

@@ -94,6 +94,8 @@ pub(super) struct Model {
     /// Where the cursors stood when last looked at: created, updated.
     pub(super) positions: [Option<i64>; 2],
     pub(super) runs: usize,
+    /// Whether the last run that reported said that it failed.
+    pub(super) last_run_failed: bool,
     pub(super) requests: usize,
     pub(super) revisions: usize,
     /// The revisions of orders, as last read.
