@@ -11,6 +11,8 @@ use connections::{ConnectionSource, ConnectionStore, Connections};
 use console::Operator;
 use ledger::{Ledger, Retention};
 use mycashflow::HttpTransport;
+use tokio::net::TcpStream;
+use url::Url;
 
 use crate::Problem;
 use crate::bus::Bus;
@@ -54,9 +56,24 @@ pub(crate) struct Deployment {
 }
 
 impl Target {
+    /// A text in which each `tilaussilta COMMAND` names this deployment, so that it can be copied.
+    pub(crate) fn in_commands(&self, text: &str) -> String {
+        let option = match (&self.sandbox, &self.stack, &self.table) {
+            (Some(url), ..) if url == SANDBOX_URL => "--sandbox".to_owned(),
+            (Some(url), ..) => format!("--sandbox={url}"),
+            (None, Some(stack), _) => format!("--stack {stack}"),
+            (None, None, Some(table)) => format!("--table {table}"),
+            (None, None, None) => return text.to_owned(),
+        };
+        text.replace("tilaussilta ", &format!("tilaussilta {option} "))
+    }
+
     /// Finds the deployment.
     pub(crate) async fn find(&self) -> Result<Deployment, Problem> {
         if let Some(url) = &self.sandbox {
+            let addresses = Url::parse(url)?.socket_addrs(|| None)?;
+            let connected = TcpStream::connect(&*addresses).await;
+            connected.map_err(|error| no_sandbox(url, &error.to_string()))?;
             return Ok(Deployment {
                 config: sandbox_config(url),
                 table: SANDBOX_TABLE.to_owned(),
@@ -147,13 +164,14 @@ impl Deployment {
         if self.is_sandbox {
             let opened = ConnectionStore::open(ConnectionSource::SecretsManager { client, secret_id }).await;
             let url = self.config.endpoint_url().unwrap_or_default();
-            return opened.map_err(|error| {
-                let why = ledger::with_sources(&error);
-                Problem(format!("no sandbox answers at {url} (start sandbox serve, or give --sandbox=URL): {why}"))
-            });
+            return opened.map_err(|error| no_sandbox(url, &ledger::with_sources(&error)));
         }
         Ok(ConnectionStore::open(ConnectionSource::SecretsManager { client, secret_id }).await?)
     }
+}
+
+fn no_sandbox(url: &str, why: &str) -> Problem {
+    Problem(format!("no sandbox answers at {url} (start sandbox serve, or give --sandbox=URL): {why}"))
 }
 
 /// The names that `sandbox serve` answers to.
@@ -233,4 +251,31 @@ async fn of_stack(config: SdkConfig, name: &str) -> Result<Deployment, Problem> 
         retention: Some(retention),
         config,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_printed_command_names_its_deployment() {
+        let target = |stack: Option<&str>, table: Option<&str>, sandbox: Option<&str>| {
+            let owned = |text: Option<&str>| text.map(str::to_owned);
+            Target { stack: owned(stack), table: owned(table), sandbox: owned(sandbox) }
+        };
+        let text = "correct it in the shop, then tilaussilta refresh acme 9 --yes";
+        let in_it = |target: Target| target.in_commands(text).rsplit_once("then ").unwrap().1.to_owned();
+        assert_eq!(in_it(target(Some("shop"), None, None)), "tilaussilta --stack shop refresh acme 9 --yes");
+        assert_eq!(in_it(target(None, Some("ledger"), None)), "tilaussilta --table ledger refresh acme 9 --yes");
+        assert_eq!(in_it(target(None, None, Some(SANDBOX_URL))), "tilaussilta --sandbox refresh acme 9 --yes");
+        let other = "http://127.0.0.1:9000";
+        assert_eq!(
+            in_it(target(None, None, Some(other))),
+            format!("tilaussilta --sandbox={other} refresh acme 9 --yes")
+        );
+        assert_eq!(
+            target(Some("tilaussilta"), None, None).in_commands("(tilaussilta polls)"),
+            "(tilaussilta --stack tilaussilta polls)"
+        );
+    }
 }

@@ -7,6 +7,7 @@ mod deployment;
 mod output;
 mod period;
 mod stack;
+mod table;
 
 use std::process::ExitCode;
 
@@ -72,7 +73,7 @@ enum Command {
     /// Stop the poll, the relay or the actions, until they are resumed.
     Pause(commands::pause::Options),
     /// Let a paused part go on.
-    Resume(commands::pause::Options),
+    Resume(commands::pause::ResumeOptions),
     /// Show all of this as pages in a browser, on this machine.
     Console(commands::console::Options),
     /// Check a connections document, with one question to each shop.
@@ -148,7 +149,10 @@ async fn run(command: Command, target: &Target) -> Result<ExitCode, Problem> {
         Command::Index(options) => commands::index::run(options, target).await?,
         Command::Audit(options) => commands::audit::run(options, target).await?,
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Arguments::command(), "tilaussilta", &mut std::io::stdout());
+            // Printed by ourselves, because it panics when nobody reads it any more.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "tilaussilta", &mut script);
+            output::say!("{}", String::from_utf8_lossy(&script).trim_end());
         }
     }
     Ok(ExitCode::SUCCESS)

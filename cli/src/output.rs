@@ -3,15 +3,16 @@
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 
-use comfy_table::presets::UTF8_BORDERS_ONLY;
-use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table};
+use comfy_table::{Attribute, Cell, Color};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan, Zoned};
 use ledger::{Connection, DocumentKey, Span};
+use poll::start_second;
 use serde_json::Value;
 
 use crate::Problem;
+use crate::table::{Column, Table};
 
 /// Prints a line to standard output. Ends the program quietly when nobody reads it any more, as in `| head`.
 macro_rules! say {
@@ -108,18 +109,26 @@ pub(crate) fn known_connection(text: &str, all: &[Connection]) -> Result<Connect
 }
 
 /// An empty table, as wide as the terminal.
-pub(crate) fn table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(UTF8_BORDERS_ONLY).set_content_arrangement(ContentArrangement::Dynamic).set_header(header);
-    if let Some(columns) = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse::<u16>().ok()) {
-        table.set_width(columns);
-    }
-    table
+pub(crate) fn table(columns: &[Column]) -> Table {
+    let columns_wide = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse::<u16>().ok());
+    Table::new(columns, columns_wide.or_else(|| comfy_table::Table::new().width()), Zoned::now().year())
 }
 
 /// An instant as the reader's clock shows it.
 pub(crate) fn local(at: Timestamp) -> String {
     at.to_zoned(TimeZone::system()).strftime("%F %T").to_string()
+}
+
+/// A text whose time stamps (`2026-11-27T08:30:00.123Z`) are as the reader's clock shows them.
+pub(crate) fn with_local_times(text: &str) -> String {
+    let word = |word: &str| {
+        let stamp = word.trim_start_matches('(').trim_end_matches([',', ';', ':', ')', '.']);
+        match stamp.parse::<Timestamp>() {
+            Ok(at) => word.replace(stamp, &local(at)),
+            Err(_) => word.to_owned(),
+        }
+    };
+    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
 /// How long ago an instant was, in a word.
@@ -133,6 +142,25 @@ pub(crate) fn ago(at: Timestamp, now: Timestamp) -> String {
     }
 }
 
+/// The forms of a time that [`instant`] reads.
+const TIME_FORMS: &str = "give now, today, yesterday, 90min, 24h, 7d, a day such as 2026-11-01, or a time stamp such as \
+                          2026-11-01T08:00:00Z";
+
+/// Lets an option through whose text is a time, as clap's `value_parser`: another text ends the program with 2.
+pub(crate) fn time_option(text: &str) -> Result<String, String> {
+    match instant(text, &Zoned::now()) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err(TIME_FORMS.to_owned()),
+    }
+}
+
+/// Reads an option that is a day of the shop's, or a time stamp, as clap's `value_parser`: another text ends the program
+/// with 2. Gives its first second (Unix time).
+pub(crate) fn shop_day(text: &str) -> Result<i64, String> {
+    start_second(text)
+        .ok_or_else(|| "give a day such as 2026-11-01, or a time stamp such as 2026-11-01T08:00:00Z".to_owned())
+}
+
 /// The time from one instant to another that a person names.
 pub(crate) fn span(from: &str, until: &str) -> Result<Span, Problem> {
     let now = Zoned::now();
@@ -143,7 +171,8 @@ pub(crate) fn span(from: &str, until: &str) -> Result<Span, Problem> {
     }
 }
 
-/// The instant that a person names, on their own clock: `now`, `today`, `yesterday`, `2 h`, `7d`, a date, or a time stamp.
+/// The instant that a person names, on their own clock: `now`, `today`, `yesterday`, `90min`, `2 h`, `7d`, a date, or a
+/// time stamp.
 pub(crate) fn instant(text: &str, now: &Zoned) -> Result<Timestamp, Problem> {
     let zone = now.time_zone().clone();
     let start = |day: Date| day.to_zoned(zone.clone()).map(|start| start.timestamp());
@@ -168,9 +197,7 @@ pub(crate) fn instant(text: &str, now: &Zoned) -> Result<Timestamp, Problem> {
             }
         }
     };
-    found.ok_or_else(|| {
-        Problem(format!("{text:?} is no time: give now, today, yesterday, 24h, 7d, 2026-11-01 or a time stamp"))
-    })
+    found.ok_or_else(|| Problem(format!("{text:?} is no time: {TIME_FORMS}")))
 }
 
 #[cfg(test)]
@@ -187,7 +214,19 @@ mod tests {
         assert_eq!(read("24h").unwrap(), "2026-11-26T08:30:00Z");
         assert_eq!(read("7d").unwrap(), "2026-11-20T08:30:00Z");
         assert_eq!(read("2026-11-01T00:00:00Z").unwrap(), "2026-11-01T00:00:00Z");
+        assert_eq!(read("90min").unwrap(), "2026-11-27T07:00:00Z");
         assert!(read("soon").unwrap_err().contains("is no time"));
+        assert!(read("13pm").unwrap_err().contains("90min"));
+    }
+
+    #[test]
+    fn time_stamps_in_a_text_become_local() {
+        let stamp = "2026-11-27T08:30:00.123456789Z";
+        let shown = local(stamp.parse().unwrap());
+        let text = format!("all connections, {stamp} to {stamp}: lost (tilaussilta polls)");
+        let expected = format!("all connections, {shown} to {shown}: lost (tilaussilta polls)");
+        assert_eq!(with_local_times(&text), expected);
+        assert_eq!(with_local_times("order/58  of 7d."), "order/58  of 7d.");
     }
 
     #[test]

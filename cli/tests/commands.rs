@@ -10,7 +10,7 @@ mod listen;
 #[path = "commands/operator.rs"]
 mod operator;
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -79,6 +79,27 @@ fn a_served_sandbox_takes_orders_and_messages_and_shows_them() {
     assert!(refused.contains("quarantined") && !refused.contains("recorded"), "{refused}");
     let all = run(&serving, &["log", "mycashflow/acme", "--all", "--json"]);
     assert_eq!(all.lines().count(), 4, "{all}");
+}
+
+#[test]
+fn a_served_folder_says_that_its_shop_is_gone_and_not_that_it_is_polled() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(serve(folder.path(), &["--connections", "connections.json", "--database", "ledger.db"]));
+    let mut command = program(&sandbox_binary(), folder.path());
+    let mut child = command
+        .args(["serve", "--folder", ".", "--port", "0"])
+        .stdout(Stdio::piped())
+        .process_group(0)
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let said: Vec<String> = lines.take_while(|line| !line.starts_with("All that can be asked")).collect();
+    kill_group(&mut child);
+    let said = said.join("\n");
+    assert!(
+        said.contains("the shop acme of that day is gone: it is not polled") && !said.contains("own address"),
+        "{said}"
+    );
 }
 
 #[test]

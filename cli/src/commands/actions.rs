@@ -7,6 +7,7 @@ use crate::Problem;
 use crate::deployment::Target;
 use crate::output::{Tone, cell, compact, document, known_connection, local, say, table};
 use crate::period::Period;
+use crate::table::{name, sentence, time};
 
 /// `tilaussilta actions`.
 #[derive(clap::Args)]
@@ -63,12 +64,21 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem
         }
         return Ok(());
     }
-    let mut table = table(&["when", "document", "action", "outcome", "reason", "asked for by"]);
+    let mut table = table(&[
+        time("when"),
+        name("connection").unless_same(),
+        name("document"),
+        name("action"),
+        name("outcome"),
+        sentence("reason"),
+        name("asked for by").rank(1),
+    ]);
     for line in &lines {
         let tone = if line.outcome.starts_with("done") { Tone::Good } else { Tone::Bad };
         table.add_row([
             cell(local(line.at), Tone::Plain),
-            cell(&line.document, Tone::Plain),
+            cell(&line.document.connection, Tone::Faint),
+            cell(line.document.name(), Tone::Plain),
             cell(&line.action, Tone::Plain),
             cell(&line.outcome, tone),
             cell(line.reason.as_deref().unwrap_or_default(), Tone::Plain),

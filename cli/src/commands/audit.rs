@@ -4,8 +4,9 @@ use serde_json::json;
 
 use crate::Problem;
 use crate::deployment::Target;
-use crate::output::{local, say, table};
+use crate::output::{local, say, table, with_local_times};
 use crate::period::Period;
+use crate::table::{name, sentence, time};
 
 /// `tilaussilta audit`.
 #[derive(clap::Args)]
@@ -21,7 +22,7 @@ pub(crate) struct Options {
 pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem> {
     let span = options.period.span()?;
     let ledger = target.find().await?.ledger();
-    let mut table = table(&["when", "what", "to what", "by"]);
+    let mut table = table(&[time("when"), name("what"), sentence("to what"), sentence("by").unless_same()]);
     let mut count = 0;
     for day in span.days() {
         for line in ledger.audited(day).await? {
@@ -32,7 +33,7 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem
             if options.json {
                 say!("{}", json!({ "at": line.at, "what": line.what, "target": line.target, "who": line.who }));
             } else {
-                table.add_row([local(line.at), line.what, line.target, line.who]);
+                table.add_row([local(line.at), line.what, with_local_times(&line.target), line.who]);
             }
         }
     }

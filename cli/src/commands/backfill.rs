@@ -10,13 +10,14 @@ use jiff::Timestamp;
 use ledger::Retention;
 use mycashflow::{HttpTransport, RetryPolicy};
 use platform::system_clock;
-use poll::{PollDeps, Run, Shop, ShopReport, backfill, start_second};
+use poll::{PollDeps, Run, Shop, ShopReport, backfill};
 use serde_json::json;
 use tokio::time::Instant;
 
 use crate::Problem;
 use crate::deployment::{Deployment, Target};
-use crate::output::{say, table};
+use crate::output::{say, shop_day, table};
+use crate::table::{name, number};
 
 /// Differences shown to a person; `--json` lists all.
 const SHOWN_DIFFERENCES: usize = 20;
@@ -30,8 +31,8 @@ pub(crate) struct Options {
     /// The shop's name among the connections.
     shop: String,
     /// The first day (Europe/Helsinki), such as 2024-01-01, or a time stamp.
-    #[arg(long, value_name = "DATE")]
-    from: String,
+    #[arg(long, value_name = "DATE", value_parser = shop_day)]
+    from: i64,
     /// Write nothing, and list the orders that are missing or different.
     #[arg(long)]
     dry_run: bool,
@@ -82,8 +83,7 @@ impl Options {
 }
 
 pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem> {
-    let from = start_second(&options.from)
-        .ok_or_else(|| Problem(format!("--from {}: give a date such as 2024-01-01", options.from)))?;
+    let from = options.from;
     let deployment = target.find().await?;
     let ledger = deployment.ledger_for(options.retention(&deployment)?);
     let connections = options.connections(&deployment).await?.current();
@@ -181,7 +181,7 @@ fn print(shop: &ShopReport, dry_run: bool, elapsed: Duration) {
     if shop.differences.is_empty() {
         return;
     }
-    let mut table = table(&["order", "in the ledger"]);
+    let mut table = table(&[number("order"), name("in the ledger")]);
     for difference in shop.differences.iter().take(SHOWN_DIFFERENCES) {
         let state = if difference.known { "different" } else { "missing" };
         table.add_row([difference.order.to_string(), state.to_owned()]);

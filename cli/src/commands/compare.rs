@@ -9,7 +9,7 @@ use poll::start_second;
 
 use crate::Problem;
 use crate::deployment::Target;
-use crate::output::{instant, known_connection, say};
+use crate::output::{instant, known_connection, say, time_option};
 
 /// Long enough for any shop: a comparison at a terminal is stopped by its person.
 const NO_DEADLINE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -24,10 +24,10 @@ pub(crate) struct Options {
     /// The shop's name among the connections.
     shop: String,
     /// The first day of orders (Europe/Helsinki), such as 2026-11-01, or a time stamp.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = time_option)]
     from: String,
     /// The first day after them. Without it, up to now.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = time_option)]
     to: Option<String>,
     /// Record what is missing or different in the ledger.
     #[arg(long)]

@@ -4,12 +4,12 @@ use clap::ValueEnum;
 use jiff::Timestamp;
 use ledger::Stream;
 use platform::system_clock;
-use poll::{SetBack, set_cursor_back, start_second};
+use poll::{SetBack, set_cursor_back};
 use serde_json::json;
 
 use crate::Problem;
 use crate::deployment::Target;
-use crate::output::say;
+use crate::output::{say, shop_day};
 
 /// `tilaussilta cursor`.
 #[derive(clap::Args)]
@@ -20,8 +20,8 @@ pub(crate) struct Options {
     /// The stream: orders by the time they were made, or by the time they last changed.
     stream: StreamName,
     /// Where to: a day (Europe/Helsinki), such as 2024-01-01, or a time stamp. A cursor is never moved forward.
-    #[arg(long, value_name = "TIME")]
-    to: String,
+    #[arg(long, value_name = "TIME", value_parser = shop_day)]
+    to: i64,
     /// Set it back. Without --yes, only report what would change.
     #[arg(long)]
     yes: bool,
@@ -46,8 +46,7 @@ impl From<StreamName> for Stream {
 }
 
 pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem> {
-    let to = start_second(&options.to)
-        .ok_or_else(|| Problem(format!("--to {}: give a date such as 2024-01-01, or a time stamp", options.to)))?;
+    let to = options.to;
     let (shop, stream) = (&options.shop, Stream::from(options.stream));
     let operator = target.find().await?.operator().await?;
     let ledger = &operator.ledger;

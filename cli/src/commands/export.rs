@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use self::file::{Export, Place, Wish};
 use crate::Problem;
 use crate::deployment::Target;
-use crate::output::{known_connection, span};
+use crate::output::{known_connection, span, time_option};
 
 /// The columns of a line of an order.
 const COLUMNS: [&str; 15] = [
@@ -45,11 +45,11 @@ const READS_AT_ONCE: usize = 8;
 pub(crate) struct Options {
     /// The shop's name among the connections.
     shop: String,
-    /// From when on, by the time of recording: today, yesterday, 7d, 2026-11-01 or a time stamp.
-    #[arg(long, value_name = "TIME")]
+    /// From when on, by the time of recording: today, yesterday, 90min, 24h, 7d, 2026-11-01 or a time stamp.
+    #[arg(long, value_name = "TIME", value_parser = time_option)]
     from: String,
     /// Until when.
-    #[arg(long, value_name = "TIME", default_value = "now")]
+    #[arg(long, value_name = "TIME", default_value = "now", value_parser = time_option)]
     to: String,
     /// A table with a row for each line of an order.
     #[arg(long, conflicts_with = "jsonl", required_unless_present = "jsonl")]

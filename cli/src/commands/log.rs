@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::Problem;
 use crate::deployment::Target;
 use crate::output::{compact, known_connection, local, say, table};
+use crate::table::{name, number, sentence, time};
 
 /// `tilaussilta log`.
 #[derive(clap::Args)]
@@ -32,7 +33,15 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem
     let connection = known_connection(&options.connection, &operator.all_connections())?;
     let ledger = &operator.ledger;
     let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
-    let mut table = table(&["received", "outcome", "status", "document", "bytes", "ms", "reason"]);
+    let mut table = table(&[
+        time("received"),
+        name("outcome"),
+        number("status").rank(1),
+        name("document"),
+        number("bytes").rank(2),
+        number("ms").rank(3),
+        sentence("reason"),
+    ]);
     let mut lines = 0;
     for back in (0..i32::from(options.days)).rev() {
         let day: Date = today.checked_sub(back.days())?;

@@ -7,6 +7,7 @@ use crate::Problem;
 use crate::deployment::Target;
 use crate::output::{Tone, cell, known_connection, local, say, table};
 use crate::period::Period;
+use crate::table::{name, number, time};
 
 /// `tilaussilta orders`.
 #[derive(clap::Args)]
@@ -69,10 +70,20 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem
     if rows.is_empty() {
         let what = if filter.status.is_some() || filter.search.is_some() { "no such order" } else { "nothing" };
         say!("{what} arrived from {} to {}", local(span.from), local(span.until));
-        return tell_unread(unread);
+        return tell_unread(unread, target);
     }
-    let mut table =
-        table(&["recorded", "connection", "document", "number", "status", "payment", "total", "by", "rev", "!"]);
+    let mut table = table(&[
+        time("recorded"),
+        name("connection").unless_same(),
+        name("document"),
+        number("number").rank(2),
+        name("status"),
+        name("payment").rank(1),
+        number("total"),
+        name("by").rank(4),
+        number("rev").rank(3),
+        number("!").unless_same(),
+    ]);
     for row in &rows {
         let text = |text: &Option<String>| cell(text.as_deref().unwrap_or("–"), Tone::Plain);
         let warnings = if row.warnings > 0 { row.warnings.to_string() } else { String::new() };
@@ -91,7 +102,7 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem
     }
     say!("{table}");
     say!("documents: {}, revisions: {}", rows.len(), rows.iter().map(|row| row.revisions).sum::<u32>());
-    tell_unread(unread)
+    tell_unread(unread, target)
 }
 
 /// How many bodies of a time are in quarantine: what they say is in no list.
@@ -105,9 +116,10 @@ async fn unread(operator: &Operator, connection: Option<&Connection>, span: Span
     Ok(count)
 }
 
-fn tell_unread(count: usize) -> Result<(), Problem> {
+fn tell_unread(count: usize, target: &Target) -> Result<(), Problem> {
     if count > 0 {
-        say!("! not in the list, because they could not be read: {count} (tilaussilta problems)");
+        let more = target.in_commands("tilaussilta problems");
+        say!("! not in the list, because they could not be read: {count} ({more})");
     }
     Ok(())
 }

@@ -12,12 +12,20 @@ use crate::output::{local, say};
 /// How long the stream hands a record over, as in `template.yaml`, and an hour for what is under way.
 const STREAM_KEEPS: SignedDuration = SignedDuration::from_hours(7);
 
-/// `tilaussilta pause` and `tilaussilta resume`.
+/// `tilaussilta pause`.
 #[derive(clap::Args)]
 #[command(
     after_help = "A pause survives a deployment. tilaussilta status shows it.\n\nExample: tilaussilta pause poll --stack tilaussilta"
 )]
 pub(crate) struct Options {
+    /// Which part.
+    part: PartName,
+}
+
+/// `tilaussilta resume`.
+#[derive(clap::Args)]
+#[command(after_help = "Example: tilaussilta resume poll --stack tilaussilta")]
+pub(crate) struct ResumeOptions {
     /// Which part.
     part: PartName,
 }
@@ -36,6 +44,23 @@ impl From<PartName> for Part {
             PartName::Relay => Self::Relay,
             PartName::Actions => Self::Actions,
         }
+    }
+}
+
+/// What stops and goes on, with its verbs.
+struct Words {
+    subject: &'static str,
+    is: &'static str,
+    was: &'static str,
+    goes: &'static str,
+}
+
+fn words(part: Part) -> Words {
+    let one = |subject| Words { subject, is: "is", was: "was", goes: "goes" };
+    match part {
+        Part::Poll => one("the poll"),
+        Part::Relay => one("the relay"),
+        Part::Actions => Words { subject: "the actions", is: "are", was: "were", goes: "go" },
     }
 }
 
@@ -61,18 +86,20 @@ fn what_waits(part: Part) -> &'static str {
 pub(crate) async fn pause(options: Options, target: &Target) -> Result<(), Problem> {
     let part = Part::from(options.part);
     target.find().await?.operator().await?.pause(part).await?;
-    say!("{} is paused. {}", part.as_str(), what_waits(part));
+    let Words { subject, is, .. } = words(part);
+    say!("{subject} {is} paused. {}", what_waits(part));
     Ok(())
 }
 
-pub(crate) async fn resume(options: Options, target: &Target) -> Result<(), Problem> {
+pub(crate) async fn resume(options: ResumeOptions, target: &Target) -> Result<(), Problem> {
     let part = Part::from(options.part);
     let operator = target.find().await?.operator().await?;
+    let Words { subject, was, goes, .. } = words(part);
     let Some(paused) = operator.resume(part).await? else {
-        say!("{} was not paused", part.as_str());
+        say!("{subject} {was} not paused");
         return Ok(());
     };
-    say!("{} goes on; it was paused since {}", part.as_str(), local(paused.since));
+    say!("{subject} {goes} on; the pause began at {}", local(paused.since));
     match part {
         Part::Poll => {}
         Part::Actions => say!(

@@ -7,6 +7,7 @@ use crate::Problem;
 use crate::deployment::Target;
 use crate::output::{Tone, cell, compact, known_connection, local, say, table};
 use crate::period::Period;
+use crate::table::{name, number, sentence, time};
 
 /// `tilaussilta polls`.
 #[derive(clap::Args)]
@@ -36,8 +37,18 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem
         Some(name) => vec![known_connection(name, &all)?],
         None => all.into_iter().filter(|connection| connection.system == System::Mycashflow).collect(),
     };
-    let mut table =
-        table(&["ended", "shop", "stopped", "pages", "new", "updated", "quarantined", "gaps", "lag", "failure"]);
+    let mut table = table(&[
+        time("ended"),
+        name("shop").unless_same(),
+        name("stopped"),
+        number("pages").rank(2),
+        number("new"),
+        number("updated"),
+        number("quarantined").unless_same(),
+        number("gaps").unless_same(),
+        number("lag").rank(1),
+        sentence("failure"),
+    ]);
     let mut shown = 0;
     for shop in &shops {
         for day in span.days() {

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use crate::Problem;
 use crate::deployment::Target;
-use crate::output::{Tone, local, say, toned};
+use crate::output::{Tone, local, say, toned, with_local_times};
 
 /// `tilaussilta problems`.
 #[derive(clap::Args)]
@@ -24,13 +24,13 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<ExitCode, P
         return Ok(code);
     }
     for one in &found.problems {
-        let id = one.document.as_deref().unwrap_or(&one.id);
+        let id = with_local_times(one.document.as_deref().unwrap_or(&one.id));
         let whose = one.connection.as_deref().unwrap_or_default();
         let since = one.since.map(|at| format!(", since {}", local(at))).unwrap_or_default();
         let tries = one.tries.map(|tries| format!(", tried {tries} times")).unwrap_or_default();
         say!("{}  {whose} {id}{since}{tries}", toned(one.kind.as_str(), Tone::Bad));
-        say!("    {}", one.reason);
-        say!("    → {}", toned(&one.command, Tone::Good));
+        say!("    {}", with_local_times(&one.reason));
+        say!("    → {}", toned(&target.in_commands(&one.command), Tone::Good));
     }
     for line in &found.incomplete {
         say!("! the list may lack something: {line}");

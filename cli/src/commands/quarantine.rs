@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::Problem;
 use crate::deployment::Target;
 use crate::output::{compact, known_connection, local, say, table};
+use crate::table::{name, number, sentence, time};
 
 /// `tilaussilta quarantine`.
 #[derive(clap::Args)]
@@ -36,7 +37,14 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem
     } else if held.is_empty() {
         say!("nothing of {connection} is in quarantine");
     } else {
-        let mut table = table(&["first seen", "id", "document", "bytes", "state", "reason"]);
+        let mut table = table(&[
+            time("first seen"),
+            name("id"),
+            name("document"),
+            number("bytes").rank(1),
+            name("state").unless_same(),
+            sentence("reason"),
+        ]);
         for one in &held {
             let document = one.document.as_deref().unwrap_or("not known");
             let id: String = one.id.chars().take(12).collect();

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::retry::report_failed;
 use crate::Problem;
 use crate::deployment::Target;
-use crate::output::{document, instant, known_connection, local, say};
+use crate::output::{document, instant, known_connection, local, say, time_option};
 
 /// What was recorded a moment ago may be under way.
 const UNDER_WAY: SignedDuration = SignedDuration::from_mins(15);
@@ -27,11 +27,11 @@ pub(crate) struct Options {
     /// Only revisions of whose publication there is no record. What was recorded before publications were is left out.
     #[arg(long)]
     never_published: bool,
-    /// What was recorded from then on: today, yesterday, 24h, 7d, 2026-11-01 or a time stamp.
-    #[arg(long, value_name = "TIME")]
+    /// What was recorded from then on: today, yesterday, 90min, 24h, 7d, 2026-11-01 or a time stamp.
+    #[arg(long, value_name = "TIME", value_parser = time_option)]
     since: Option<String>,
     /// And before then.
-    #[arg(long, value_name = "TIME", default_value = "now")]
+    #[arg(long, value_name = "TIME", default_value = "now", value_parser = time_option)]
     until: String,
     /// Publish. Without --yes, only report how many events it would be.
     #[arg(long)]

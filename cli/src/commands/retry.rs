@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::Problem;
 use crate::deployment::Target;
 use crate::output::{known_connection, say, table};
+use crate::table::{name, sentence};
 
 /// `tilaussilta retry`.
 #[derive(clap::Args)]
@@ -177,7 +178,8 @@ async fn quarantine(
     } else if all.is_empty() {
         say!("nothing is in quarantine that could be read again");
     } else {
-        let mut table = table(&["connection", "document", "outcome", "detail"]);
+        let mut table =
+            table(&[name("connection").unless_same(), name("document"), name("outcome"), sentence("detail")]);
         for (connection, one) in &all {
             let document = one.document.clone().unwrap_or_else(|| one.id.chars().take(12).collect());
             let detail = one.detail.as_deref().unwrap_or_default();

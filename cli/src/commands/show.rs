@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::Problem;
 use crate::deployment::Target;
 use crate::output::{document, known_connection, local, say, table};
+use crate::table::{name, sentence, time};
 
 /// `tilaussilta show`.
 #[derive(clap::Args)]
@@ -70,7 +71,7 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem
 
 fn print(timeline: &Timeline, values: bool) {
     say!("{}", timeline.document);
-    let mut moments = table(&["when", "what", "how"]);
+    let mut moments = table(&[time("when"), name("what"), sentence("how")]);
     for moment in &timeline.moments {
         moments.add_row([local(moment.at), moment.what.clone(), moment.detail.clone()]);
     }

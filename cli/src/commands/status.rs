@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use crate::Problem;
 use crate::deployment::Target;
-use crate::output::{Tone, ago, cell, local, say, table};
+use crate::output::{Tone, ago, cell, local, say, table, with_local_times};
+use crate::table::{name, number, time};
 
 /// `tilaussilta status`.
 #[derive(clap::Args)]
@@ -22,8 +23,17 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<ExitCode, P
         say!("{}", serde_json::to_string_pretty(&status)?);
         return Ok(code);
     }
-    let mut table =
-        table(&["connection", "last push", "last poll", "lag", "today", "gaps", "quarantine", "unpublished"]);
+    let mut table = table(&[
+        name("connection"),
+        time("last push"),
+        time("last poll"),
+        name("stopped").rank(3),
+        number("lag").rank(2),
+        number("today").rank(1),
+        number("gaps").unless_same(),
+        number("quarantine").unless_same(),
+        number("unpublished").unless_same(),
+    ]);
     let count = |count: usize| cell(count, if count > 0 { Tone::Bad } else { Tone::Faint });
     for one in &status.connections {
         let nothing = || cell("–", Tone::Faint);
@@ -33,7 +43,8 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<ExitCode, P
         table.add_row([
             cell(&one.connection, Tone::Plain),
             one.last_push.map_or_else(nothing, |at| cell(ago(at, status.at), Tone::Plain)),
-            poll.map_or_else(nothing, |poll| cell(format!("{}, {}", ago(poll.at, status.at), poll.stopped), tone)),
+            poll.map_or_else(nothing, |poll| cell(ago(poll.at, status.at), tone)),
+            poll.map_or_else(nothing, |poll| cell(&poll.stopped, tone)),
             poll.and_then(|poll| poll.lag_seconds).map_or_else(nothing, |lag| cell(format!("{lag} s"), Tone::Plain)),
             cell(one.arrivals_today, Tone::Plain),
             count(one.gaps_open),
@@ -53,7 +64,7 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<ExitCode, P
         say!("Nothing needs a person.");
     }
     for line in &status.attention {
-        say!("! {}", line.text);
+        say!("! {}", target.in_commands(&with_local_times(&line.text)));
     }
     Ok(code)
 }

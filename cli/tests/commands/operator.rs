@@ -81,6 +81,7 @@ fn where_is_order_58_and_what_came_and_which_has_this_reference() {
     let audited: Vec<_> = json_lines(&run(&serving, &["audit", "--json"]));
     let acts: Vec<_> = audited.iter().map(|line| line["what"].as_str().unwrap()).collect();
     assert_eq!(acts, ["show values", "show event", "search"], "each look at personal data leaves a line");
+    assert_has_no_time_stamp(&run(&serving, &["audit"]));
 
     let wrong = tilaussilta(&serving, &["log", "mycashflow/amce"]).output().unwrap();
     let said = String::from_utf8_lossy(&wrong.stderr).into_owned();
@@ -135,7 +136,15 @@ fn a_reader_that_learned_reads_the_quarantine_again_under_its_original_time() {
     serving.post("/2015-03-31/functions/changes-poller/invocations", &[], "{}");
     let found = tilaussilta(&serving, &["problems"]).stdout(Stdio::piped()).output().unwrap();
     assert_eq!(found.status.code(), Some(1), "a person is needed");
-    assert_eq!(String::from_utf8_lossy(&found.stdout).matches("an earlier").count(), 3);
+    let told = String::from_utf8_lossy(&found.stdout).into_owned();
+    assert_eq!(told.matches("an earlier").count(), 3);
+    for command in ["retry quarantine manu/acme --yes", "refresh acme 60 --yes"] {
+        let whole = format!("tilaussilta --sandbox={} {command}", serving.url);
+        assert!(told.contains(&whole), "{whole}: {told}");
+    }
+    let status = tilaussilta(&serving, &["status"]).stdout(Stdio::piped()).output().unwrap();
+    let status = String::from_utf8_lossy(&status.stdout).into_owned();
+    assert!(status.contains(&format!("(tilaussilta --sandbox={} problems)", serving.url)), "{status}");
     assert!(run(&serving, &["retry", "quarantine"]).contains("nothing was changed"));
 
     let outcomes = json_lines(&run(&serving, &["retry", "quarantine", "--yes", "--json"]));
@@ -190,7 +199,13 @@ fn a_paused_poll_asks_no_shop_and_a_resumed_one_does() {
     let folder = tempfile::tempdir().unwrap();
     let serving = serve(folder.path(), &["--seed-orders", "3"]);
     let poll = || serving.post("/2015-03-31/functions/changes-poller/invocations", &[], "{}").1;
-    assert!(run(&serving, &["pause", "poll"]).contains("No shop is asked"));
+    assert!(run(&serving, &["pause", "poll"]).contains("the poll is paused. No shop is asked"));
+    assert!(run(&serving, &["pause", "actions"]).contains("the actions are paused."));
+    let status = tilaussilta(&serving, &["status"]).stdout(Stdio::piped()).output().unwrap();
+    let status = String::from_utf8_lossy(&status.stdout).into_owned();
+    assert!(status.contains("poll is paused since 2"), "{status}");
+    assert_has_no_time_stamp(&status);
+    assert!(run(&serving, &["resume", "actions"]).contains("the actions go on"));
     assert!(poll().contains("\"paused\":true"));
     assert!(run(&serving, &["polls"]).contains("no run"));
     assert!(run(&serving, &["resume", "poll"]).contains("goes on"));
@@ -238,6 +253,13 @@ fn an_export_that_is_killed_goes_on_where_it_was() {
     assert!(std::fs::read_to_string(&file).unwrap() == expected, "it is not what one run writes");
 }
 
+/// Fails for a text with a time as programs read it.
+fn assert_has_no_time_stamp(text: &str) {
+    let stamp =
+        text.split_whitespace().find(|word| word.trim_end_matches([',', ':', ')']).parse::<Timestamp>().is_ok());
+    assert_eq!(stamp, None, "{text}");
+}
+
 /// A command as a person sees it, on a terminal of so many columns.
 fn at_a_terminal(serving: &Serving, columns: u32, arguments: &str, environment: &str) -> String {
     let line = format!("stty cols {columns}; {environment} {TILAUSSILTA} {arguments} --sandbox={}", serving.url);
@@ -282,11 +304,71 @@ fn every_table_fits_the_terminal_and_is_coloured_only_there() {
 }
 
 #[test]
+fn no_number_and_no_time_is_broken_at_80_and_at_120_columns() {
+    let folder = tempfile::tempdir().unwrap();
+    let serving = serve(folder.path(), &["--seed-orders", "30"]);
+    serving.post("/2015-03-31/functions/changes-poller/invocations", &[], "{}");
+    serving.post("/mycashflow/acme/orders?key=wrong", &[], "<Order/>");
+    serving.post(PUSH, &[], "<Order");
+    let rows = json_lines(&run(&serving, &["orders", "--json"]));
+    assert_eq!(rows.len(), 30);
+    for columns in [80, 120] {
+        let table = |arguments: &str| {
+            let shown = at_a_terminal(&serving, columns, arguments, "NO_COLOR=1");
+            let lines = shown.lines().filter(|line| line.starts_with('│')).map(str::to_owned).collect::<Vec<_>>();
+            (lines, shown)
+        };
+        let (lines, shown) = table("orders");
+        assert_eq!(lines.len(), rows.len() + 1, "a row or the header is broken: {shown}");
+        for (line, row) in lines[1..].iter().zip(&rows) {
+            let at: Timestamp = row["recorded_at"].as_str().unwrap().parse().unwrap();
+            let at = at.to_zoned(jiff::tz::TimeZone::system()).strftime("%m-%d %H:%M").to_string();
+            for whole in [at.as_str(), row["document"].as_str().unwrap(), row["total"].as_str().unwrap_or_default()] {
+                assert!(line.contains(whole), "{columns}: {whole}: {shown}");
+            }
+        }
+        let (lines, shown) = table("status");
+        assert_eq!(lines.len(), 3, "a row or the header is broken: {shown}");
+        for whole in ["connection", "last push", "last poll", "quarantine"] {
+            assert!(lines[0].contains(whole), "{columns}: {whole}: {shown}");
+        }
+        assert!(shown.contains(" s ago ") || shown.contains(" min ago "), "{shown}");
+    }
+}
+
+#[test]
+fn a_time_that_cannot_be_read_ends_with_2_and_lists_the_forms() {
+    for option in ["--since", "--until"] {
+        let output = Command::new(TILAUSSILTA).args(["orders", option, "13pm", "--sandbox"]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        for form in ["13pm", "now", "today", "yesterday", "90min", "24h", "7d", "2026-11-01", "time stamp"] {
+            assert!(said.contains(form), "{form}: {said}");
+        }
+    }
+    for arguments in [["cursor", "acme", "created", "--to", "13pm"].as_slice(), &["backfill", "acme", "--from", "13pm"]]
+    {
+        let output = Command::new(TILAUSSILTA).args(arguments).arg("--sandbox").output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+    }
+}
+
+#[test]
+fn where_no_sandbox_answers_each_command_says_so() {
+    for command in ["listen", "status", "audit"] {
+        let output = Command::new(TILAUSSILTA).args([command, "--sandbox=http://127.0.0.1:9"]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("no sandbox answers at http://127.0.0.1:9"), "{command}: {said}");
+    }
+}
+
+#[test]
 fn whoever_stops_reading_ends_a_command_quietly() {
     let folder = tempfile::tempdir().unwrap();
     let serving = serve(folder.path(), &["--seed-orders", "300"]);
     serving.post("/2015-03-31/functions/changes-poller/invocations", &[], "{}");
-    for arguments in ["orders --json", "export acme --from today --jsonl"] {
+    for arguments in ["orders --json", "export acme --from today --jsonl", "completions bash"] {
         let line = format!("{TILAUSSILTA} {arguments} --sandbox={} | head --lines=1", serving.url);
         let output = Command::new("bash").args(["-o", "pipefail", "-c", &line]).output().unwrap();
         assert!(output.status.success() && output.stderr.is_empty(), "{arguments}: {output:?}");
@@ -314,7 +396,8 @@ fn each_command_has_help_with_an_example_and_completions_know_it() {
     let completions = help(&["completions", "bash"]);
     for command in commands {
         let told = help(&[command, "--help"]);
-        assert!(told.contains("Example") || command == "completions", "{command} has no example: {told}");
+        let has_example = told.contains("Example") && told.contains(&format!("tilaussilta {command}"));
+        assert!(has_example || command == "completions", "{command} has no example: {told}");
         assert!(completions.contains(command), "{command}");
     }
 }

@@ -355,7 +355,12 @@ fn print_help(options: &Options, base: &Url, settings: &Settings, connections: &
         println!("curl -X POST '{address}/erp/{name}/sales-order-activate'      # a user of the simulated ERP");
     }
     for name in connections.shops.keys().filter(|name| !world.shops.contains_key(*name)) {
-        println!("the shop {name} is not played here: it is polled at its own address");
+        match &options.folder {
+            None => println!("the shop {name} is not played here: it is polled at its own address"),
+            Some(_) => println!(
+                "the shop {name} of that day is gone: it is not polled, and compare, refresh and deliver cannot reach it"
+            ),
+        }
     }
     println!("All that can be asked of it: docs/sandbox.md\n");
 }
