@@ -12,6 +12,7 @@ mod operator;
 mod orders;
 mod poll_fault;
 mod problems;
+mod search;
 mod spreadsheet;
 mod stack;
 mod status;
