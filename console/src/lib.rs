@@ -18,6 +18,7 @@ mod stack;
 mod status;
 mod timeline;
 pub mod web;
+mod words;
 
 pub use acts::{LettersRetried, Replay, Retried};
 pub use compare::{Compare, Comparison};
@@ -29,4 +30,4 @@ pub use problems::{Problem, ProblemKind, Problems};
 pub use spreadsheet::spreadsheet_safe;
 pub use stack::{BoxFuture, Letter, Letters, Queue, Stack, StackFunction};
 pub use status::{Attention, ConnectionStatus, PausedPart, PollStatus, Status};
-pub use timeline::{Moment, RevisionView, Timeline};
+pub use timeline::{ACTION_TRIES, DocumentState, Moment, RevisionView, Timeline};
