@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use cloud::messaging::Messaging;
-use console::{Operator, OrderFilter};
+use console::web::Language;
+use console::{Operator, OrderFilter, ProblemKind};
 use jiff::{SignedDuration, Timestamp};
 use ledger::{
-    Connection, ContentHash, DocumentKey, Evidence, Indexed, NewRevision, Publication, RevisionKey, Source, Span,
+    ActionLine, Connection, ContentHash, DocumentKey, Evidence, Indexed, NewRevision, Publication, RevisionKey, Source, Span,
     Summary,
 };
 use mycashflow::HttpTransport;
@@ -308,4 +309,78 @@ async fn status_asks_for_the_schedule_when_there_is_a_shop_and_no_poll_of_it() {
     assert!(asks("is the schedule on?").await);
     bench.ledger.note_poll_run("acme", &run(bench.now())).await.unwrap();
     assert!(!asks("poll").await);
+}
+
+fn delivery(id: u64, at: Timestamp, outcome: &str, mail: Option<bool>) -> ActionLine {
+    ActionLine {
+        at,
+        document: DocumentKey::order("acme", id),
+        action: "deliver".to_owned(),
+        outcome: outcome.to_owned(),
+        reason: Some("delivered".to_owned()).filter(|_| outcome == "done"),
+        cause: Some("a message".to_owned()),
+        mail,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delivery_that_is_tried_again_by_itself_is_no_problem_yet() {
+    let bench = Bench::new().await;
+    let now = bench.now();
+    for (id, minutes, outcome) in [(1, 84, "later"), (2, 85, "later"), (3, 1, "unknown")] {
+        let line = delivery(id, now - SignedDuration::from_mins(minutes), outcome, Some(true));
+        bench.ledger.log_action(&line).await.unwrap();
+    }
+    let operator = operator(&bench);
+    let problems = operator.problems().await.unwrap().problems;
+    let stuck = problems.iter().filter(|one| one.kind == ProblemKind::StuckAction);
+    assert_eq!(stuck.filter_map(|one| one.document.as_deref()).collect::<Vec<_>>(), ["order/2", "order/3"]);
+    let open = async |id| operator.timeline(&DocumentKey::order("acme", id)).await.unwrap().open;
+    assert!(open(1).await.is_empty() && open(2).await.len() == 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timeline_begins_with_the_last_state_and_tells_whether_a_mail_was_asked_for() {
+    let bench = Bench::new().await;
+    let now = bench.now();
+    record(&bench, 58, now - HOUR * 2).await;
+    for (outcome, mail) in [("done", Some(true)), ("done", Some(false)), ("done", None), ("later", Some(true))] {
+        bench.ledger.log_action(&delivery(58, now, outcome, mail)).await.unwrap();
+    }
+    let timeline = operator(&bench).timeline(&DocumentKey::order("acme", 58)).await.unwrap();
+    let state = timeline.state.unwrap();
+    assert_eq!(state.line(Language::English, now), "order 58, seen 2 h ago");
+    assert_eq!(state.line(Language::Finnish, now), "tilaus 58, nähty 2 t sitten");
+    let told = timeline.moments.iter().filter(|moment| moment.what == "deliver");
+    let mut told: Vec<_> = told.map(|moment| (moment.detail.as_str(), moment.finnish.as_str())).collect();
+    told.sort_unstable();
+    let expected = [
+        ("done: delivered, by message a message", "tehty: toimitettu, viesti a message"),
+        (
+            "done: delivered, with a mail to the customer, by message a message",
+            "tehty: toimitettu, asiakkaalle sähköposti, viesti a message",
+        ),
+        (
+            "done: delivered, without a mail, by message a message",
+            "tehty: toimitettu, ilman sähköpostia, viesti a message",
+        ),
+        ("later, by message a message", "myöhemmin, viesti a message"),
+    ];
+    assert_eq!(told, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_unreadable_copies_of_an_order_tell_how_each_came() {
+    let bench = Bench::new().await;
+    let now = bench.now();
+    for (body, source) in [("<Order", Source::Push), ("<Order>", Source::Poll)] {
+        bench.ledger.quarantine(&acme(), &kept(body, source, now)).await.unwrap();
+    }
+    let problems = operator(&bench).problems().await.unwrap().problems;
+    let quarantined = problems.iter().filter(|one| one.kind == ProblemKind::Quarantine);
+    let mut reasons: Vec<_> = quarantined.map(|one| (one.reason.as_str(), one.finnish_command.as_str())).collect();
+    reasons.sort_unstable();
+    let command = "korjaa se kaupassa, sitten tilaussilta refresh acme 58 --yes";
+    let expected = ["polled", "pushed"].map(|way| format!("{way} copy: an earlier reader could not read it"));
+    assert_eq!(reasons, [(expected[0].as_str(), command), (expected[1].as_str(), command)]);
 }
