@@ -6,6 +6,7 @@ use ledger::{Connection, HeldFilter, Indexed, PollRun, Span, System};
 use serde::Serialize;
 
 use crate::poll_fault::PollFault;
+use crate::words::Words;
 use crate::{Operator, OperatorError, Queue};
 
 /// How many days back the last delivery and the last run are looked for.
@@ -199,14 +200,12 @@ fn start_of_day(now: Timestamp, zone: TimeZone) -> Timestamp {
 /// What a pause that lasts would lose, in both languages.
 fn loss_of(part: &str) -> (&'static str, &'static str) {
     match part {
-        "relay" => (
-            ": after 6 hours a revision becomes a dead letter",
-            ": kuuden tunnin jälkeen versio jää julkaisematta",
-        ),
-        "actions" => (
-            ": after 84 minutes a message becomes a dead letter",
-            ": 84 minuutin jälkeen viesti jää käsittelemättä",
-        ),
+        "relay" => {
+            (": after 6 hours a revision becomes a dead letter", ": kuuden tunnin jälkeen versio jää julkaisematta")
+        }
+        "actions" => {
+            (": after 84 minutes a message becomes a dead letter", ": 84 minuutin jälkeen viesti jää käsittelemättä")
+        }
         _ => ("", ""),
     }
 }
@@ -280,9 +279,10 @@ fn attention(status: &Status) -> Vec<Attention> {
     }
     for PausedPart { part, since, .. } in &status.paused {
         let (loss, finnish) = loss_of(part);
+        let paused = Words::name(part).finnish;
         tell(
             format!("{part} is paused since {since}{loss} (tilaussilta resume {part})"),
-            format!("{part} on keskeytetty {since} alkaen{finnish} (tilaussilta resume {part})"),
+            format!("{paused} on keskeytetty {since} alkaen{finnish} (tilaussilta resume {part})"),
         );
     }
     if !status.is_indexed {

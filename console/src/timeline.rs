@@ -225,9 +225,10 @@ impl Operator {
                 (None, Some(cause)) => Words::new(format!(", by message {cause}"), format!(", viesti {cause}")),
                 (None, None) => Words::default(),
             };
-            let reason = line.reason.as_deref().map(|reason| Words::reason(reason));
-            let reason =
-                reason.map(|of| Words::new(format!(": {}", of.english), format!(": {}", of.finnish))).unwrap_or_default();
+            let reason = line.reason.as_deref().map(Words::reason);
+            let reason = reason
+                .map(|of| Words::new(format!(": {}", of.english), format!(": {}", of.finnish)))
+                .unwrap_or_default();
             let mail = match line.mail.filter(|_| line.outcome == "done") {
                 Some(true) => Words::new(", with a mail to the customer", ", asiakkaalle sähköposti"),
                 Some(false) => Words::new(", without a mail", ", ilman sähköpostia"),
@@ -375,14 +376,10 @@ fn moments_of(revision: &Revision, view: &RevisionView) -> Vec<Moment> {
             Words::new(format!(", changed: {paths}"), format!(", muuttui: {paths}"))
         }
     };
-    let recorded = Words::new(
-        format!("revision {number}{}", changed.english),
-        format!("versio {number}{}", changed.finnish),
-    );
-    let mut moments = vec![
-        Moment::new(revision.observed_at, what, how),
-        Moment::new(revision.recorded_at, "recorded", recorded),
-    ];
+    let recorded =
+        Words::new(format!("revision {number}{}", changed.english), format!("versio {number}{}", changed.finnish));
+    let mut moments =
+        vec![Moment::new(revision.observed_at, what, how), Moment::new(revision.recorded_at, "recorded", recorded)];
     moments.extend(view.published_at.map(|at| {
         let published = Words::new(format!("as {}", view.id), format!("tunnus {}", view.id));
         Moment::new(at, "published", published)

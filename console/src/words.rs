@@ -105,7 +105,10 @@ const REASONS: [(&str, &str); 23] = [
     ("delivered, as the shop shows", "toimitettu, kuten kauppa näyttää"),
     ("delivered", "toimitettu"),
     ("it was delivered already: the shop was not called", "se oli jo toimitettu: kauppaan ei otettu yhteyttä"),
-    ("it was delivered a moment ago: the shop was not called", "se toimitettiin hetki sitten: kauppaan ei otettu yhteyttä"),
+    (
+        "it was delivered a moment ago: the shop was not called",
+        "se toimitettiin hetki sitten: kauppaan ei otettu yhteyttä",
+    ),
     ("would be delivered", "merkittäisiin toimitetuksi"),
     ("comment added", "kommentti lisätty"),
     ("the shop was asked to send it again", "kauppaa pyydettiin lähettämään se uudelleen"),
@@ -149,7 +152,10 @@ mod tests {
         }
         for (index, (english, finnish)) in REASONS.iter().enumerate() {
             assert!(!finnish.is_empty() && english != finnish, "{english}");
-            assert!(!REASONS[..index].iter().any(|(first, _)| english.starts_with(first)), "{english} is never reached");
+            assert!(
+                !REASONS[..index].iter().any(|(first, _)| english.starts_with(first)),
+                "{english} is never reached"
+            );
         }
     }
 
@@ -165,6 +171,9 @@ mod tests {
     #[test]
     fn an_age_is_told_in_its_largest_unit() {
         let ago = |minutes| Words::ago(SignedDuration::from_mins(minutes)).english;
-        assert_eq!([ago(-1), ago(59), ago(60), ago(2879), ago(2880)], ["0 min ago", "59 min ago", "1 h ago", "47 h ago", "2 days ago"]);
+        assert_eq!(
+            [ago(-1), ago(59), ago(60), ago(2879), ago(2880)],
+            ["0 min ago", "59 min ago", "1 h ago", "47 h ago", "2 days ago"]
+        );
     }
 }

@@ -30,7 +30,15 @@ pub(super) async fn today(operator: &Operator, page: &Page<'_>) -> Result<Respon
         ["käsittelemättä jäänyt viesti", "käsittelemättä jäänyttä viestiä"],
     );
     let numbers = [
-        (page.counted(arrivals.len(), ["arrival in 24 hours", "arrivals in 24 hours"], ["saapunut 24 tunnissa", "saapunutta 24 tunnissa"]), arrivals.len() as u64, false),
+        (
+            page.counted(
+                arrivals.len(),
+                ["arrival in 24 hours", "arrivals in 24 hours"],
+                ["saapunut 24 tunnissa", "saapunutta 24 tunnissa"],
+            ),
+            arrivals.len() as u64,
+            false,
+        ),
         (page.t("sent to us", "lähetettiin meille"), count(Source::Push) as u64, false),
         (page.t("found by the poll", "kysely löysi"), count(Source::Poll) as u64, false),
         (page.counted(gaps, ["open gap", "open gaps"], ["avoin aukko", "avointa aukkoa"]), gaps as u64, gaps > 0),

@@ -51,7 +51,10 @@ impl Ledger {
             ("reason", line.reason.as_ref()),
             ("cause", line.cause.as_ref()),
         ];
-        let mail = line.mail.map(|is_asked| if is_asked { MAIL_ASKED } else { MAIL_NOT_ASKED }.to_owned());
+        let mail = line.mail.map(|is_asked| match is_asked {
+            true => MAIL_ASKED.to_owned(),
+            false => MAIL_NOT_ASKED.to_owned(),
+        });
         let texts = texts.into_iter().chain([("mail", mail.as_ref())]);
         let summary: HashMap<String, AttributeValue> =
             texts.filter_map(|(name, text)| Some((name.to_owned(), s(text?.as_str())))).collect();

@@ -7,8 +7,8 @@ use console::web::Language;
 use console::{Operator, OrderFilter, ProblemKind};
 use jiff::{SignedDuration, Timestamp};
 use ledger::{
-    ActionLine, Connection, ContentHash, DocumentKey, Evidence, Indexed, NewRevision, Publication, RevisionKey, Source, Span,
-    Summary,
+    ActionLine, Connection, ContentHash, DocumentKey, Evidence, Indexed, NewRevision, Publication, RevisionKey, Source,
+    Span, Summary,
 };
 use mycashflow::HttpTransport;
 use sandbox::functions::{Functions, FunctionsThread};
