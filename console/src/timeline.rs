@@ -230,8 +230,8 @@ impl Operator {
                 .map(|of| Words::new(format!(": {}", of.english), format!(": {}", of.finnish)))
                 .unwrap_or_default();
             let mail = match line.mail.filter(|_| line.outcome == "done") {
-                Some(true) => Words::new(", with a mail to the customer", ", asiakkaalle sähköposti"),
-                Some(false) => Words::new(", without a mail", ", ilman sähköpostia"),
+                Some(true) => Words::new(", a mail was asked for", ", sähköpostia pyydettiin"),
+                Some(false) => Words::new(", no mail was asked for", ", sähköpostia ei pyydetty"),
                 None => Words::default(),
             };
             let detail = Words::new(

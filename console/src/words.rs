@@ -101,7 +101,7 @@ const NAMES: [(&str, &str, &str); 32] = [
 ];
 
 /// How reasons begin that the product itself writes, in English and in Finnish. The longest of one beginning stands first.
-const REASONS: [(&str, &str); 23] = [
+const REASONS: [(&str, &str); 28] = [
     ("delivered, as the shop shows", "toimitettu, kuten kauppa näyttää"),
     ("delivered", "toimitettu"),
     ("it was delivered already: the shop was not called", "se oli jo toimitettu: kauppaan ei otettu yhteyttä"),
@@ -134,6 +134,14 @@ const REASONS: [(&str, &str); 23] = [
     ("not finished in time: ", "ei valmistunut ajoissa: "),
     ("the key is missing", "avain puuttuu"),
     ("the key is wrong", "avain on väärä"),
+    ("more orders than one answer shows", "tilauksia on enemmän kuin yksi vastaus näyttää"),
+    ("more changes than one answer shows", "muutoksia on enemmän kuin yksi vastaus näyttää"),
+    ("the shop answers with an error for this order", "kauppa vastaa tästä tilauksesta virheellä"),
+    (
+        "the shop says that its answer begins later than it was asked to",
+        "kauppa kertoo vastauksensa alkavan myöhemmin kuin pyydettiin",
+    ),
+    ("the run reached its deadline without making progress", "kyselyn aika loppui, ennen kuin se pääsi eteenpäin"),
     ("no-key", "avain puuttuu"),
     ("wrong-key", "väärä avain"),
     ("no-code", "varmistuskoodi puuttuu"),

@@ -101,6 +101,8 @@ fn what_a_dispatch_did_is_told_by_the_dispatch_and_by_the_order() {
     assert_eq!((lines.len(), lines[0]["outcome"].as_str()), (1, Some("done")));
     assert_eq!(lines[0]["cause"], "manu/acme/sales-dispatch-activate/4711/1");
     assert!(!run(&serving, &["actions", "--json"]).contains("JJFI"), "a tracking code is personal");
+    let told = run(&serving, &["show", "order/1"]);
+    assert!(told.contains("mail was asked for"), "{told}");
     assert!(run(&serving, &["actions", "--dispatch", "4712"]).contains("nothing was done for a dispatch 4712"));
 
     let previewed = run(&serving, &["comment", "acme", "2", "Called"]);
