@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cloud::messaging::Messaging;
-use console::web::Language;
+use console::web::{Console, Language, Settings};
 use console::{Operator, OrderFilter, ProblemKind};
 use jiff::{SignedDuration, Timestamp};
 use ledger::{
@@ -383,4 +383,46 @@ async fn two_unreadable_copies_of_an_order_tell_how_each_came() {
     let command = "korjaa se kaupassa, sitten tilaussilta refresh acme 58 --yes";
     let expected = ["polled", "pushed"].map(|way| format!("{way} copy: an earlier reader could not read it"));
     assert_eq!(reasons, [(expected[0].as_str(), command), (expected[1].as_str(), command)]);
+}
+
+/// A page of the console.
+async fn page(operator: &Operator, address: &str) -> String {
+    let settings = Settings::new(80, false).unwrap();
+    let request = http::Request::get(address)
+        .header("host", "127.0.0.1:80")
+        .header("cookie", format!("tilaussilta_session_80={}", settings.token));
+    let (parts, ()) = request.body(()).unwrap().into_parts();
+    Console::new(operator.clone(), settings).answer(&parts, &[]).await.into_body()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_finnish_pages_say_in_finnish_what_is_not_from_outside() {
+    let bench = Bench::new().await;
+    let now = bench.now();
+    let run = ledger::PollRun { at: now, run: "one".to_owned(), stopped: "caught_up".to_owned(), ..Default::default() };
+    bench.ledger.note_poll_run("acme", &run).await.unwrap();
+    record(&bench, 58, now - HOUR).await;
+    bench.ledger.log_action(&delivery(58, now, "done", Some(true))).await.unwrap();
+    bench.ledger.quarantine(&acme(), &kept("<Order", Source::Push, now)).await.unwrap();
+    let operator = operator(&bench);
+    let expected: [(&str, &[&str]); 6] = [
+        ("/?", &["1</strong> <span>saapunut", "0</strong> <span>avointa aukkoa", "käsittelemättä jäänyttä viestiä"]),
+        ("/orders?from=2026-01-01&", &["1 tilaus "]),
+        ("/actions?", &["toimitetuksi merkitseminen", ">tehty<", ">toimitettu<"]),
+        (
+            "/problems?",
+            &["lähetetty kappale: an earlier reader", "korjaa se kaupassa, sitten tilaussilta refresh acme 58"],
+        ),
+        ("/connections?", &["ajan tasalla"]),
+        ("/document?id=mycashflow/acme/order/58&", &["tilaus 58, nähty 1 t sitten", "sähköpostia pyydettiin"]),
+    ];
+    for (address, texts) in expected {
+        let page = page(&operator, &format!("{address}lang=fi")).await;
+        for text in texts {
+            assert!(page.contains(text), "{address}: {text}: {page}");
+        }
+        for english in ["delivered", "caught_up", "caught up", "correct it in the shop", ">deliver<"] {
+            assert!(!page.contains(english), "{address}: {english}: {page}");
+        }
+    }
 }
