@@ -327,7 +327,7 @@ fn delivery(id: u64, at: Timestamp, outcome: &str, mail: Option<bool>) -> Action
 async fn a_delivery_that_is_tried_again_by_itself_is_no_problem_yet() {
     let bench = Bench::new().await;
     let now = bench.now();
-    for (id, minutes, outcome) in [(1, 84, "later"), (2, 85, "later"), (3, 1, "unknown")] {
+    for (id, minutes, outcome) in [(1, 80, "later"), (2, 85, "later"), (3, 1, "unknown")] {
         let line = delivery(id, now - SignedDuration::from_mins(minutes), outcome, Some(true));
         bench.ledger.log_action(&line).await.unwrap();
     }
