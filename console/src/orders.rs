@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use ledger::{Arrival, Connection, DocumentKey, Indexed, RevisionKey, Span, Summary};
 use serde::Serialize;
 
+use crate::search::Needle;
 use crate::{Operator, OperatorError};
 
 /// Bodies read at the same time.
@@ -21,7 +22,8 @@ pub struct OrderFilter {
     pub kind: Option<String>,
     /// Only with this status, in any case.
     pub status: Option<String>,
-    /// Only whose latest body in the time holds this text, in any case. It reads the bodies.
+    /// Only whose latest body in the time says this text, in any case: in its values, not in its markup. Of a number and of
+    /// a payment reference, spaces count for nothing. It reads the bodies.
     pub search: Option<String>,
 }
 
@@ -107,7 +109,7 @@ impl Operator {
         let mut found: Vec<(Arrival, u32)> = latest.into_values().filter(|(arrival, _)| wanted(arrival)).collect();
         found.sort_by(|(a, _), (b, _)| (a.recorded_at, &a.key.document).cmp(&(b.recorded_at, &b.key.document)));
         if let Some(text) = &filter.search {
-            found = self.searched(found, &text.to_lowercase()).await?;
+            found = self.searched(found, &Needle::new(text)).await?;
         }
         Ok(found.into_iter().map(|(arrival, count)| OrderRow::new(arrival, count)).collect())
     }
@@ -165,11 +167,14 @@ impl Operator {
         Ok(all)
     }
 
-    async fn searched(&self, found: Vec<(Arrival, u32)>, text: &str) -> Result<Vec<(Arrival, u32)>, OperatorError> {
+    async fn searched(
+        &self,
+        found: Vec<(Arrival, u32)>,
+        needle: &Needle,
+    ) -> Result<Vec<(Arrival, u32)>, OperatorError> {
         let reads = found.into_iter().map(async |one| {
             let revision = self.ledger.revision(&one.0.key).await?;
-            let is_it =
-                revision.is_some_and(|revision| String::from_utf8_lossy(&revision.body).to_lowercase().contains(text));
+            let is_it = revision.is_some_and(|revision| needle.is_in(&one.0.key.document, &revision));
             Ok::<_, OperatorError>(is_it.then_some(one))
         });
         let kept: Vec<Option<_>> = futures_util::stream::iter(reads).buffered(READS_AT_ONCE).try_collect().await?;

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::PollStatus;
 use crate::status::DAYS_BACK;
+use crate::words::Words;
 
 /// Without a run for this long, the poll is silent.
 const SILENT: SignedDuration = SignedDuration::from_mins(30);
@@ -54,7 +55,9 @@ impl PollFault {
     pub(crate) fn finnish(&self) -> String {
         match self {
             Self::Never => format!("yksikään kysely ei ole päättynyt {DAYS_BACK} päivään"),
-            Self::Failed { failure, .. } => format!("viimeinen kysely epäonnistui: {failure}"),
+            Self::Failed { failure, .. } => {
+                format!("viimeinen kysely epäonnistui: {}", Words::reason(failure).finnish)
+            }
             Self::Silent { at } => format!("yksikään kysely ei ole päättynyt sitten {at}: onko ajastus päällä?"),
         }
     }

@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use ledger::{Connection, DocumentKey, Gap, GapKind, Held, HeldFilter, Part, Pause, QuarantineState, Span, System};
+use ledger::{
+    Connection, DocumentKey, Gap, GapKind, Held, HeldFilter, Part, Pause, QuarantineState, Source, Span, System,
+};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::poll_fault::PollFault;
 use crate::status::UNDER_WAY;
 use crate::timeline::last_tries;
+use crate::words::Words;
 use crate::{Operator, OperatorError, Queue};
 
 /// How far back revisions are looked for that were never published, and requests with a wrong key.
@@ -87,6 +90,30 @@ pub struct Problem {
     pub reason: String,
     /// The command that mends it.
     pub command: String,
+    /// [`reason`](Self::reason) in Finnish, as far as it is not from outside.
+    #[serde(skip)]
+    pub finnish_reason: String,
+    /// [`command`](Self::command) in Finnish, where it is more than a command.
+    #[serde(skip)]
+    pub finnish_command: String,
+}
+
+impl Problem {
+    /// A problem of a connection, without what not every one has.
+    fn new(kind: ProblemKind, connection: &Connection, id: String, reason: Words, command: Words) -> Self {
+        Self {
+            kind,
+            connection: Some(connection.to_string()),
+            id,
+            document: None,
+            since: None,
+            tries: None,
+            reason: reason.english,
+            command: command.english,
+            finnish_reason: reason.finnish,
+            finnish_command: command.finnish,
+        }
+    }
 }
 
 /// What needs a person.
@@ -163,16 +190,10 @@ impl Operator {
     async fn poll_problem(&self, connection: &Connection, now: Timestamp) -> Result<Option<Problem>, OperatorError> {
         let run = self.last_poll(&connection.name).await?;
         let Some(fault) = PollFault::of(run.as_ref(), now) else { return Ok(None) };
-        Ok(Some(Problem {
-            kind: ProblemKind::Poll,
-            connection: Some(connection.to_string()),
-            id: format!("{connection}/poll"),
-            document: None,
-            since: fault.since(),
-            tries: None,
-            reason: fault.to_string(),
-            command: format!("tilaussilta polls {}", connection.name),
-        }))
+        let reason = Words::new(fault.to_string(), fault.finnish());
+        let command = Words::outside(&format!("tilaussilta polls {}", connection.name));
+        let problem = Problem::new(ProblemKind::Poll, connection, format!("{connection}/poll"), reason, command);
+        Ok(Some(Problem { since: fault.since(), ..problem }))
     }
 
     async fn never_published(
@@ -183,15 +204,16 @@ impl Operator {
     ) -> Result<(), OperatorError> {
         let span = Span { from: now - SignedDuration::from_hours(24 * i64::from(DAYS_BACK)), until: now - UNDER_WAY };
         for arrival in self.ledger.unpublished(connection, span, now).await? {
+            let reason = Words::new(
+                "there is no record that the event bus took it",
+                "ei ole merkintää, että tapahtumaväylä otti sen vastaan",
+            );
+            let command = Words::outside("tilaussilta replay --never-published");
+            let id = arrival.key.event_id();
             found.problems.push(Problem {
-                kind: ProblemKind::NeverPublished,
-                connection: Some(connection.to_string()),
-                id: arrival.key.event_id(),
                 document: Some(arrival.key.document.name()),
                 since: Some(arrival.recorded_at),
-                tries: None,
-                reason: "there is no record that the event bus took it".to_owned(),
-                command: "tilaussilta replay --never-published".to_owned(),
+                ..Problem::new(ProblemKind::NeverPublished, connection, id, reason, command)
             });
         }
         Ok(())
@@ -204,20 +226,20 @@ impl Operator {
         found: &mut Problems,
     ) -> Result<(), OperatorError> {
         let span = Span { from: now - SignedDuration::from_hours(24 * ACTION_DAYS), until: now };
-        for line in last_tries(self.ledger.actions(connection, span).await?) {
-            let document = line.document.name();
+        for line in last_tries(self.ledger.actions(connection, span).await?, now) {
+            let why = Words::reason(line.reason.as_deref().unwrap_or(&line.action));
+            let outcome = Words::name(&line.outcome).finnish;
+            let reason =
+                Words::new(format!("{}: {}", line.outcome, why.english), format!("{outcome}: {}", why.finnish));
+            let id = format!("{}/{}", line.document, line.action);
+            let command = Words::new(
+                format!("look at the order in the shop, then tilaussilta dismiss stuck {id}"),
+                format!("katso tilausta kaupassa, sitten tilaussilta dismiss stuck {id}"),
+            );
             found.problems.push(Problem {
-                kind: ProblemKind::StuckAction,
-                connection: Some(connection.to_string()),
-                id: format!("{}/{}", line.document, line.action),
-                document: Some(document),
+                document: Some(line.document.name()),
                 since: Some(line.at),
-                tries: None,
-                reason: format!("{}: {}", line.outcome, line.reason.as_deref().unwrap_or(&line.action)),
-                command: format!(
-                    "look at the order in the shop, then tilaussilta dismiss stuck {}/{}",
-                    line.document, line.action
-                ),
+                ..Problem::new(ProblemKind::StuckAction, connection, id, reason, command)
             });
         }
         Ok(())
@@ -233,17 +255,17 @@ impl Operator {
             }
         }
         if count > 0 {
-            let reasons: Vec<String> = reasons.iter().map(|(reason, count)| format!("{count} × {reason}")).collect();
-            found.problems.push(Problem {
-                kind: ProblemKind::WrongKey,
-                connection: Some(connection.to_string()),
-                id: format!("{connection}/refused"),
-                document: None,
-                since: first,
-                tries: None,
-                reason: format!("{count} requests were refused: {}", reasons.join(", ")),
-                command: format!("tilaussilta log {connection}"),
-            });
+            let english = reasons.iter().map(|(reason, count)| format!("{count} × {reason}"));
+            let finnish = reasons.iter().map(|(reason, count)| format!("{count} × {}", Words::reason(reason).finnish));
+            let (english, finnish): (Vec<_>, Vec<_>) = (english.collect(), finnish.collect());
+            let reason = Words::new(
+                format!("{count} requests were refused: {}", english.join(", ")),
+                format!("hylättyjä pyyntöjä: {count} ({})", finnish.join(", ")),
+            );
+            let command = Words::outside(&format!("tilaussilta log {connection}"));
+            let id = format!("{connection}/refused");
+            let problem = Problem::new(ProblemKind::WrongKey, connection, id, reason, command);
+            found.problems.push(Problem { since: first, ..problem });
         }
         Ok(())
     }
@@ -264,14 +286,21 @@ impl Operator {
                 ProblemKind::WebhookDeadLetter => "webhooks",
                 _ => "actions",
             };
+            let reason = match letter.reason.or(subject.reason) {
+                Some(reason) => Words::reason(&reason),
+                None => Words::new("no reason is written on it", "siinä ei ole syytä"),
+            };
+            let command = format!("tilaussilta retry {what}");
             found.problems.push(Problem {
                 kind,
                 connection: subject.connection,
                 document: subject.document,
                 since: letter.sent_ms.and_then(|ms| Timestamp::from_millisecond(ms).ok()),
                 tries: None,
-                reason: letter.reason.or(subject.reason).unwrap_or_else(|| "no reason is written on it".to_owned()),
-                command: format!("tilaussilta retry {what}"),
+                reason: reason.english,
+                finnish_reason: reason.finnish,
+                command: command.clone(),
+                finnish_command: command,
                 id: letter.id,
             });
         }
@@ -324,38 +353,53 @@ fn of_gap(connection: &Connection, gap: &Gap) -> Problem {
         GapKind::Order { order } => format!("order/{order}"),
         GapKind::Listing { second, .. } => format!("orders changed at {}", at(*second)),
     };
+    let command = Words::new(
+        "each poll tries again; tilaussilta backfill reads a time again",
+        "jokainen kysely yrittää uudelleen; tilaussilta backfill lukee ajan uudelleen",
+    );
     Problem {
-        kind: ProblemKind::Gap,
-        connection: Some(connection.to_string()),
-        id: what.clone(),
-        document: None,
         since: Some(gap.opened_at),
         tries: Some(gap.tries),
-        reason: gap.reason.clone(),
-        command: "each poll tries again; tilaussilta backfill reads a time again".to_owned(),
+        ..Problem::new(ProblemKind::Gap, connection, what, Words::reason(&gap.reason), command)
     }
 }
 
 fn of_quarantine(connection: &Connection, held: &Held) -> Problem {
+    // A shop that sends an order and shows it to the poll brings two copies.
+    let (english, finnish) = match held.source {
+        Some(Source::Push) => ("pushed copy: ", "lähetetty kappale: "),
+        Some(Source::Poll) => ("polled copy: ", "kyselyn kappale: "),
+        Some(Source::Refresh) => ("copy asked for by name: ", "nimellä kysytty kappale: "),
+        Some(Source::Backfill) => ("copy of a backfill: ", "jälkikäteen luettu kappale: "),
+        None => ("", ""),
+    };
+    let reason = Words::new(format!("{english}{}", held.reason), format!("{finnish}{}", held.reason));
+    let command = match (connection.system, held.document.as_deref().and_then(|name| name.strip_prefix("order/"))) {
+        (System::Mycashflow, Some(order)) => {
+            let refresh = format!("tilaussilta refresh {} {order} --yes", connection.name);
+            Words::new(
+                format!("correct it in the shop, then {refresh}"),
+                format!("korjaa se kaupassa, sitten {refresh}"),
+            )
+        }
+        _ => {
+            let retry = format!("tilaussilta retry quarantine {connection} --yes");
+            Words::new(
+                format!("{retry}, after a reader learned to read it"),
+                format!("{retry}, kun uusi versio osaa lukea sen"),
+            )
+        }
+    };
     Problem {
-        kind: ProblemKind::Quarantine,
-        connection: Some(connection.to_string()),
-        id: held.id.clone(),
         document: held.document.clone(),
         since: Some(held.first_seen),
-        tries: None,
-        reason: held.reason.clone(),
-        command: match (connection.system, held.document.as_deref().and_then(|name| name.strip_prefix("order/"))) {
-            (System::Mycashflow, Some(order)) => {
-                format!("correct it in the shop, then tilaussilta refresh {} {order} --yes", connection.name)
-            }
-            _ => format!("tilaussilta retry quarantine {connection} --yes, after a reader learned to read it"),
-        },
+        ..Problem::new(ProblemKind::Quarantine, connection, held.id.clone(), reason, command)
     }
 }
 
 fn of_pause(pause: &Pause) -> Problem {
     let part = pause.part.as_str();
+    let command = format!("tilaussilta resume {part}");
     Problem {
         kind: ProblemKind::Paused,
         connection: None,
@@ -364,6 +408,8 @@ fn of_pause(pause: &Pause) -> Problem {
         since: Some(pause.since),
         tries: None,
         reason: format!("{part} was paused by {}", pause.who),
-        command: format!("tilaussilta resume {part}"),
+        finnish_reason: format!("{}: keskeyttäjä {}", Words::name(part).finnish, pause.who),
+        command: command.clone(),
+        finnish_command: command,
     }
 }

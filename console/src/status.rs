@@ -6,6 +6,7 @@ use ledger::{Connection, HeldFilter, Indexed, PollRun, Span, System};
 use serde::Serialize;
 
 use crate::poll_fault::PollFault;
+use crate::words::Words;
 use crate::{Operator, OperatorError, Queue};
 
 /// How many days back the last delivery and the last run are looked for.
@@ -74,7 +75,7 @@ pub struct ConnectionStatus {
     /// The last run of the poll, within a week.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_poll: Option<PollStatus>,
-    /// Revisions recorded today (UTC).
+    /// Revisions recorded today: in the day of the machine that asks, as in `orders --since today`.
     pub arrivals_today: u64,
     /// Gaps that are open.
     pub gaps_open: usize,
@@ -175,7 +176,7 @@ impl Operator {
             gaps_open = self.ledger.shop_state(&connection.name).await?.gaps.len();
         }
         let (quarantined, quarantined_at_least) = self.counted_quarantine(connection).await?;
-        let today = now.to_zoned(TimeZone::UTC).start_of_day().map_or(now, |start| start.timestamp());
+        let today = start_of_day(now, TimeZone::system());
         let since = now - PUBLISHED_WITHIN;
         let recent = Span { from: since, until: (now - UNDER_WAY).max(since) };
         Ok(ConnectionStatus {
@@ -191,17 +192,20 @@ impl Operator {
     }
 }
 
+/// When the day of a time zone began.
+fn start_of_day(now: Timestamp, zone: TimeZone) -> Timestamp {
+    now.to_zoned(zone).start_of_day().map_or(now, |start| start.timestamp())
+}
+
 /// What a pause that lasts would lose, in both languages.
 fn loss_of(part: &str) -> (&'static str, &'static str) {
     match part {
-        "relay" => (
-            ": after 6 hours a revision becomes a dead letter",
-            ": kuuden tunnin jälkeen versiosta tulee kuollut viesti",
-        ),
-        "actions" => (
-            ": after 84 minutes a message becomes a dead letter",
-            ": 84 minuutin jälkeen viestistä tulee kuollut viesti",
-        ),
+        "relay" => {
+            (": after 6 hours a revision becomes a dead letter", ": kuuden tunnin jälkeen versio jää julkaisematta")
+        }
+        "actions" => {
+            (": after 84 minutes a message becomes a dead letter", ": 84 minuutin jälkeen viesti jää käsittelemättä")
+        }
         _ => ("", ""),
     }
 }
@@ -256,28 +260,29 @@ fn attention(status: &Status) -> Vec<Attention> {
         }
     }
     let letters = [
-        (status.event_dead_letters, "events", "tapahtumien"),
-        (status.action_dead_letters, "actions", "toimien"),
-        (status.webhook_dead_letters, "webhooks", "webhookien"),
+        (status.event_dead_letters, "events", "tapahtumia"),
+        (status.action_dead_letters, "actions", "toimia"),
+        (status.webhook_dead_letters, "webhooks", "webhookeja"),
     ];
     for (count, of, finnish) in letters {
         match count {
             Some(0) => {}
             Some(count) => tell(
                 format!("dead letters of {of}: {count} (tilaussilta problems)"),
-                format!("{finnish} kuolleita viestejä: {count} (tilaussilta problems)"),
+                format!("käsittelemättä jääneitä {finnish}: {count} (tilaussilta problems)"),
             ),
             None => tell(
                 format!("the dead letters of {of} cannot be counted"),
-                format!("{finnish} kuolleita viestejä ei voi laskea"),
+                format!("käsittelemättä jääneitä {finnish} ei voi laskea"),
             ),
         }
     }
     for PausedPart { part, since, .. } in &status.paused {
         let (loss, finnish) = loss_of(part);
+        let paused = Words::name(part).finnish;
         tell(
             format!("{part} is paused since {since}{loss} (tilaussilta resume {part})"),
-            format!("{part} on keskeytetty {since} alkaen{finnish} (tilaussilta resume {part})"),
+            format!("{paused} on keskeytetty {since} alkaen{finnish} (tilaussilta resume {part})"),
         );
     }
     if !status.is_indexed {
@@ -287,4 +292,17 @@ fn attention(status: &Status) -> Vec<Attention> {
         );
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn today_is_the_day_of_the_zone_and_not_of_utc() {
+        let now: Timestamp = "2026-11-26T22:30:00Z".parse().unwrap();
+        let begins = |zone: TimeZone| start_of_day(now, zone).to_string();
+        assert_eq!(begins(mycashflow::time_zone().clone()), "2026-11-26T22:00:00Z");
+        assert_eq!(begins(TimeZone::UTC), "2026-11-26T00:00:00Z");
+    }
 }

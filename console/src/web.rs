@@ -192,12 +192,12 @@ impl Console {
             return Err(Refused::Forbidden("the console only shows: start it with --allow-actions to act"));
         }
         match ask.path.as_str() {
-            "/do/retry" => problems::retry(&self.operator, ask).await,
-            "/do/dismiss" => problems::dismiss(&self.operator, ask).await,
+            "/do/retry" => problems::retry(&self.operator, ask, page).await,
+            "/do/dismiss" => problems::dismiss(&self.operator, ask, page).await,
             "/do/replay" => document::replay(&self.operator, ask).await,
             "/do/refresh" => document::refresh(&self.operator, ask).await,
             "/do/compare" => compare::record(&self.operator, ask).await,
-            "/do/test" => connections::test(&self.operator, ask).await,
+            "/do/test" => connections::test(&self.operator, ask, page).await,
             other => Err(Refused::NotFound(other.to_owned())),
         }
     }

@@ -2,6 +2,7 @@
 
 use console::{Operator, Timeline};
 use events::{Reading, read_event};
+use jiff::Timestamp;
 use ledger::{DocumentKey, RevisionKey};
 use serde_json::Value;
 
@@ -71,6 +72,9 @@ pub(crate) async fn run(options: Options, target: &Target) -> Result<(), Problem
 
 fn print(timeline: &Timeline, values: bool) {
     say!("{}", timeline.document);
+    if let Some(state) = &timeline.state {
+        say!("{}", state.line(console::web::Language::English, Timestamp::now()));
+    }
     let mut moments = table(&[time("when"), name("what"), sentence("how")]);
     for moment in &timeline.moments {
         moments.add_row([local(moment.at), moment.what.clone(), moment.detail.clone()]);

@@ -8,6 +8,7 @@ use super::Refused;
 use super::orders::last_days;
 use super::page::{Page, link, table};
 use crate::Operator;
+use crate::words::Words;
 
 /// How many days back.
 const DAYS: i64 = 14;
@@ -34,9 +35,9 @@ pub(super) async fn actions(operator: &Operator, page: &Page<'_>) -> Result<Resp
         vec![
             page.time(line.at),
             html! { a href=(link(&line.document.to_string())) { (line.document) } },
-            html! { (line.action) },
-            html! { span.good[is_done].bad[!is_done] { (line.outcome) } },
-            html! { span lang="en" { (line.reason.as_deref().unwrap_or_default()) } },
+            html! { (page.name(&line.action)) },
+            html! { span.good[is_done].bad[!is_done] { (page.name(&line.outcome)) } },
+            html! { (Words::reason(line.reason.as_deref().unwrap_or_default()).of(page.language)) },
             match cause.and_then(RevisionKey::parse) {
                 Some(key) => html! { a href=(link(&key.document.to_string())) { (key.document) } },
                 None => html! { (cause.unwrap_or_default()) },

@@ -65,7 +65,7 @@ pub(super) async fn compare(operator: &Operator, ask: &Ask, page: &Page<'_>) -> 
     let content = html! {
         p { (page.t(
             "Asks the shop for the orders that were made on these days, and the ledger too. Nothing is changed by that.",
-            "Kysyy näinä päivinä tehdyt tilaukset sekä kaupalta että kirjanpidosta. Se ei muuta mitään."
+            "Kysyy näinä päivinä tehdyt tilaukset sekä kaupalta että Tilaussillasta. Se ei muuta mitään."
         )) }
         (form(operator, &wish, page))
         @if let Some(recorded) = ask.query("recorded") {
@@ -99,10 +99,10 @@ fn form(operator: &Operator, wish: &Wish, page: &Page<'_>) -> Markup {
 
 fn differences(found: &Comparison, shop: &Connection, wish: &Wish, page: &Page<'_>) -> Markup {
     let kinds = [
-        (page.t("missing in the ledger", "puuttuu kirjanpidosta"), &found.missing, false),
-        (page.t("different in the ledger", "kirjanpidossa toisin"), &found.different, true),
+        (page.t("missing in the ledger", "puuttuu Tilaussillasta"), &found.missing, false),
+        (page.t("different in the ledger", "Tilaussillassa toisin"), &found.different, true),
         (
-            page.t("only in the ledger: the shop does not show it", "vain kirjanpidossa: kauppa ei näytä sitä"),
+            page.t("only in the ledger: the shop does not show it", "vain Tilaussillassa: kauppa ei näytä sitä"),
             &found.only_in_the_ledger,
             true,
         ),
@@ -125,7 +125,7 @@ fn differences(found: &Comparison, shop: &Connection, wish: &Wish, page: &Page<'
         @if rows.is_empty() {
             p.good role="status" { (page.t(
                 "The shop and the ledger say the same of these days.",
-                "Kauppa ja kirjanpito kertovat näistä päivistä saman."
+                "Kauppa ja Tilaussilta kertovat näistä päivistä saman."
             )) }
         } @else {
             @if wanted > 0 {

@@ -73,7 +73,7 @@ fn lines(day: &DayStatus, page: &Page<'_>) -> Vec<String> {
         }
     }
     if day.arrivals.is_empty() {
-        lines.push(page.t("nothing recorded", "ei mitään kirjattu").to_owned());
+        lines.push(page.t("nothing recorded", "mitään ei kirjattu").to_owned());
     }
     let counts = [
         (day.published, "published", "julkaistu"),

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::page::{Page, table};
 use super::request::Ask;
 use super::{Refused, redirect};
+use crate::words::Words;
 use crate::{Operator, OperatorError, StackFunction};
 
 pub(super) async fn connections(operator: &Operator, ask: &Ask, page: &Page<'_>) -> Result<Response<String>, Refused> {
@@ -28,7 +29,7 @@ pub(super) async fn connections(operator: &Operator, ask: &Ask, page: &Page<'_>)
             html! { (one.connection) },
             one.last_push.map_or_else(never, |at| page.time(at)),
             one.last_poll.as_ref().map_or_else(never, |poll| {
-                html! { (page.time(poll.at)) " " span.bad[is_failed] { (poll.stopped) } }
+                html! { (page.time(poll.at)) " " span.bad[is_failed] { (page.name(&poll.stopped)) } }
             }),
             one.last_poll.as_ref().and_then(|poll| poll.lag_seconds).map_or_else(never, |lag| html! { (lag) " s" }),
             html! { span.bad[one.gaps_open > 0] { (one.gaps_open) } },
@@ -44,11 +45,11 @@ pub(super) async fn connections(operator: &Operator, ask: &Ask, page: &Page<'_>)
         ]
     });
     let content = html! {
-        @if let Some(told) = ask.query("told") { p role="status" lang="en" { (told) } }
+        @if let Some(told) = ask.query("told") { p role="status" { (told) } }
         (table(page.t("Shops and accounts", "Kaupat ja tilit"), &header, rows.collect()))
         @for paused in &status.paused {
             p role="note" {
-                (page.t("Paused: ", "Keskeytetty: ")) (paused.part) " " (page.time(paused.since)) " " (paused.who)
+                (page.t("Paused: ", "Keskeytetty: ")) (page.name(paused.part)) " " (page.time(paused.since)) " " (paused.who)
             }
         }
     };
@@ -56,7 +57,7 @@ pub(super) async fn connections(operator: &Operator, ask: &Ask, page: &Page<'_>)
 }
 
 /// Has the poll ask a shop now.
-pub(super) async fn test(operator: &Operator, ask: &Ask) -> Result<Response<String>, Refused> {
+pub(super) async fn test(operator: &Operator, ask: &Ask, page: &Page<'_>) -> Result<Response<String>, Refused> {
     let connection = ask.form("connection").and_then(Connection::parse);
     let connection = connection.ok_or_else(|| Refused::NotFound("the connection".to_owned()))?;
     operator.audit("test", &connection.to_string()).await?;
@@ -64,7 +65,12 @@ pub(super) async fn test(operator: &Operator, ask: &Ask) -> Result<Response<Stri
     let told = match answer {
         Ok(answer) => {
             let shop = &answer["shops"][0];
-            format!("{connection} answers: {} orders, {}", shop["orders"], shop["stopped"].as_str().unwrap_or("?"))
+            let (count, stopped) = (&shop["orders"], page.name(shop["stopped"].as_str().unwrap_or("?")));
+            let told = Words::new(
+                format!("{connection} answers: {count} orders, {stopped}"),
+                format!("{connection} vastaa: tilauksia {count}, {stopped}"),
+            );
+            told.of(page.language).to_owned()
         }
         Err(error) => ledger::with_sources(&OperatorError::Stack(error)),
     };

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::page::{Page, link, table};
 use super::request::Ask;
-use super::{Refused, redirect};
+use super::{Language, Refused, redirect};
 use crate::{Operator, Replay};
 
 fn named(ask: &Ask) -> Result<DocumentKey, Refused> {
@@ -27,18 +27,21 @@ pub(super) async fn document(
     let timeline = operator.timeline(&key).await?;
     let id = key.to_string();
     let contents = if reveal { Some(contents(operator, &key).await?) } else { None };
+    let is_finnish = page.language == Language::Finnish;
+    let open = if is_finnish { &timeline.finnish_open } else { &timeline.open };
     let moments = timeline.moments.iter().map(|moment| {
         vec![
             page.time(moment.at),
-            html! { strong { (word(&moment.what, page)) } },
-            html! { span lang="en" { (moment.detail) } },
+            html! { strong { (page.name(&moment.what)) } },
+            html! { @if is_finnish { (moment.finnish) } @else { (moment.detail) } },
         ]
     });
     let header = [page.t("when", "milloin"), page.t("what", "mitä"), page.t("how", "miten")];
     let is_order = key.connection.system == System::Mycashflow;
     let content = html! {
-        @if !timeline.open.is_empty() {
-            ul.attention { @for line in &timeline.open { li lang="en" { (line) } } }
+        @if let Some(state) = &timeline.state { p { (state.line(page.language, operator.now())) } }
+        @if !open.is_empty() {
+            ul.attention { @for line in open { li { (line) } } }
         }
         (table(page.t("What happened", "Mitä tapahtui"), &header, moments.collect()))
         h2 { (page.t("What changed", "Mikä muuttui")) }
@@ -86,25 +89,6 @@ fn revisions(revisions: &[crate::RevisionView], page: &Page<'_>) -> Markup {
             }
         }
     }
-}
-
-/// What kinds of moments are called.
-fn word(what: &str, page: &Page<'_>) -> String {
-    let finnish = match what {
-        "received" => "vastaanotettu",
-        "found" => "löydetty",
-        "recorded" => "kirjattu",
-        "published" => "julkaistu",
-        "dispatched" => "lähete",
-        "quarantined" => "karanteenissa",
-        "deliver" => "toimitus",
-        "add_comment" => "kommentti",
-        "resend" => "uudelleenlähetys",
-        "refresh" => "kysely kaupalta",
-        other => return other.to_owned(),
-    };
-    let english = what.replace('_', " ");
-    if page.language == super::Language::Finnish { finnish.to_owned() } else { english }
 }
 
 async fn contents(operator: &Operator, key: &DocumentKey) -> Result<String, Refused> {

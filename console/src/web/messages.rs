@@ -67,9 +67,9 @@ pub(super) async fn messages(operator: &Operator, ask: &Ask, page: &Page<'_>) ->
 fn outcome(outcome: DeliveryOutcome, page: &Page<'_>) -> &'static str {
     match outcome {
         DeliveryOutcome::Recorded => page.t("recorded", "kirjattu"),
-        DeliveryOutcome::Duplicate => page.t("duplicate", "kaksoiskappale"),
+        DeliveryOutcome::Duplicate => page.t("duplicate", "jo kirjattu"),
         DeliveryOutcome::Stale => page.t("stale", "vanhentunut"),
-        DeliveryOutcome::Quarantined => page.t("quarantined", "karanteenissa"),
+        DeliveryOutcome::Quarantined => page.t("quarantined", "ei luettavissa"),
         DeliveryOutcome::Rejected => page.t("rejected", "hylätty"),
     }
 }

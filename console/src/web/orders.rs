@@ -108,7 +108,7 @@ pub(super) async fn orders(operator: &Operator, ask: &Ask, page: &Page<'_>) -> R
             }
             button type="submit" { (page.t("Show", "Näytä")) }
         }
-        p { (count) " " (page.t("orders", "tilausta")) " · " a href=(csv) { "CSV" } }
+        p { (count) " " (page.counted(count, ["order", "orders"], ["tilaus", "tilausta"])) " · " a href=(csv) { "CSV" } }
         @if count > ROWS {
             p role="note" { (page.t("The newest 500 are shown. CSV has all.", "Uusimmat 500 näytetään. CSV sisältää kaikki.")) }
         }

@@ -6,6 +6,7 @@ use maud::{DOCTYPE, Markup, html};
 use mycashflow::time_zone;
 
 use super::{Language, Refused, Settings};
+use crate::words::Words;
 
 /// The page that is being made.
 pub(crate) struct Page<'a> {
@@ -31,6 +32,17 @@ impl Page<'_> {
     /// The text in the page's language.
     pub(crate) fn t(&self, english: &'static str, finnish: &'static str) -> &'static str {
         self.language.of2(english, finnish)
+    }
+
+    /// A stored name, such as `caught_up`, in the page's language.
+    pub(crate) fn name(&self, name: &str) -> String {
+        Words::name(name).of(self.language).to_owned()
+    }
+
+    /// The noun of a count in the page's language, in English and in Finnish each for one and for another number.
+    pub(crate) fn counted(&self, count: usize, english: [&'static str; 2], finnish: [&'static str; 2]) -> &'static str {
+        let form = usize::from(count != 1);
+        self.t(english[form], finnish[form])
     }
 
     /// A whole page.

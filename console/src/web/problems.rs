@@ -9,7 +9,8 @@ use maud::{Markup, html};
 use super::orders::last_days;
 use super::page::{Page, link, table};
 use super::request::Ask;
-use super::{Refused, redirect};
+use super::{Language, Refused, redirect};
+use crate::words::Words;
 use crate::{Operator, Problem, ProblemKind, Queue, Replay};
 
 pub(super) async fn problems(operator: &Operator, ask: &Ask, page: &Page<'_>) -> Result<Response<String>, Refused> {
@@ -22,18 +23,22 @@ pub(super) async fn problems(operator: &Operator, ask: &Ask, page: &Page<'_>) ->
         page.t("reason", "syy"),
         page.t("what to do", "mitä tehdä"),
     ];
+    let is_finnish = page.language == Language::Finnish;
     let rows = found.problems.iter().map(|one| {
         vec![
             html! { span.bad { (kind(one.kind, page)) } },
             html! { (one.connection.as_deref().unwrap_or("–")) },
             which(one),
             one.since.map_or_else(|| html! { "–" }, |since| page.time(since)),
-            html! { span lang="en" { (one.reason) } },
-            html! { code { (one.command) } (buttons(one, page)) },
+            html! { @if is_finnish { (one.finnish_reason) } @else { (one.reason) } },
+            html! {
+                code { @if is_finnish { (one.finnish_command) } @else { (one.command) } }
+                (buttons(one, page))
+            },
         ]
     });
     let content = html! {
-        @if let Some(told) = ask.query("told") { p.good role="status" lang="en" { (told) } }
+        @if let Some(told) = ask.query("told") { p.good role="status" { (told) } }
         @for line in &found.incomplete {
             p role="alert" { (page.t("The list may lack something: ", "Luettelosta voi puuttua jotain: ")) span lang="en" { (line) } }
         }
@@ -88,9 +93,18 @@ fn buttons(one: &Problem, page: &Page<'_>) -> Markup {
     }
 }
 
-fn back(told: &str) -> Response<String> {
+fn back(page: &Page<'_>, told: &Words) -> Response<String> {
+    let told = told.of(page.language);
     let query = form_urlencoded::Serializer::new(String::new()).append_pair("told", told).finish();
     redirect(&format!("/problems?{query}"))
+}
+
+fn published(count: &serde_json::Value) -> Words {
+    Words::new(format!("events published: {count}"), format!("julkaistuja tapahtumia: {count}"))
+}
+
+fn sent_again(count: usize) -> Words {
+    Words::new(format!("sent again: {count}"), format!("lähetetty uudelleen: {count}"))
 }
 
 /// The kind and the id of the problem that a form is about.
@@ -98,7 +112,7 @@ fn named(ask: &Ask) -> Result<(&str, &str), Refused> {
     ask.form("kind").zip(ask.form("id")).ok_or_else(|| Refused::NotFound("the problem".to_owned()))
 }
 
-pub(super) async fn retry(operator: &Operator, ask: &Ask) -> Result<Response<String>, Refused> {
+pub(super) async fn retry(operator: &Operator, ask: &Ask, page: &Page<'_>) -> Result<Response<String>, Refused> {
     let (kind, id) = named(ask)?;
     let told = match kind {
         "quarantine" => {
@@ -108,31 +122,31 @@ pub(super) async fn retry(operator: &Operator, ask: &Ask) -> Result<Response<Str
             let held = held.ok_or_else(|| Refused::NotFound(id.to_owned()))?;
             let retried = operator.retry_quarantined(&connection, &held, Again::default()).await?;
             let outcomes = retried.iter().map(|one| match &one.detail {
-                Some(detail) => format!("{}: {detail}", one.outcome),
-                None => one.outcome.to_owned(),
+                Some(detail) => format!("{}: {detail}", page.name(one.outcome)),
+                None => page.name(one.outcome),
             });
-            outcomes.collect::<Vec<_>>().join("; ")
+            Words::outside(&outcomes.collect::<Vec<_>>().join("; "))
         }
         "event-dead-letter" => {
             let done = operator.replay(&Replay::DeadLetters, &mut |_| {}).await?;
-            format!("{} events were published", done["published"])
+            published(&done["published"])
         }
-        "action-dead-letter" => format!("{} actions were sent again", operator.retry_actions(Some(id)).await?.sent),
-        "webhook-dead-letter" => format!("{} events were sent again", operator.retry_webhooks(Some(id)).await?.sent),
+        "action-dead-letter" => sent_again(operator.retry_actions(Some(id)).await?.sent),
+        "webhook-dead-letter" => sent_again(operator.retry_webhooks(Some(id)).await?.sent),
         "never-published" => {
             let key = ledger::RevisionKey::parse(id).ok_or_else(|| Refused::NotFound(id.to_owned()))?;
             let now = operator.now();
             let span = Span { from: last_days(now, 2).from, until: now - SignedDuration::from_mins(15) };
             let wish = Replay::Time { connection: key.document.connection, span, unpublished: true };
             let done = operator.replay(&wish, &mut |_| {}).await?;
-            format!("{} events were published", done["published"])
+            published(&done["published"])
         }
         other => return Err(Refused::NotFound(other.to_owned())),
     };
-    Ok(back(&told))
+    Ok(back(page, &told))
 }
 
-pub(super) async fn dismiss(operator: &Operator, ask: &Ask) -> Result<Response<String>, Refused> {
+pub(super) async fn dismiss(operator: &Operator, ask: &Ask, page: &Page<'_>) -> Result<Response<String>, Refused> {
     let (kind, id) = named(ask)?;
     match kind {
         "quarantine" => {
@@ -145,5 +159,5 @@ pub(super) async fn dismiss(operator: &Operator, ask: &Ask) -> Result<Response<S
         "webhook-dead-letter" => operator.dismiss_letter(Queue::WebhookDeadLetters, id).await?,
         other => return Err(Refused::NotFound(other.to_owned())),
     }
-    Ok(back("dismissed"))
+    Ok(back(page, &Words::name("dismissed")))
 }

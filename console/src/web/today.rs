@@ -24,13 +24,26 @@ pub(super) async fn today(operator: &Operator, page: &Page<'_>) -> Result<Respon
     let gaps: usize = status.connections.iter().map(|one| one.gaps_open).sum();
     let quarantined: usize = status.connections.iter().map(|one| one.quarantined).sum();
     let letters = status.event_dead_letters.unwrap_or(0) + status.action_dead_letters.unwrap_or(0);
+    let of_letters = page.counted(
+        usize::try_from(letters).unwrap_or(usize::MAX),
+        ["dead letter", "dead letters"],
+        ["käsittelemättä jäänyt viesti", "käsittelemättä jäänyttä viestiä"],
+    );
     let numbers = [
-        (page.t("arrivals in 24 hours", "saapunutta 24 tunnissa"), arrivals.len() as u64, false),
+        (
+            page.counted(
+                arrivals.len(),
+                ["arrival in 24 hours", "arrivals in 24 hours"],
+                ["saapunut 24 tunnissa", "saapunutta 24 tunnissa"],
+            ),
+            arrivals.len() as u64,
+            false,
+        ),
         (page.t("sent to us", "lähetettiin meille"), count(Source::Push) as u64, false),
         (page.t("found by the poll", "kysely löysi"), count(Source::Poll) as u64, false),
-        (page.t("open gaps", "avointa aukkoa"), gaps as u64, gaps > 0),
+        (page.counted(gaps, ["open gap", "open gaps"], ["avoin aukko", "avointa aukkoa"]), gaps as u64, gaps > 0),
         (page.t("in quarantine", "karanteenissa"), quarantined as u64, quarantined > 0),
-        (page.t("dead letters", "kuollutta viestiä"), letters, letters > 0),
+        (of_letters, letters, letters > 0),
     ];
     let content = html! {
         ul.numbers {

@@ -10,5 +10,6 @@ async fn main() -> Result<(), Error> {
     platform::init_logs();
     let ledger = Starter::from_environment()?.ledger()?;
     let ledger = &ledger;
-    run(service_fn(|event: LambdaEvent<Value>| async move { answer(ledger, &event.payload).await })).await
+    let answer = |event: LambdaEvent<Value>| async move { Ok::<_, Error>(answer(ledger, &event.payload).await?) };
+    run(service_fn(answer)).await
 }

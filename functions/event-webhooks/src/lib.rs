@@ -140,7 +140,7 @@ async fn deliver(deps: &WebhooksDeps, name: &str, event: &BusEvent<'_>, age: Dur
     };
     let sent = deps.sender.send(request).await;
     // A refusal of one event says nothing of others.
-    let is_of_endpoint = !matches!(sent, Ok(Reply { status: 400..429 | 430..500, .. }));
+    let is_of_endpoint = !matches!(sent, Ok(Reply { status: 400..=428 | 430..=499, .. }));
     let (reason, asked_for) = match sent {
         Ok(Reply { status: 200..300, .. }) => {
             deps.breaker.close(name);

@@ -166,6 +166,10 @@ async fn note_all(deps: &ActionsDeps, message: &Message, report: &Report) {
             outcome: outcome.to_owned(),
             reason: Some(reason.to_owned()).filter(|reason| !reason.is_empty()),
             cause: message.id.clone(),
+            mail: match message.action {
+                Action::Deliver { send_email, .. } => Some(send_email),
+                _ => None,
+            },
         };
         if let Err(error) = deps.base.ledger.log_action(&line).await {
             tracing::warn!(

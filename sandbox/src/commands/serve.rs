@@ -191,7 +191,7 @@ fn start_functions(
     let functions = FunctionsThread::start(Functions::new(deps, messaging))?;
     let checkpoint = options.database.with_extension("relay");
     let mappings = Mappings::new(embedded, TABLE, messaging.clone(), functions.clone(), checkpoint);
-    let teller = (!options.json).then(|| Teller::new(&messaging, world.clone()));
+    let teller = (!options.json).then(|| Teller::new(messaging, world.clone()));
     tokio::spawn(relay(mappings, teller));
     if options.every > 0 {
         tokio::spawn(schedule(functions.clone(), Duration::from_secs(options.every), options.json));

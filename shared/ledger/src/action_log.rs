@@ -12,6 +12,9 @@ use crate::{Connection, DocumentKey, Ledger, LedgerError, Span};
 
 /// The version of the items' format.
 const FORMAT: u32 = 1;
+/// How a line says whether a delivery asked for a mail.
+const MAIL_ASKED: &str = "asked";
+const MAIL_NOT_ASKED: &str = "not asked";
 /// How the sort key of every line begins.
 pub(crate) const ACTION_PREFIX: &str = "action#";
 
@@ -30,6 +33,8 @@ pub struct ActionLine {
     pub reason: Option<String>,
     /// What asked for it: the id of a dispatch's event, or of a message.
     pub cause: Option<String>,
+    /// Of a delivery, whether it asked for a mail to the customer; none when that is not known.
+    pub mail: Option<bool>,
 }
 
 impl Ledger {
@@ -46,8 +51,13 @@ impl Ledger {
             ("reason", line.reason.as_ref()),
             ("cause", line.cause.as_ref()),
         ];
+        let mail = line.mail.map(|is_asked| match is_asked {
+            true => MAIL_ASKED.to_owned(),
+            false => MAIL_NOT_ASKED.to_owned(),
+        });
+        let texts = texts.into_iter().chain([("mail", mail.as_ref())]);
         let summary: HashMap<String, AttributeValue> =
-            texts.into_iter().filter_map(|(name, text)| Some((name.to_owned(), s(text?.as_str())))).collect();
+            texts.filter_map(|(name, text)| Some((name.to_owned(), s(text?.as_str())))).collect();
         item.extend([
             ("format".to_owned(), n(FORMAT)),
             (ARRIVED.to_owned(), s(actions_pk(&line.document.connection, utc_date(line.at)))),
@@ -94,5 +104,7 @@ fn line_from(item: &Item) -> Result<ActionLine, LedgerError> {
         outcome: texts.string("outcome")?.to_owned(),
         reason: texts.optional_string("reason").map(str::to_owned),
         cause: texts.optional_string("cause").map(str::to_owned),
+        // Lines of earlier versions do not say it.
+        mail: texts.optional_string("mail").map(|mail| mail == MAIL_ASKED),
     })
 }

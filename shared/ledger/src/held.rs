@@ -4,10 +4,10 @@ use jiff::Timestamp;
 
 use crate::delivery::{last_seen, quarantine_pk, quarantined_from, state_from};
 use crate::item::{Attributes, Item, key, s};
-use crate::{Connection, Head, Ledger, LedgerError, QuarantineState, Quarantined};
+use crate::{Connection, Head, Ledger, LedgerError, QuarantineState, Quarantined, Source};
 
 /// What a list reads of an item. DynamoDB reads whole items all the same, and sends only this.
-const PROJECTED: &str = "sk, first_seen, last_seen, reason, #document, #state, settled_by, settled_why";
+const PROJECTED: &str = "sk, first_seen, last_seen, reason, #document, #state, #source, settled_by, settled_why";
 
 /// What is known of bytes in quarantine, without the bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct Held {
     pub reason: String,
     /// The document it belongs to, where one could be told.
     pub document: Option<String>,
+    /// How it came, where that is known.
+    pub source: Option<Source>,
     /// What became of it since.
     pub state: QuarantineState,
 }
@@ -69,6 +71,7 @@ impl Ledger {
             .expression_attribute_values(":pk", s(quarantine_pk(connection)))
             .projection_expression(PROJECTED)
             .expression_attribute_names("#state", "state")
+            .expression_attribute_names("#source", "source")
             .expression_attribute_names("#document", "document");
         if filter.only_open {
             wanted.push_str(" AND (attribute_not_exists(#state) OR #state = :open)");
@@ -125,6 +128,7 @@ fn held_from(item: &Item) -> Result<Held, LedgerError> {
         last_seen: last_seen(&attributes)?,
         reason: attributes.string("reason")?.to_owned(),
         document: attributes.optional_string("document").map(str::to_owned),
+        source: attributes.optional_string("source").and_then(Source::parse),
         state: state_from(&attributes),
     })
 }

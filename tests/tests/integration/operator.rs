@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use cloud::messaging::Messaging;
-use console::{Operator, OrderFilter};
+use console::web::{Console, Language, Settings};
+use console::{Operator, OrderFilter, ProblemKind};
 use jiff::{SignedDuration, Timestamp};
 use ledger::{
-    Connection, ContentHash, DocumentKey, Evidence, Indexed, NewRevision, Publication, RevisionKey, Source, Span,
-    Summary,
+    ActionLine, Connection, ContentHash, DocumentKey, Evidence, Indexed, NewRevision, Publication, RevisionKey, Source,
+    Span, Summary,
 };
 use mycashflow::HttpTransport;
 use sandbox::functions::{Functions, FunctionsThread};
@@ -308,4 +309,120 @@ async fn status_asks_for_the_schedule_when_there_is_a_shop_and_no_poll_of_it() {
     assert!(asks("is the schedule on?").await);
     bench.ledger.note_poll_run("acme", &run(bench.now())).await.unwrap();
     assert!(!asks("poll").await);
+}
+
+fn delivery(id: u64, at: Timestamp, outcome: &str, mail: Option<bool>) -> ActionLine {
+    ActionLine {
+        at,
+        document: DocumentKey::order("acme", id),
+        action: "deliver".to_owned(),
+        outcome: outcome.to_owned(),
+        reason: Some("delivered".to_owned()).filter(|_| outcome == "done"),
+        cause: Some("a message".to_owned()),
+        mail,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delivery_that_is_tried_again_by_itself_is_no_problem_yet() {
+    let bench = Bench::new().await;
+    let now = bench.now();
+    for (id, minutes, outcome) in [(1, 80, "later"), (2, 85, "later"), (3, 1, "unknown")] {
+        let line = delivery(id, now - SignedDuration::from_mins(minutes), outcome, Some(true));
+        bench.ledger.log_action(&line).await.unwrap();
+    }
+    let operator = operator(&bench);
+    let problems = operator.problems().await.unwrap().problems;
+    let stuck = problems.iter().filter(|one| one.kind == ProblemKind::StuckAction);
+    assert_eq!(stuck.filter_map(|one| one.document.as_deref()).collect::<Vec<_>>(), ["order/2", "order/3"]);
+    let open = async |id| operator.timeline(&DocumentKey::order("acme", id)).await.unwrap().open;
+    assert!(open(1).await.is_empty() && open(2).await.len() == 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timeline_begins_with_the_last_state_and_tells_whether_a_mail_was_asked_for() {
+    let bench = Bench::new().await;
+    let now = bench.now();
+    record(&bench, 58, now - HOUR * 2).await;
+    for (outcome, mail) in [("done", Some(true)), ("done", Some(false)), ("done", None), ("later", Some(true))] {
+        bench.ledger.log_action(&delivery(58, now, outcome, mail)).await.unwrap();
+    }
+    let timeline = operator(&bench).timeline(&DocumentKey::order("acme", 58)).await.unwrap();
+    let state = timeline.state.unwrap();
+    assert_eq!(state.line(Language::English, now), "order 58, seen 2 h ago");
+    assert_eq!(state.line(Language::Finnish, now), "tilaus 58, nähty 2 t sitten");
+    let told = timeline.moments.iter().filter(|moment| moment.what == "deliver");
+    let mut told: Vec<_> = told.map(|moment| (moment.detail.as_str(), moment.finnish.as_str())).collect();
+    told.sort_unstable();
+    let expected = [
+        (
+            "done: delivered, a mail was asked for, by message a message",
+            "tehty: toimitettu, sähköpostia pyydettiin, viesti a message",
+        ),
+        ("done: delivered, by message a message", "tehty: toimitettu, viesti a message"),
+        (
+            "done: delivered, no mail was asked for, by message a message",
+            "tehty: toimitettu, sähköpostia ei pyydetty, viesti a message",
+        ),
+        ("later, by message a message", "myöhemmin, viesti a message"),
+    ];
+    assert_eq!(told, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_unreadable_copies_of_an_order_tell_how_each_came() {
+    let bench = Bench::new().await;
+    let now = bench.now();
+    for (body, source) in [("<Order", Source::Push), ("<Order>", Source::Poll)] {
+        bench.ledger.quarantine(&acme(), &kept(body, source, now)).await.unwrap();
+    }
+    let problems = operator(&bench).problems().await.unwrap().problems;
+    let quarantined = problems.iter().filter(|one| one.kind == ProblemKind::Quarantine);
+    let mut reasons: Vec<_> = quarantined.map(|one| (one.reason.as_str(), one.finnish_command.as_str())).collect();
+    reasons.sort_unstable();
+    let command = "korjaa se kaupassa, sitten tilaussilta refresh acme 58 --yes";
+    let expected = ["polled", "pushed"].map(|way| format!("{way} copy: an earlier reader could not read it"));
+    assert_eq!(reasons, [(expected[0].as_str(), command), (expected[1].as_str(), command)]);
+}
+
+/// A page of the console.
+async fn page(operator: &Operator, address: &str) -> String {
+    let settings = Settings::new(80, false).unwrap();
+    let request = http::Request::get(address)
+        .header("host", "127.0.0.1:80")
+        .header("cookie", format!("tilaussilta_session_80={}", settings.token));
+    let (parts, ()) = request.body(()).unwrap().into_parts();
+    Console::new(operator.clone(), settings).answer(&parts, &[]).await.into_body()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_finnish_pages_say_in_finnish_what_is_not_from_outside() {
+    let bench = Bench::new().await;
+    let now = bench.now();
+    let run = ledger::PollRun { at: now, run: "one".to_owned(), stopped: "caught_up".to_owned(), ..Default::default() };
+    bench.ledger.note_poll_run("acme", &run).await.unwrap();
+    record(&bench, 58, now - HOUR).await;
+    bench.ledger.log_action(&delivery(58, now, "done", Some(true))).await.unwrap();
+    bench.ledger.quarantine(&acme(), &kept("<Order", Source::Push, now)).await.unwrap();
+    let operator = operator(&bench);
+    let expected: [(&str, &[&str]); 6] = [
+        ("/?", &["1</strong> <span>saapunut", "0</strong> <span>avointa aukkoa", "käsittelemättä jäänyttä viestiä"]),
+        ("/orders?from=2026-01-01&", &["1 tilaus "]),
+        ("/actions?", &["toimitetuksi merkitseminen", ">tehty<", ">toimitettu<"]),
+        (
+            "/problems?",
+            &["lähetetty kappale: an earlier reader", "korjaa se kaupassa, sitten tilaussilta refresh acme 58"],
+        ),
+        ("/connections?", &["ajan tasalla"]),
+        ("/document?id=mycashflow/acme/order/58&", &["tilaus 58, nähty 1 t sitten", "sähköpostia pyydettiin"]),
+    ];
+    for (address, texts) in expected {
+        let page = page(&operator, &format!("{address}lang=fi")).await;
+        for text in texts {
+            assert!(page.contains(text), "{address}: {text}: {page}");
+        }
+        for english in ["delivered", "caught_up", "caught up", "correct it in the shop", ">deliver<"] {
+            assert!(!page.contains(english), "{address}: {english}: {page}");
+        }
+    }
 }

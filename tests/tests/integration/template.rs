@@ -34,6 +34,7 @@ fn the_sandbox_hands_over_as_the_deployment_does() {
     assert_eq!(number("ActionsMapping", "BatchSize"), QUEUE_BATCH as i64);
     assert_eq!(number("Actions", "VisibilityTimeout"), VISIBILITY.as_secs());
     assert_eq!(number("Actions", "maxReceiveCount"), i64::from(MAX_RECEIVES));
+    assert_eq!(console::ACTION_TRIES.as_secs(), VISIBILITY.as_secs() * i64::from(MAX_RECEIVES - 1));
 }
 
 #[test]
