@@ -1,4 +1,4 @@
-//! What an endpoint receives, by Standard Webhooks (https://github.com/standard-webhooks/standard-webhooks,
+//! What an endpoint receives, by Standard Webhooks (<https://github.com/standard-webhooks/standard-webhooks>,
 //! `spec/standard-webhooks.md`).
 
 use std::fmt::Write;
