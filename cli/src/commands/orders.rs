@@ -22,7 +22,7 @@ pub(crate) struct Options {
     /// Only with this status, such as Open.
     #[arg(long)]
     status: Option<String>,
-    /// Only whose body holds this text: a name, an e-mail address, a payment reference. Reads the bodies of the time, and
+    /// Only what says this text in its values: a name, an e-mail address, a payment reference. Reads the bodies of the time, and
     /// leaves a line in the audit log.
     #[arg(long, value_name = "TEXT")]
     search: Option<String>,

@@ -24,10 +24,8 @@ impl Teller {
     pub(crate) fn tell(&mut self) {
         let time = Timestamp::now().to_zoned(TimeZone::system()).strftime("%T").to_string();
         while let Ok(event) = self.published.try_recv() {
-            let event: serde_json::Value = serde_json::from_str(&event).unwrap_or_default();
-            let text = |value: &serde_json::Value| value.as_str().unwrap_or("?").to_owned();
-            let (kind, id) = (text(&event["detail-type"]), text(&event["detail"]["id"]));
-            println!("{time}  published {kind} {id}");
+            let (detail_type, id) = forward::names(&event);
+            println!("{time}  published {detail_type} {id}");
         }
         for name in self.world.shops.keys() {
             let Some(shop) = self.world.shop(name) else { continue };
