@@ -173,6 +173,15 @@ impl Ledger {
         Err(LedgerError::Contended { tries: APPEND_TRIES })
     }
 
+    /// Lets the next answer of ours move the time of a document's head, even if it says the same as the last revision.
+    /// It is needed when a copy came that cannot be read: only a later time of the head shows that this is over.
+    pub(crate) async fn await_confirmation(&self, document: &DocumentKey) -> Result<(), LedgerError> {
+        let Some(head) = self.head(document).await?.filter(|head| head.is_confirmed) else { return Ok(()) };
+        let after = Head { is_confirmed: false, ..head.clone() };
+        // A writer that was faster has written a later state or time itself.
+        self.try_note(document, &head, &after).await.map(drop)
+    }
+
     /// Does what a copy means for the head that is known; gives how the write ended, and what became of the copy if it
     /// was made.
     async fn step(
