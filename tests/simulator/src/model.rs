@@ -20,7 +20,9 @@ pub(super) const CITY: &str = "Seinäjoki";
 /// An order, as the shop itself knows it.
 #[derive(Clone, Debug)]
 pub(super) struct Known {
-    /// The second it was made in: its place in the created stream. None when it appeared there too late to be found.
+    /// The second that it says it was made in: its place in the created stream.
+    pub(super) made: i64,
+    /// The same, where the created stream promises to show it: it did not appear there behind the cursor.
     pub(super) created: Option<i64>,
     /// The second it last changed in: its place in the updated stream, if it has one.
     pub(super) updated: Option<i64>,
@@ -104,9 +106,9 @@ pub(super) struct Model {
 
 impl Model {
     /// Notes an order's present state and where it stands in the streams.
-    pub(super) fn note(&mut self, order: &Order, created: Option<i64>, updated: Option<i64>) {
+    pub(super) fn note(&mut self, order: &Order, made: i64, created: Option<i64>, updated: Option<i64>) {
         let status = order.status.clone().unwrap_or_default();
-        self.orders.insert(order.id, Known { created, updated, status });
+        self.orders.insert(order.id, Known { made, created, updated, status });
     }
 
     /// Notes that an order changed in a second of the updated stream.
