@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::item::compress;
 use crate::{ContentHash, DocumentKey, Head, Ledger, LedgerError, Revision, RevisionKey, Source, Summary};
 use verdict::{Sameness, Verdict, verdict};
 use write::{Attempt, next};
@@ -149,10 +148,9 @@ impl Ledger {
         new: &NewRevision<'_>,
         rehash: Option<&Rehash<'_>>,
     ) -> Result<Appended, LedgerError> {
-        let body = compress(new.body)?;
         let mut head = head.cloned();
         for attempt in 0..APPEND_TRIES {
-            let (written, appended) = self.step(head.as_ref(), new, rehash, &body).await?;
+            let (written, appended) = self.step(head.as_ref(), new, rehash).await?;
             match written {
                 Attempt::Written => return Ok(appended),
                 Attempt::Lost(winner) => {
@@ -189,18 +187,17 @@ impl Ledger {
         head: Option<&Head>,
         new: &NewRevision<'_>,
         rehash: Option<&Rehash<'_>>,
-        body: &[u8],
     ) -> Result<(Attempt, Appended), LedgerError> {
         let recorded = Appended::Recorded { revision: next(head) };
-        let Some(head) = head else { return Ok((self.try_append(None, new, body).await?, recorded)) };
+        let Some(head) = head else { return Ok((self.try_append(None, new).await?, recorded)) };
         let revision = head.revision;
         match verdict(head, new, self.sameness(head, new, rehash).await?) {
-            Verdict::Append => Ok((self.try_append(Some(head), new, body).await?, recorded)),
+            Verdict::Append => Ok((self.try_append(Some(head), new).await?, recorded)),
             Verdict::AppendBefore => {
                 let written = match self.revision(&RevisionKey { document: new.document.clone(), revision }).await? {
-                    Some(newest) => self.try_append_before(head, &newest, new, body).await?,
+                    Some(newest) => self.try_append_before(head, &newest, new).await?,
                     // What the later message said is erased or expired, so it cannot be said again.
-                    None => self.try_append(Some(head), new, body).await?,
+                    None => self.try_append(Some(head), new).await?,
                 };
                 Ok((written, recorded))
             }

@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::PoisonError;
 
 use jiff::Timestamp;
 use ledger::{ContentHash, DocumentKey, Revision};
@@ -102,6 +103,8 @@ pub(super) struct Model {
     pub(super) revisions: usize,
     /// The revisions of orders, as last read.
     recorded: HashMap<u64, Vec<Recorded>>,
+    /// Of these orders something was written since.
+    outdated: BTreeSet<u64>,
 }
 
 impl Model {
@@ -129,22 +132,31 @@ impl Model {
     }
 }
 
-/// The revisions of some orders. Those that were read before are not read again.
+/// The revisions of some orders. An order of which nothing was written since it was read is not read again.
 pub(super) fn recorded(sim: &Simulation, orders: &BTreeSet<u64>) -> HashMap<u64, Vec<Recorded>> {
-    let documents: Vec<DocumentKey> = orders.iter().map(|order| DocumentKey::order(SHOP, *order)).collect();
-    let heads = sim.ask_ledger(async |ledger| ledger.heads(&documents).await);
-    let mut found = HashMap::new();
-    for (order, document) in orders.iter().zip(&documents) {
-        let Some(head) = heads.get(document) else { continue };
-        let known = sim.model.borrow().recorded.get(order).map_or(0, Vec::len);
-        if known != head.revision as usize {
-            let revisions = sim.ask_ledger(async |ledger| ledger.revisions(document).await);
-            let read = revisions.iter().map(|revision| read_revision(revision, *order)).collect();
-            sim.model.borrow_mut().recorded.insert(*order, read);
+    let documents: Vec<(u64, DocumentKey)> = {
+        let mut model = sim.model.borrow_mut();
+        model.outdated.append(&mut sim.written.lock().unwrap_or_else(PoisonError::into_inner));
+        let is_outdated = |order: &&u64| model.outdated.contains(order) || !model.recorded.contains_key(order);
+        orders.iter().filter(is_outdated).map(|order| (*order, DocumentKey::order(SHOP, *order))).collect()
+    };
+    let keys: Vec<DocumentKey> = documents.iter().map(|(_, document)| document.clone()).collect();
+    let heads = sim.ask_ledger(async |ledger| ledger.heads(&keys).await);
+    for (order, document) in documents {
+        let revisions = heads.get(&document).map_or(0, |head| head.revision as usize);
+        if sim.model.borrow().recorded.get(&order).is_none_or(|known| known.len() != revisions) {
+            let revisions = match revisions {
+                0 => Vec::new(),
+                _ => sim.ask_ledger(async |ledger| ledger.revisions(&document).await),
+            };
+            let read = revisions.iter().map(|revision| read_revision(revision, order)).collect();
+            sim.model.borrow_mut().recorded.insert(order, read);
         }
-        found.insert(*order, sim.model.borrow().recorded[order].clone());
+        sim.model.borrow_mut().outdated.remove(&order);
     }
-    found
+    let model = sim.model.borrow();
+    let of_order = |order: &u64| Some((*order, model.recorded.get(order).filter(|known| !known.is_empty())?.clone()));
+    orders.iter().filter_map(of_order).collect()
 }
 
 fn read_revision(revision: &Revision, order: u64) -> Recorded {
