@@ -22,8 +22,8 @@ pub(crate) struct Options {
     /// Only with this status, such as Open.
     #[arg(long)]
     status: Option<String>,
-    /// Only what says this text in its values: a name, an e-mail address, a payment reference. Reads the bodies of the time, and
-    /// leaves a line in the audit log.
+    /// Only what says this text in its values: a name, an e-mail address, a payment reference. Reads the bodies of the
+    /// time, and leaves a line in the audit log.
     #[arg(long, value_name = "TEXT")]
     search: Option<String>,
     /// Also documents that are no orders.

@@ -168,7 +168,7 @@ impl<'a> Books<'a> {
     /// Notes that the shop says itself that it does not show a stretch whole: `missing` orders of it, or all of it.
     ///
     /// A stretch that is known to be unshown is not noted a second time, although every run that passes it finds it again:
-    /// those that touch are one gap.
+    /// those that touch are one gap, but for the stretch that a listing does not reach.
     pub(crate) async fn note_unshown(
         &mut self,
         lease: &HeldLease<'_>,
@@ -189,7 +189,11 @@ impl<'a> Books<'a> {
         }
         let touching = self.state.gaps.iter().find_map(|gap| match gap.kind {
             GapKind::Unshown { stream: of, from: first, until: end, missing: known }
-                if of == stream && known.is_some() == missing.is_some() && first <= until && from <= end =>
+                if of == stream
+                    && known.is_some() == missing.is_some()
+                    && (first <= until && from <= end)
+                    // A listing asks for its own by number, which pays nothing of what an earlier run left.
+                    && (self.listing.is_none() || first == from) =>
             {
                 Some((gap.clone(), first, end, known))
             }

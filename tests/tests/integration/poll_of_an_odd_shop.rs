@@ -431,6 +431,29 @@ async fn changed_orders_from_before_the_list_of_all_are_found_by_number() {
     assert_eq!((recorded(&world), report.gaps_open), ((1..=350).collect(), 0), "{report:?}");
 }
 
+/// What lies before the list of all is asked for by number, and an order that is hidden there too is owed as before.
+#[tokio::test(start_paused = true)]
+async fn a_search_below_the_list_of_all_pays_nothing_of_what_an_earlier_run_left() {
+    let (world, way) = bench(|shop, now| {
+        shop.oldest = now - 3600;
+        shop.not_by_number = [8].into();
+        shop.put(8, now - 7200);
+    })
+    .await;
+    assert_eq!(world.poll().await.gaps_open, 2, "one a stream");
+    let now = world.bench.now().as_second();
+    for id in 101..=250 {
+        way.shop().put(id, now - 3000 + id as i64);
+        way.shop().change(id, now - 30, "Shipped");
+    }
+    let report = polls(&world, 8).await;
+    assert!(way.shop().asked.iter().any(|(_, query)| query.contains("created_after_ts=0")), "all were listed");
+    assert_eq!((recorded(&world), report.gaps_open), ((101..=250).collect(), 2), "{report:?}");
+    way.shop().oldest = i64::MIN;
+    let report = polls(&world, 1).await;
+    assert_eq!((recorded(&world).contains(&8), report.gaps_open), (true, 0), "{report:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_order_that_appears_between_two_pages_makes_up_for_none_that_is_not_shown() {
     for pages in 1..=5 {
