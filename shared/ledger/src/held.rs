@@ -7,7 +7,8 @@ use crate::item::{Attributes, Item, key, s};
 use crate::{Connection, Head, Ledger, LedgerError, QuarantineState, Quarantined, Source};
 
 /// What a list reads of an item. DynamoDB reads whole items all the same, and sends only this.
-const PROJECTED: &str = "sk, #format, first_seen, last_seen, reason, #document, #state, #source, settled_by, settled_why";
+const PROJECTED: &str =
+    "sk, #format, first_seen, last_seen, reason, #document, #state, #source, settled_by, settled_why";
 
 /// What is known of bytes in quarantine, without the bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 use aws_sdk_dynamodb::types::{ConditionCheck, Put, TransactWriteItem};
 use jiff::Timestamp;
 
-use crate::condition::was_made;
 use super::FORMAT;
+use crate::condition::was_made;
 use crate::item::{format, key, ms, s};
 use crate::transaction::transact_put;
 use crate::{Connection, Ledger, LedgerError};

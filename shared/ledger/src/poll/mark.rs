@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use crate::condition::was_made;
 use super::FORMAT;
+use crate::condition::was_made;
 use crate::item::{Item, format, key, ms, n};
 use crate::{DocumentKey, Ledger, LedgerError};
 
