@@ -35,12 +35,17 @@ TARGET = {"x86_64": "x86_64-unknown-linux-gnu", "arm64": "aarch64-unknown-linux-
 NEEDED = ["sam", "aws"]
 
 
+def sha256(file):
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
 class Release:
     """A release's folder, and what of it this machine runs, unpacked."""
 
     def __init__(self, dist, into):
         self.dist = dist
         expect((dist / "SHA256SUMS").exists(), f"{dist} is no release: it has no SHA256SUMS")
+        self.sums = self.verified_sums()
         [archive] = dist.glob(f"tilaussilta-*-aws-{ARCHITECTURE}.zip")
         self.version = archive.name.split("-")[1]
         into.mkdir()
@@ -50,6 +55,13 @@ class Release:
         with tarfile.open(dist / f"tilaussilta-{self.version}-{TARGET}.tar.gz") as packed:
             packed.extractall(into, filter="data")
         self.program = into / f"tilaussilta-{self.version}-{TARGET}/tilaussilta"
+
+    def verified_sums(self):
+        """The names of the release's files, each of which is as SHA256SUMS says."""
+        sums = [line.split(maxsplit=1) for line in (self.dist / "SHA256SUMS").read_text().splitlines()]
+        wrong = [name for digest, name in sums if digest != sha256(self.dist / name)]
+        expect(not wrong, f"not as SHA256SUMS says: {', '.join(wrong)}")
+        return {name for _, name in sums}
 
     def use(self, on):
         on.project, on.template = self.folder, "packaged.yaml"
@@ -89,10 +101,7 @@ def no_tool_of_rust_is_in_reach(on):
 
 def the_release_is_whole(on):
     dist = on.release.dist
-    sums = [line.split(maxsplit=1) for line in (dist / "SHA256SUMS").read_text().splitlines()]
-    wrong = [name for digest, name in sums if hashlib.sha256((dist / name).read_bytes()).hexdigest() != digest]
-    expect(not wrong, f"not as SHA256SUMS says: {', '.join(wrong)}")
-    others = {path.name for path in dist.iterdir()} - {name for _, name in sums} - {"SHA256SUMS"}
+    others = {path.name for path in dist.iterdir()} - on.release.sums - {"SHA256SUMS"}
     expect(not others, f"not in SHA256SUMS: {', '.join(sorted(others))}")
     bill = json.loads((dist / "tilaussilta-sbom.cdx.json").read_text())
     listed = {(each["name"], each["version"]) for each in bill["components"]}
@@ -103,7 +112,7 @@ def the_release_is_whole(on):
     expect(on.release.version in notes and "## Never tried" in notes, f"the notes are {notes[:100]!r}")
     said = on.machine.run("tilaussilta --version", [on.release.program, "--version"], {}, on.machine.folder)
     expect(on.release.version in said, f"the program says that it is {said}")
-    return f"{len(sums)} files as SHA256SUMS says, {len(listed)} components in the bill, version {on.release.version}"
+    return f"{len(on.release.sums)} files as SHA256SUMS says, {len(listed)} components in the bill, version {on.release.version}"
 
 
 def first(on):
@@ -171,7 +180,8 @@ def upgrades(on):
     on.release.says(on, "index")
     status = json.loads(on.release.says(on, "status", "--json"))
     expect(status, "the program says nothing of the deployment")
-    shown = on.release.says(on, "show", f"mycashflow/{'acme' if on.before else EARLIER}", "order/4" if not on.before else "order/1")
+    earlier = ["mycashflow/acme", "order/1"] if on.before else [f"mycashflow/{EARLIER}", "order/4"]
+    shown = on.release.says(on, "show", *earlier)
     expect("order" in shown, f"the program shows {shown[:200]}")
     return f"to {on.release.version}: secret, addresses and {count} revisions as before, each read again"
 

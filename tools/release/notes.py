@@ -5,6 +5,7 @@
 """
 
 import argparse
+import os
 import re
 from pathlib import Path
 
@@ -12,8 +13,8 @@ from pack import ROOT, version
 
 NEVER_TRIED = """## Never tried
 
-Nothing of this was tried on AWS: it was deployed to an emulator of AWS on x86-64. The functions for arm64 were built, and
-run by nobody. So were the programs for macOS, for Windows and for Linux on arm64.
+Nothing of this was tried on AWS: it was deployed to an emulator of AWS. What is for arm64, macOS or Windows was built, and
+the functions for arm64 were deployed to the emulator, by the workflow of the release alone: no person has used them.
 """
 
 
@@ -28,6 +29,8 @@ def notes():
     if own is None:
         unreleased = section("Unreleased") or ""
         own = f"\n**Not a release: built from what comes after the last one.**\n{unreleased}"
+    if os.environ.get("UNOPTIMISED"):
+        own = f"\n**The functions are not optimised (UNOPTIMISED=1). Deploy them to an emulator only.**\n{own}"
     return f"# Tilaussilta {version()}\n{own.rstrip()}\n\n{NEVER_TRIED}"
 
 

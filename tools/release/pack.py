@@ -17,9 +17,6 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(ROOT / "tools"))
-from template import load_template  # noqa: E402
-
 TARGETS = {"x86_64": "x86_64-unknown-linux-gnu", "arm64": "aarch64-unknown-linux-gnu"}
 # The earliest time that a zip can hold.
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
@@ -55,6 +52,10 @@ def tarred(files):
 
 def functions():
     """The functions of template.yaml: from the name of each to its folder there, its CodeUri."""
+    # What packs a program for macOS or Windows has no YAML.
+    sys.path.insert(0, str(ROOT / "tools"))
+    from template import load_template
+
     resources = load_template()["Resources"].values()
     of_type = [each for each in resources if each["Type"] == "AWS::Serverless::Function"]
     return {each["Metadata"]["BuildProperties"]["Binary"]: each["Properties"]["CodeUri"] for each in of_type}
