@@ -66,6 +66,7 @@ validate: ## Check template.yaml: SAM's own check, cfn-lint, checkov, the code's
 	@$(WITH_TOOLS) python tools/check-metrics.py
 	@$(WITH_TOOLS) python tools/check-parameters.py
 	@$(WITH_TOOLS) python tools/check-transformed.py
+	@$(WITH_TOOLS) python tools/release/pack.py --check
 	@tools/install policies && .tools/policies/bin/checkov --config-file .checkov.yaml --file template.yaml
 	@.tools/policies/bin/zizmor --offline --quiet .github
 

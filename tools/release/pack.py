@@ -1,9 +1,11 @@
 """Packs what tools/release/build has built, so that it is deployed and used without a build: docs/release.md.
 
     python tools/release/pack.py ARCHITECTURE BUILT DIST
+    python tools/release/pack.py --check
 
 BUILT/NAME/bootstrap are the functions and the operator's program. DIST gets two archives. The same programs give the same
-bytes: no archive holds a time, an owner or an order that depends on the machine.
+bytes: no archive holds a time, an owner or an order that depends on the machine. `--check` packs nothing, and fails where
+template.yaml or samconfig.toml could not be packed: `make validate`.
 """
 
 import argparse
@@ -133,7 +135,26 @@ def pack_program(target, file, dist):
         write(dist / f"{name}.tar.gz", tarred(within(name, program(file))))
 
 
+def check():
+    """Fails when the packaged template differs from template.yaml in anything but its code and architecture."""
+    sys.path.insert(0, str(ROOT / "tools"))
+    import yaml
+    from template import Template, load_template
+
+    packaged_config()
+    for architecture in TARGETS:
+        wanted = load_template()
+        wanted["Globals"]["Function"]["Architectures"] = [architecture]
+        for each in wanted["Resources"].values():
+            if each["Type"] == "AWS::Serverless::Function":
+                each["Properties"]["CodeUri"] = each.pop("Metadata")["BuildProperties"]["Binary"] + ".zip"
+        if yaml.load(packaged_template(architecture), Template) != wanted:
+            raise SystemExit("tools/release/pack.py: the packaged template differs from template.yaml in more than its code")
+
+
 def main():
+    if sys.argv[1:] == ["--check"]:
+        return check()
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("what", help="an architecture of Lambda (x86_64, arm64), or the target of a program")
     arguments.add_argument("built", type=Path, help="the folder with NAME/bootstrap, or the program")

@@ -327,6 +327,42 @@ async fn an_item_in_a_later_format_is_refused() {
     }
 }
 
+/// Each way to look at what the two tests above read in one way only.
+#[tokio::test(start_paused = true)]
+async fn an_item_in_a_later_format_is_refused_whoever_asks() {
+    let bench = current().await;
+    let (ledger, shop) = (&bench.ledger, Connection::shop("acme"));
+    let unreadable = b"<Order id='59'><Customer";
+    let id = ContentHash::of(unreadable).to_string();
+    for mut item in stored(&bench) {
+        let (pk, sk) = keys(&item);
+        if ["quarantine", "action", "mark"].contains(&kind(pk, sk)) {
+            item["format"] = json!({ "N": "2" });
+            put(&bench, &item);
+        }
+    }
+    let before = stored(&bench);
+    let refused = |error: LedgerError| assert!(matches!(error, LedgerError::NewerFormat { .. }), "{error}");
+    refused(ledger.held(&shop, HeldFilter::default()).await.unwrap_err());
+    refused(ledger.quarantined_body(&shop, &id).await.unwrap_err());
+    let (key, fingerprint) = ("parcel-1#58", ContentHash::of(b"parcel-1#58"));
+    let claim = Claim { connection: &shop, key, fingerprint, owner: "another attempt" };
+    refused(ledger.begin_action(&claim, bench.now(), bench.now() + Duration::from_secs(60)).await.unwrap_err());
+    refused(ledger.clear_action(&shop, "deliver-sent#order/58").await.unwrap_err());
+    // The same bytes again are kept already, and nothing is written over what a later version knows of them.
+    let again = NewQuarantined {
+        body: unreadable,
+        content_type: "application/xml",
+        reason: "the document ends within an element",
+        document: Some("order/59"),
+        kind: None,
+        source: Some(Source::Push),
+        now: bench.now() + Duration::from_secs(7200),
+    };
+    assert!(!ledger.quarantine(&shop, &again).await.unwrap());
+    assert_eq!(stored(&bench), before);
+}
+
 /// A head that is not understood is not overwritten: the number after it would be a guess.
 #[tokio::test(start_paused = true)]
 async fn nothing_is_appended_to_a_document_in_a_later_format() {
