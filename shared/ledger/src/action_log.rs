@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::arrivals::{ARRIVED, RECORDED_AT, SUMMARY};
 use crate::delivery::utc_date;
-use crate::item::{Attributes, Item, expires_at, format, key, ms, n, s};
+use crate::item::{Attributes, Item, expires_at, format, key, ms, s};
 use crate::{Connection, DocumentKey, Ledger, LedgerError, Span};
 
 /// The version of the items' format.
