@@ -31,6 +31,8 @@ def notes():
         own = f"\n**Not a release: built from what comes after the last one.**\n{unreleased}"
     if os.environ.get("UNOPTIMISED"):
         own = f"\n**The functions are not optimised (UNOPTIMISED=1). Deploy them to an emulator only.**\n{own}"
+    # Links to files of the sources lead nowhere from a release.
+    own = re.sub(r"\[([^\]]+)\]\((?!https?:)([^)#]+)[^)]*\)", r"\1 (\2)", own)
     return f"# Tilaussilta {version()}\n{own.rstrip()}\n\n{NEVER_TRIED}"
 
 
