@@ -151,13 +151,25 @@ impl Embedded {
 
     /// What the SDK's client of it is made from, with its reads counted.
     pub fn counted_config(&self, reads: &Reads) -> aws_config::SdkConfig {
-        let (engine, reads) = (self.clone(), reads.clone());
+        let reads = reads.clone();
+        let note = move |operation: &str, request: &str, answer: &str| reads.note(operation, request, answer);
+        self.watched_config(note, Arc::new(|_| CallPlan::default()))
+    }
+
+    /// What the SDK's client of it is made from, with a plan for every call. `watch` gets each call that was done: the
+    /// operation, its JSON and the answer's.
+    pub fn watched_config(
+        &self,
+        watch: impl Fn(&str, &str, &str) + Send + Sync + 'static,
+        planner: Planner,
+    ) -> aws_config::SdkConfig {
+        let engine = self.clone();
         let answer = move |operation: &str, body: &str| {
             let answer = engine.answer(operation, body);
-            reads.note(operation, body, &answer.1);
+            watch(operation, body, &answer.1);
             answer
         };
-        wired_config(answer, Arc::new(|_| CallPlan::default()))
+        wired_config(answer, planner)
     }
 
     /// Puts items into a table, each in DynamoDB's JSON, faster than any call does and without a record in its stream: for

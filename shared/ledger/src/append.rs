@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::item::compress;
 use crate::{ContentHash, DocumentKey, Head, Ledger, LedgerError, Revision, RevisionKey, Source, Summary};
 use verdict::{Sameness, Verdict, verdict};
 use write::{Attempt, next};
@@ -149,10 +148,9 @@ impl Ledger {
         new: &NewRevision<'_>,
         rehash: Option<&Rehash<'_>>,
     ) -> Result<Appended, LedgerError> {
-        let body = compress(new.body)?;
         let mut head = head.cloned();
         for attempt in 0..APPEND_TRIES {
-            let (written, appended) = self.step(head.as_ref(), new, rehash, &body).await?;
+            let (written, appended) = self.step(head.as_ref(), new, rehash).await?;
             match written {
                 Attempt::Written => return Ok(appended),
                 Attempt::Lost(winner) => {
@@ -173,6 +171,15 @@ impl Ledger {
         Err(LedgerError::Contended { tries: APPEND_TRIES })
     }
 
+    /// Lets the next answer of ours move the time of a document's head, even if it says the same as the last revision.
+    /// It is needed when a copy came that cannot be read: only a later time of the head shows that this is over.
+    pub(crate) async fn await_confirmation(&self, document: &DocumentKey) -> Result<(), LedgerError> {
+        let Some(head) = self.head(document).await?.filter(|head| head.is_confirmed) else { return Ok(()) };
+        let after = Head { is_confirmed: false, ..head.clone() };
+        // A writer that was faster has written a later state or time itself.
+        self.try_note(document, &head, &after).await.map(drop)
+    }
+
     /// Does what a copy means for the head that is known; gives how the write ended, and what became of the copy if it
     /// was made.
     async fn step(
@@ -180,18 +187,17 @@ impl Ledger {
         head: Option<&Head>,
         new: &NewRevision<'_>,
         rehash: Option<&Rehash<'_>>,
-        body: &[u8],
     ) -> Result<(Attempt, Appended), LedgerError> {
         let recorded = Appended::Recorded { revision: next(head) };
-        let Some(head) = head else { return Ok((self.try_append(None, new, body).await?, recorded)) };
+        let Some(head) = head else { return Ok((self.try_append(None, new).await?, recorded)) };
         let revision = head.revision;
         match verdict(head, new, self.sameness(head, new, rehash).await?) {
-            Verdict::Append => Ok((self.try_append(Some(head), new, body).await?, recorded)),
+            Verdict::Append => Ok((self.try_append(Some(head), new).await?, recorded)),
             Verdict::AppendBefore => {
                 let written = match self.revision(&RevisionKey { document: new.document.clone(), revision }).await? {
-                    Some(newest) => self.try_append_before(head, &newest, new, body).await?,
+                    Some(newest) => self.try_append_before(head, &newest, new).await?,
                     // What the later message said is erased or expired, so it cannot be said again.
-                    None => self.try_append(Some(head), new, body).await?,
+                    None => self.try_append(Some(head), new).await?,
                 };
                 Ok((written, recorded))
             }

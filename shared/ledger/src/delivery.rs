@@ -8,8 +8,8 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::condition::met_item;
-use crate::item::{Attributes, Item, blob, compress, expires_at, format, key, ms, n, s};
-use crate::{Connection, ContentHash, Head, Ledger, LedgerError, Source};
+use crate::item::{Attributes, Item, blob, compress, expires_at, key, ms, n, s};
+use crate::{Connection, ContentHash, DocumentKey, Head, Ledger, LedgerError, Source};
 
 /// The version of the format of the delivery log's lines.
 const LINE_FORMAT: u32 = 1;
@@ -213,7 +213,8 @@ impl Ledger {
     }
 
     /// Keeps bytes that are authentic and unreadable. The key is their hash, so that a page polled again and again
-    /// fills no quarantine; answers whether they were new.
+    /// fills no quarantine; answers whether they were new. The next readable copy of their document moves its head's time
+    /// once, even if it says the same as the last revision: that resolves them.
     ///
     /// Bytes that take more than an item holds even when compressed are cut, and marked so.
     ///
@@ -250,14 +251,18 @@ impl Ledger {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
-        match answer {
-            Ok(_) => Ok(true),
+        let is_new = match answer {
+            Ok(_) => true,
             Err(error) => match met_item(&error) {
-                Some(Some(known)) => self.seen_again(known.clone(), new.now).await,
-                Some(None) => Ok(false),
-                None => Err(LedgerError::unavailable("PutItem")(error)),
+                Some(Some(known)) => self.seen_again(known.clone(), new.now).await?,
+                Some(None) => false,
+                None => return Err(LedgerError::unavailable("PutItem")(error)),
             },
+        };
+        if let Some(document) = new.document.and_then(|name| DocumentKey::parse(connection.clone(), name)) {
+            self.await_confirmation(&document).await?;
         }
+        Ok(is_new)
     }
 
     /// Notes that bytes in quarantine were met again; answers whether they had been resolved, and are open again. It is

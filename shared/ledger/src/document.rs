@@ -56,7 +56,7 @@ pub struct Head {
     pub source: Source,
     /// When the first revision was recorded.
     pub first_seen: Timestamp,
-    /// Whether a later copy that said the same has moved `observed_at`.
+    /// Whether a later copy that said the same has moved `observed_at`, and none came since that could not be read.
     pub is_confirmed: bool,
 }
 

@@ -20,6 +20,9 @@ const CLOCK_TOLERANCE_SECONDS: i64 = 300;
 /// What must hold after every run, whatever became of it.
 pub(super) fn after_a_run(sim: &Simulation, run: &str, pages: &Pages, report: Option<&ShopReport>) {
     let state = sim.ask_ledger(async |ledger| ledger.shop_state(SHOP).await);
+    for gap in &state.gaps {
+        sim.trace.note(|| format!("{run}: leaves a gap, {:?}", gap.kind));
+    }
     cursors_never_move_back(sim, run, &state);
     cursors_do_not_stand_in_the_future(sim, run, &state);
     cursors_pass_no_hole(sim, run, &state);
@@ -75,9 +78,9 @@ fn cursors_pass_no_hole(sim: &Simulation, run: &str, state: &ShopState) {
         for (stream, second) in [(Stream::Created, known.created), (Stream::Updated, known.updated)] {
             let Some(second) = second.filter(|second| passed(stream, Some(*second))) else { continue };
             if is_kept(stream, last, &known)
-                || is_owed(state, stream, order, second, known.created)
+                || is_owed(state, stream, order, second, known.made)
                 // An order that the ledger has never seen is owed whole by the window that hides its creation.
-                || (last.is_none() && known.created.is_some_and(|made| is_owed(state, Stream::Created, order, made, Some(made))))
+                || (last.is_none() && is_owed(state, Stream::Created, order, known.made, known.made))
                 || quarantined.get_or_insert_with(|| Quarantine::of(sim)).holds(order)
             {
                 continue;
@@ -96,17 +99,17 @@ fn is_kept(stream: Stream, last: Option<&Recorded>, known: &Known) -> bool {
     }
 }
 
-fn is_owed(state: &ShopState, stream: Stream, order: u64, second: i64, made: Option<i64>) -> bool {
+fn is_owed(state: &ShopState, stream: Stream, order: u64, second: i64, made: i64) -> bool {
     is_owed_by_number(state, order)
         || state.gaps.iter().any(|gap| match gap.kind {
             GapKind::Order { .. } => false,
             GapKind::Window { stream: of, from, until, .. } | GapKind::Unshown { stream: of, from, until, .. } => {
                 let covers = |second: i64| (from..=until).contains(&second);
                 // A stretch of the created stream is walked again whole, so it owes its orders as they are then.
-                (of == stream && covers(second)) || (of == Stream::Created && made.is_some_and(covers))
+                (of == stream && covers(second)) || (of == Stream::Created && covers(made))
             }
             GapKind::Unsorted { from, until, .. } => stream == Stream::Created && (from..until).contains(&second),
-            GapKind::Listing { from, .. } => stream == Stream::Updated && made.is_none_or(|made| from <= made),
+            GapKind::Listing { from, .. } => stream == Stream::Updated && from <= made,
             GapKind::Numbers { stream: Stream::Created, second: of, .. } => stream == Stream::Created && of == second,
             GapKind::Numbers { stream: Stream::Updated, next, last, .. } => {
                 stream == Stream::Updated && next <= order && last.is_none_or(|last| order <= last)
@@ -161,15 +164,12 @@ fn what_was_told_is_kept_or_admitted(
                 of_order.iter().any(|one| one.status.as_ref() == Some(&told.status) || one.observed_at >= told.asked_at)
             }
         };
-        let (created, updated) = {
-            let model = sim.model.borrow();
-            let known = model.orders.get(&order);
-            (known.and_then(|known| known.created), known.and_then(|known| known.updated))
-        };
-        let owed = is_owed_by_number(state, order)
-            || created.is_some_and(|second| is_owed(state, Stream::Created, order, second, created))
-            || updated.is_some_and(|second| is_owed(state, Stream::Updated, order, second, created));
-        let deleted = !sim.model.borrow().orders.contains_key(&order);
+        let known = sim.model.borrow().orders.get(&order).cloned();
+        let deleted = known.is_none();
+        let owed = known.is_some_and(|known| {
+            is_owed(state, Stream::Created, order, known.made, known.made)
+                || known.updated.is_some_and(|second| is_owed(state, Stream::Updated, order, second, known.made))
+        });
         if !kept
             && !owed
             && !deleted

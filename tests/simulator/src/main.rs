@@ -11,6 +11,10 @@ use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use tilaussilta_simulator::{Assumption, Settings, SimulationResult, run_both};
 
+/// A quarter of the time of a world goes into memory, with the system's allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Simulates worlds full of faults, two for each seed: the poll, which must lose nothing, and the outbound side, which must
 /// publish every revision and do each action once.
 #[derive(Parser)]

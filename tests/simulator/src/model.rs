@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::PoisonError;
 
 use jiff::Timestamp;
 use ledger::{ContentHash, DocumentKey, Revision};
@@ -20,7 +21,9 @@ pub(super) const CITY: &str = "Seinäjoki";
 /// An order, as the shop itself knows it.
 #[derive(Clone, Debug)]
 pub(super) struct Known {
-    /// The second it was made in: its place in the created stream. None when it appeared there too late to be found.
+    /// The second that it says it was made in: its place in the created stream.
+    pub(super) made: i64,
+    /// The same, where the created stream promises to show it: it did not appear there behind the cursor.
     pub(super) created: Option<i64>,
     /// The second it last changed in: its place in the updated stream, if it has one.
     pub(super) updated: Option<i64>,
@@ -100,13 +103,15 @@ pub(super) struct Model {
     pub(super) revisions: usize,
     /// The revisions of orders, as last read.
     recorded: HashMap<u64, Vec<Recorded>>,
+    /// Of these orders something was written since.
+    outdated: BTreeSet<u64>,
 }
 
 impl Model {
     /// Notes an order's present state and where it stands in the streams.
-    pub(super) fn note(&mut self, order: &Order, created: Option<i64>, updated: Option<i64>) {
+    pub(super) fn note(&mut self, order: &Order, made: i64, created: Option<i64>, updated: Option<i64>) {
         let status = order.status.clone().unwrap_or_default();
-        self.orders.insert(order.id, Known { created, updated, status });
+        self.orders.insert(order.id, Known { made, created, updated, status });
     }
 
     /// Notes that an order changed in a second of the updated stream.
@@ -127,22 +132,31 @@ impl Model {
     }
 }
 
-/// The revisions of some orders. Those that were read before are not read again.
+/// The revisions of some orders. An order of which nothing was written since it was read is not read again.
 pub(super) fn recorded(sim: &Simulation, orders: &BTreeSet<u64>) -> HashMap<u64, Vec<Recorded>> {
-    let documents: Vec<DocumentKey> = orders.iter().map(|order| DocumentKey::order(SHOP, *order)).collect();
-    let heads = sim.ask_ledger(async |ledger| ledger.heads(&documents).await);
-    let mut found = HashMap::new();
-    for (order, document) in orders.iter().zip(&documents) {
-        let Some(head) = heads.get(document) else { continue };
-        let known = sim.model.borrow().recorded.get(order).map_or(0, Vec::len);
-        if known != head.revision as usize {
-            let revisions = sim.ask_ledger(async |ledger| ledger.revisions(document).await);
-            let read = revisions.iter().map(|revision| read_revision(revision, *order)).collect();
-            sim.model.borrow_mut().recorded.insert(*order, read);
+    let documents: Vec<(u64, DocumentKey)> = {
+        let mut model = sim.model.borrow_mut();
+        model.outdated.append(&mut sim.written.lock().unwrap_or_else(PoisonError::into_inner));
+        let is_outdated = |order: &&u64| model.outdated.contains(order) || !model.recorded.contains_key(order);
+        orders.iter().filter(is_outdated).map(|order| (*order, DocumentKey::order(SHOP, *order))).collect()
+    };
+    let keys: Vec<DocumentKey> = documents.iter().map(|(_, document)| document.clone()).collect();
+    let heads = sim.ask_ledger(async |ledger| ledger.heads(&keys).await);
+    for (order, document) in documents {
+        let revisions = heads.get(&document).map_or(0, |head| head.revision as usize);
+        if sim.model.borrow().recorded.get(&order).is_none_or(|known| known.len() != revisions) {
+            let revisions = match revisions {
+                0 => Vec::new(),
+                _ => sim.ask_ledger(async |ledger| ledger.revisions(&document).await),
+            };
+            let read = revisions.iter().map(|revision| read_revision(revision, order)).collect();
+            sim.model.borrow_mut().recorded.insert(order, read);
         }
-        found.insert(*order, sim.model.borrow().recorded[order].clone());
+        sim.model.borrow_mut().outdated.remove(&order);
     }
-    found
+    let model = sim.model.borrow();
+    let of_order = |order: &u64| Some((*order, model.recorded.get(order).filter(|known| !known.is_empty())?.clone()));
+    orders.iter().filter_map(of_order).collect()
 }
 
 fn read_revision(revision: &Revision, order: u64) -> Recorded {

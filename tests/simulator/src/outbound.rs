@@ -37,6 +37,7 @@ use self::faults::{Faults, FaultyTransport};
 use super::assumptions::{Assumption, FalseAssumptions, Settings, Side};
 use super::plan::{percent, pick};
 use super::runs::after_polls;
+use super::simulation::client;
 use harness::{TABLE, message, shop_config, virtual_clock};
 
 const CONNECTIONS: &str = r#"{
@@ -150,15 +151,12 @@ impl Simulation {
         let clock = virtual_clock("2026-03-02T08:00:00Z".parse().expect("a time stamp"));
         let faults = Faults::draw();
         let embedded = Embedded::in_memory().expect("a database in memory");
-        let looking = platform::dynamodb_client(&embedded.config());
+        let looking = client(&embedded.config());
         ledger::create_table(&looking, TABLE).await.expect("a table");
         let messaging = Messaging::new(clock.clone());
         let (bus, sqs) = (messaging.eventbridge_with(faults.planner()), messaging.sqs_with(faults.planner()));
         // The SDK's retry quota is shared by all clients of a process, and would let one world decide about another's.
         let partition = || RetryPartition::custom("world").token_bucket(TokenBucket::new(500)).build();
-        let client = platform::dynamodb_client(&embedded.config_with(faults.planner()));
-        let client =
-            aws_sdk_dynamodb::Client::from_conf(client.config().to_builder().retry_partition(partition()).build());
         let bus =
             aws_sdk_eventbridge::Client::from_conf(bus.config().to_builder().retry_partition(partition()).build());
         let sqs = aws_sdk_sqs::Client::from_conf(sqs.config().to_builder().retry_partition(partition()).build());
@@ -166,7 +164,7 @@ impl Simulation {
         let connections = Connections::parse(CONNECTIONS).expect("valid connections");
         let connections = ConnectionStore::open(ConnectionSource::Fixed(connections)).await.expect("connections");
         let base = Deps {
-            ledger: Ledger::new(client, TABLE, Retention::default()),
+            ledger: Ledger::new(client(&embedded.config_with(faults.planner())), TABLE, Retention::default()),
             connections: Arc::new(connections),
             clock: clock.clone(),
             metrics: Metrics::off(),

@@ -1,14 +1,16 @@
 //! The state of a simulated world that its actors share: the shop, the ledger, the model.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::config::retry::{RetryPartition, TokenBucket};
+use aws_sdk_dynamodb::types::StreamSpecification;
+use aws_smithy_runtime_api::client::auth::AuthSchemeId;
 use cloud::embedded::Embedded;
 use connections::{ConnectionSource, ConnectionStore, Connections, Secret, ShopConnection};
 use jiff::Timestamp;
@@ -48,6 +50,8 @@ pub(super) struct Simulation {
     pub(super) deps: Deps,
     /// The same ledger, for questions that take no time and meet no fault.
     ledger: Ledger,
+    /// The orders of which something was written since the model last looked.
+    pub(super) written: Arc<Mutex<BTreeSet<u64>>>,
     pub(super) model: RefCell<Model>,
     violations: RefCell<Vec<String>>,
     tasks: RefCell<Vec<JoinHandle<()>>>,
@@ -70,14 +74,15 @@ impl Simulation {
             cache: cached.then(Mutex::default),
         };
         let embedded = Embedded::in_memory().expect("a database in memory");
-        let fault_free = platform::dynamodb_client(&embedded.config());
+        let fault_free = client(&embedded.config());
         ledger::create_table(&fault_free, TABLE).await.expect("a table");
-        let client =
-            with_own_retry_quota(&platform::dynamodb_client(&embedded.config_with(faults.planner(trace.clone()))));
+        stop_stream(&fault_free).await;
+        let written: Arc<Mutex<BTreeSet<u64>>> = Arc::default();
+        let config = embedded.watched_config(note_written(written.clone()), faults.planner(trace.clone()));
         let connections =
             ConnectionStore::open(ConnectionSource::Fixed(connections(&plan))).await.expect("connections");
         let deps = Deps {
-            ledger: Ledger::new(client, TABLE, Retention::default()),
+            ledger: Ledger::new(client(&config), TABLE, Retention::default()),
             connections: Arc::new(connections),
             clock: clock.clone(),
             metrics: Metrics::off(),
@@ -93,6 +98,7 @@ impl Simulation {
             network: Arc::new(network),
             deps,
             ledger: Ledger::new(fault_free, TABLE, Retention::default()),
+            written,
             model: RefCell::default(),
             violations: RefCell::default(),
             tasks: RefCell::default(),
@@ -170,11 +176,35 @@ impl Simulation {
     }
 }
 
-/// The client with a retry quota of its own: the SDK's is shared by all clients of a process, and would let one world's
-/// faults decide about another's retries.
-fn with_own_retry_quota(client: &aws_sdk_dynamodb::Client) -> aws_sdk_dynamodb::Client {
+/// The functions' client with a retry quota of its own: the SDK's is shared by all clients of a process, and would let one
+/// world's faults decide about another's retries. It signs nothing, since nobody verifies it: that is a tenth of a call.
+pub(super) fn client(config: &aws_types::SdkConfig) -> aws_sdk_dynamodb::Client {
     let partition = RetryPartition::custom("world").token_bucket(TokenBucket::new(500)).build();
-    aws_sdk_dynamodb::Client::from_conf(client.config().to_builder().retry_partition(partition).build())
+    let config = platform::dynamodb_client(config).config().to_builder().retry_partition(partition);
+    aws_sdk_dynamodb::Client::from_conf(
+        config.allow_no_auth().auth_scheme_preference([AuthSchemeId::from("noAuth")]).build(),
+    )
+}
+
+/// Switches the table's stream off: nobody reads it in a world of the poll, and to record it is a tenth of a write.
+async fn stop_stream(client: &aws_sdk_dynamodb::Client) {
+    let off = StreamSpecification::builder().stream_enabled(false).build().expect("a complete specification");
+    client.update_table().table_name(TABLE).stream_specification(off).send().await.expect("a table with a stream");
+}
+
+/// Notes the orders that a call to the database writes something of.
+fn note_written(written: Arc<Mutex<BTreeSet<u64>>>) -> impl Fn(&str, &str, &str) {
+    let prefix = format!("mycashflow#{SHOP}#order#");
+    move |operation, request, _| {
+        if matches!(operation, "GetItem" | "BatchGetItem" | "Query") {
+            return;
+        }
+        let keys = request.match_indices(&prefix).filter_map(|(at, _)| {
+            let rest = &request[at + prefix.len()..];
+            rest[..rest.find('"')?].parse::<u64>().ok()
+        });
+        written.lock().unwrap_or_else(PoisonError::into_inner).extend(keys);
+    }
 }
 
 fn connections(plan: &Plan) -> Connections {

@@ -117,12 +117,13 @@ pub(super) fn make_dated(sim: &Simulation, now: Timestamp, made_at: Timestamp, s
     let id = shop.add_order_dated(now, made_at, order, via);
     let updated = sim.plan.shop.creation_updates.then_some(now.as_second());
     // An order that appears behind the cursor cannot be found by its time of making.
-    let created = (now.duration_since(made_at) <= SignedDuration::ZERO).then_some(made_at.as_second());
+    let made = made_at.as_second();
+    let created = (now.duration_since(made_at) <= SignedDuration::ZERO).then_some(made);
     if let Some(order) = shop.order(id) {
-        sim.model.borrow_mut().note(&order, created, updated);
+        sim.model.borrow_mut().note(&order, made, created, updated);
     }
     drop(shop);
-    sim.trace.note(|| format!("shop: order {id} made, {via:?}, at {}, dated {}", now.as_second(), made_at.as_second()));
+    sim.trace.note(|| format!("shop: order {id} made, {via:?}, at {}, dated {made}", now.as_second()));
     id
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use console::{Compare, Comparison, Operator, PollKnowledge};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
-use ledger::{Connection, HeldFilter, NewQuarantined, QuarantineState, Source};
+use ledger::{Connection, DocumentKey, HeldFilter, NewQuarantined, QuarantineState, Source};
 use tilaussilta_tests::ShopBench;
 use world::shop::{Breakage, Via};
 
@@ -180,4 +180,33 @@ async fn status_counts_the_quarantine_without_reading_all_of_it() {
     assert!(world.bench.calls() - before < 60, "{}", world.bench.calls() - before);
     let attention = operator.status().await.unwrap().attention;
     assert!(attention.iter().any(|line| line.text.contains("more than is counted")), "{attention:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_that_is_repaired_to_what_it_was_is_no_problem_any_more() {
+    let world = ShopBench::new().await;
+    let order = world.orders(1)[0];
+    let document = DocumentKey::order("acme", order);
+    let operator = of(&world);
+    let open = async || operator.open_quarantine(&acme()).await.unwrap().len();
+    let head = async || world.bench.ledger.head(&document).await.unwrap().unwrap();
+    let changed_and_polled = async || {
+        world.wait(60).await;
+        world.shop().update_order(world.bench.now(), order, |_| {});
+        world.wait(60).await;
+        world.poll().await;
+    };
+    world.poll().await;
+    changed_and_polled().await;
+    assert!(head().await.is_confirmed);
+    world.shop().unreadable(order, Breakage::Value);
+    changed_and_polled().await;
+    assert_eq!((open().await, head().await.is_confirmed), (1, false));
+    world.shop().heal(order);
+    changed_and_polled().await;
+    assert_eq!(open().await, 0);
+    let repaired = head().await;
+    assert_eq!((repaired.revision, repaired.is_confirmed), (1, true), "nothing new was recorded");
+    changed_and_polled().await;
+    assert_eq!(head().await, repaired, "the head is written once");
 }

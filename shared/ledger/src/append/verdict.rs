@@ -75,7 +75,8 @@ impl Head {
     ///
     /// Without that, a slow answer of a time in between, with a state that has passed since, would count as newer. The
     /// overlap of the poll shows every change several times, so the first answer that confirms a revision moves the
-    /// time, and no later one: one write unit for each change.
+    /// time, and no later one: one write unit for each change. A copy that could not be read makes the next answer the first
+    /// one again.
     fn has_to_move(&self, new: &NewRevision<'_>) -> bool {
         self.is_before(new)
             && match new.evidence {

@@ -39,13 +39,10 @@ struct Record<'a> {
 
 impl Ledger {
     /// Writes a copy as the document's newest revision.
-    pub(super) async fn try_append(
-        &self,
-        head: Option<&Head>,
-        new: &NewRevision<'_>,
-        body: &[u8],
-    ) -> Result<Attempt, LedgerError> {
-        let record = self.record_of(new, next(head), body);
+    pub(super) async fn try_append(&self, head: Option<&Head>, new: &NewRevision<'_>) -> Result<Attempt, LedgerError> {
+        // Only here: most copies say what the ledger has.
+        let body = compress(new.body)?;
+        let record = self.record_of(new, next(head), &body);
         let newest = Head {
             revision: record.revision,
             hash: new.hash,
@@ -63,9 +60,9 @@ impl Ledger {
         head: &Head,
         newest: &Revision,
         new: &NewRevision<'_>,
-        body: &[u8],
     ) -> Result<Attempt, LedgerError> {
-        let earlier = self.record_of(new, next(Some(head)), body);
+        let body = compress(new.body)?;
+        let earlier = self.record_of(new, next(Some(head)), &body);
         let revision = earlier.revision + 1;
         let newest_body = compress(&newest.body)?;
         let later = Record {

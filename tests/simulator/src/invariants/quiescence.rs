@@ -76,18 +76,15 @@ fn the_last_revision_is_the_shops_state(
 ) {
     let model = sim.model.borrow();
     let Some(known) = model.orders.get(&order) else { return };
-    let created = known.created;
-    let streams = [(Stream::Created, known.created), (Stream::Updated, known.updated)];
     let is_promised = known.updated.is_some() || (known.created.is_some() && revisions.is_empty());
     let is_last = revisions.last().is_some_and(|last| last.status.as_ref() == Some(&known.status));
     if is_last || !(is_promised || known.created.is_some()) {
         return;
     }
     let unreadable = model.unreadable.contains(&order) && quarantined.holds(order);
-    let owed = is_owed_by_number(state, order)
-        || streams
-            .into_iter()
-            .any(|(stream, second)| second.is_some_and(|second| is_owed(state, stream, order, second, created)));
+    let is_owed_in = |stream, second| is_owed(state, stream, order, second, known.made);
+    let owed = is_owed_in(Stream::Created, known.made)
+        || known.updated.is_some_and(|second| is_owed_in(Stream::Updated, second));
     // What a poisoned order hides with it is owed as long as it is poisoned.
     let may_be_owed = !model.poisoned.is_empty() || model.hidden.contains(&order) || sim.plan.falsehoods.hide_others();
     // Where the shop counts orders and shows none of them, there is no answer to go on from, and each run says that it failed.
