@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::condition::met_item;
-use crate::item::{Attributes, Item, blob, compress, expires_at, key, ms, n, s};
+use crate::item::{Attributes, Item, blob, compress, expires_at, format, key, ms, n, s};
 use crate::{Connection, ContentHash, DocumentKey, Head, Ledger, LedgerError, Source};
 
 /// The version of the format of the delivery log's lines.
