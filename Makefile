@@ -4,8 +4,8 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo simulate mutations backfill-test large-ledger bench instructions test test-rust check validate lint deny fmt build lambda clean
-export UNOPTIMISED
-.PHONY: types-test deploy-test invoke-test console-test webhooks-test examples-test sam-local-test deployable programs
+export UNOPTIMISED LAMBDA_GLIBC
+.PHONY: release release-test reproducible types-test deploy-test invoke-test console-test webhooks-test examples-test sam-local-test deployable programs
 
 # The pinned tools come first, so that SAM finds the cargo-lambda and the zig of the same installation.
 WITH_TOOLS := tools/install && PATH="$$PWD/.tools/bin:$$PATH" SAM_CLI_TELEMETRY=0
@@ -66,6 +66,7 @@ validate: ## Check template.yaml: SAM's own check, cfn-lint, checkov, the code's
 	@$(WITH_TOOLS) python tools/check-metrics.py
 	@$(WITH_TOOLS) python tools/check-parameters.py
 	@$(WITH_TOOLS) python tools/check-transformed.py
+	@$(WITH_TOOLS) python tools/release/pack.py --check
 	@tools/install policies && .tools/policies/bin/checkov --config-file .checkov.yaml --file template.yaml
 	@.tools/policies/bin/zizmor --offline --quiet .github
 
@@ -87,6 +88,19 @@ build: ## Build the functions for Lambda into .aws-sam
 	@cargo metadata --locked --format-version 1 > /dev/null
 	@$(WITH_TOOLS) sam build
 	@tools/check-glibc $(LAMBDA_GLIBC) .aws-sam/build/*/bootstrap
+
+ARCHITECTURES ?= x86_64
+DIST ?= dist
+release: ## Make a release in dist: archives to deploy, the program, the bill of materials, checksums (docs/release.md)
+	@$(WITH_TOOLS) tools/release/make $(DIST) $(ARCHITECTURES)
+
+FROM ?=
+release-test: programs ## Deploy dist to an emulator without Rust, upgrade from the release in FROM, roll back, delete
+	@tools/install emulator
+	@.tools/bin/python tests/deploy/release.py $(DIST) $(if $(FROM),--from $(FROM))
+
+reproducible: ## Build a release twice, in two folders, and compare the bytes
+	@$(WITH_TOOLS) tools/check-reproducible
 
 types-test: ## Compile the events' types in TypeScript and Python, and use them and the schemas on every example
 	@tests/types/run
@@ -115,4 +129,4 @@ deployable: build programs
 
 clean: ## Remove what was built and installed here
 	@cargo clean
-	@rm -rf .aws-sam .tools
+	@rm -rf .aws-sam .tools dist

@@ -39,8 +39,11 @@ class Clients(dict):
 class Deployment:
     """The deployed stack, and the simulated shop and ERP that use it."""
 
-    def __init__(self, machine):
+    def __init__(self, machine, project=ROOT, template="template.yaml"):
         self.machine = machine
+        # Where SAM is run, and what it deploys.
+        self.project, self.template = project, template
+        self.path = f"{TOOLS / 'bin'}:{os.environ['PATH']}"
         self.emulator = Emulator(machine, authorise=True)
         self.aws = Clients(self.emulator)
         self.outputs = {}
@@ -53,14 +56,14 @@ class Deployment:
     def sam(self, *arguments):
         """Runs SAM as somebody with AWS credentials does; gives what it printed."""
         environment = CREDENTIALS | {
-            "PATH": f"{TOOLS / 'bin'}:{os.environ['PATH']}",
+            "PATH": self.path,
             "HOME": str(self.machine.folder),
             "AWS_ENDPOINT_URL": self.emulator.url,
             "AWS_DEFAULT_REGION": REGION,
             "SAM_CLI_TELEMETRY": "0",
             "SAM_CLI_POLL_DELAY": "1",
         }
-        return self.machine.run(f"sam {arguments[0]}", [TOOLS / "bin/sam", *arguments], environment, ROOT)
+        return self.machine.run(f"sam {arguments[0]}", ["sam", *arguments], environment, self.project)
 
     def deploy(self, *parameters):
         options = ["--no-confirm-changeset", "--no-progressbar", "--no-fail-on-empty-changeset"]
@@ -92,7 +95,7 @@ class Deployment:
     def revisions(self):
         """The ids under which the ledger's revisions are published."""
         found = [(item["pk"]["S"], item["sk"]["S"]) for item in self.items()]
-        return {f"{pk.replace('#', '/')}/{int(sk[4:])}" for pk, sk in found if sk.startswith("rev#")}
+        return {f"{pk.replace('#', '/', 3)}/{int(sk[4:])}" for pk, sk in found if sk.startswith("rev#")}
 
     def receive(self):
         """Takes what has come to the queue of published events."""
@@ -154,7 +157,8 @@ def deploys(on):
     odd = [r["LogicalResourceId"] for r in made if r["ResourceStatus"] != "CREATE_COMPLETE"]
     expect(not odd, f"not made: {', '.join(odd)}")
     # What only SendWebhooks makes is not deployed here.
-    wanted = {name for name, resource in Template().resources.items() if resource.get("Condition") != "SendsWebhooks"}
+    described = Template(on.project / on.template).resources.items()
+    wanted = {name for name, resource in described if resource.get("Condition") != "SendsWebhooks"}
     missing = wanted - {resource["LogicalResourceId"] for resource in made}
     expect(not missing, f"not in the stack: {', '.join(sorted(missing))}")
     gap("its CloudFormation knows no event archive, and takes a secret's name for its ARN: tests/deploy/emulator.py")
@@ -419,10 +423,14 @@ STEPS = [
 
 
 def test(machine):
-    on = Deployment(machine)
-    print(f"MiniStack answers at {on.emulator.url}, and holds every call to the policies in template.yaml")
+    take(Deployment(machine), STEPS)
+
+
+def take(on, steps):
+    """Takes steps one after the other; each says what it saw."""
+    print(f"MiniStack answers at {on.emulator.url}, and holds every call to the policies in the template")
     try:
-        for number, step in enumerate(STEPS, 1):
+        for number, step in enumerate(steps, 1):
             print(f"{number:2}. {step.__name__.replace('_', ' ')}", flush=True)
             print(f"    {step(on)}", flush=True)
     except Exception:

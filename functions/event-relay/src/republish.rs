@@ -160,7 +160,7 @@ async fn listed(
         for key in portion {
             match deps.ledger.revision(key).await {
                 Ok(revision) => revisions.extend(revision.map(|revision| (key.clone(), Ok(revision)))),
-                Err(error @ LedgerError::Corrupt { .. }) => revisions.push((key.clone(), Err(error.to_string()))),
+                Err(error) if error.is_of_item() => revisions.push((key.clone(), Err(error.to_string()))),
                 Err(error) => return Err(error.into()),
             }
         }
@@ -275,7 +275,7 @@ async fn one(
             report.left.push(id);
             return Ok(false);
         }
-        Err(error @ LedgerError::Corrupt { .. }) => Err(error.to_string()),
+        Err(error) if error.is_of_item() => Err(error.to_string()),
         Err(error) => return Err(error.into()),
     };
     let events = events_of(deps, vec![(key.clone(), revision)]).await;

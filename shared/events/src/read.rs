@@ -32,7 +32,7 @@ pub async fn read_event(ledger: &Ledger, key: &RevisionKey) -> Result<Reading, L
             let was_there = head.is_some_and(|head| (1..=head.revision).contains(&key.revision));
             return Ok(if was_there { Reading::Gone } else { Reading::Unknown });
         }
-        Err(error @ LedgerError::Corrupt { .. }) => return Ok(Reading::Unreadable(error.to_string())),
+        Err(error) if error.is_of_item() => return Ok(Reading::Unreadable(error.to_string())),
         Err(error) => return Err(error),
     };
     let before = before(ledger, key).await?;
@@ -46,7 +46,7 @@ pub async fn read_event(ledger: &Ledger, key: &RevisionKey) -> Result<Reading, L
 async fn before(ledger: &Ledger, key: &RevisionKey) -> Result<Option<Revision>, LedgerError> {
     let Some(before) = revision_before(key) else { return Ok(None) };
     match ledger.revision(&before).await {
-        Err(LedgerError::Corrupt { .. }) => Ok(None),
+        Err(error) if error.is_of_item() => Ok(None),
         read => read,
     }
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::arrivals::{ARRIVED, RECORDED_AT, SUMMARY};
 use crate::delivery::utc_date;
-use crate::item::{Attributes, Item, expires_at, key, ms, n, s};
+use crate::item::{Attributes, Item, expires_at, format, key, ms, s};
 use crate::{Connection, DocumentKey, Ledger, LedgerError, Span};
 
 /// The version of the items' format.
@@ -59,7 +59,7 @@ impl Ledger {
         let summary: HashMap<String, AttributeValue> =
             texts.filter_map(|(name, text)| Some((name.to_owned(), s(text?.as_str())))).collect();
         item.extend([
-            ("format".to_owned(), n(FORMAT)),
+            format(FORMAT),
             (ARRIVED.to_owned(), s(actions_pk(&line.document.connection, utc_date(line.at)))),
             (RECORDED_AT.to_owned(), ms(line.at)),
             (SUMMARY.to_owned(), AttributeValue::M(summary)),
@@ -93,7 +93,7 @@ fn actions_pk(connection: &Connection, day: jiff::civil::Date) -> String {
 }
 
 fn line_from(item: &Item) -> Result<ActionLine, LedgerError> {
-    let attributes = Attributes(item);
+    let attributes = Attributes::of(item, FORMAT)?;
     let document = DocumentKey::from_pk(attributes.string("pk")?).ok_or_else(|| attributes.corrupt("pk"))?;
     let summary = item.get(SUMMARY).and_then(|summary| summary.as_m().ok());
     let texts = Attributes(summary.ok_or_else(|| attributes.corrupt(SUMMARY))?);

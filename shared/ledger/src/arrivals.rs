@@ -11,8 +11,11 @@ use jiff::{Timestamp, ToSpan};
 use crate::condition::was_made;
 use crate::delivery::utc_date;
 use crate::document::{REVISION_PREFIX, revision_from};
-use crate::item::{Attributes, Item, key, ms, n, s};
+use crate::item::{Attributes, Item, format, key, ms, n, s};
 use crate::{Connection, Ledger, LedgerError, Revision, RevisionKey, Source};
+
+/// The version of the format of the index's state.
+const FORMAT: u32 = 1;
 
 /// The name of the index.
 pub const ARRIVALS_INDEX: &str = "arrivals";
@@ -197,7 +200,10 @@ impl Ledger {
     /// [`LedgerError::Unavailable`].
     pub async fn indexed(&self) -> Result<Indexed, LedgerError> {
         let state = self.index_state().await?;
-        let is_done = state.is_some_and(|item| Attributes(&item).flag("done"));
+        let is_done = match &state {
+            Some(item) => Attributes::of(item, FORMAT)?.flag("done"),
+            None => false,
+        };
         Ok(if is_done { Indexed::All } else { Indexed::Partly })
     }
 
@@ -222,7 +228,7 @@ impl Ledger {
         summarize: &(dyn Fn(&RevisionKey, &Revision) -> Option<Summary> + Sync),
     ) -> Result<IndexStep, LedgerError> {
         let state = self.index_state().await?.unwrap_or_default();
-        let attributes = Attributes(&state);
+        let attributes = Attributes::of(&state, FORMAT)?;
         if attributes.flag("done") {
             return Ok(IndexStep { indexed: 0, is_done: true });
         }
@@ -294,6 +300,7 @@ impl Ledger {
 
     async fn put_index_state(&self, mut state: Item) -> Result<(), LedgerError> {
         state.extend(index_state_key());
+        state.extend([format(FORMAT)]);
         let put = self.client.put_item().table_name(&self.table).set_item(Some(state));
         put.send().await.map(drop).map_err(LedgerError::unavailable("PutItem"))
     }

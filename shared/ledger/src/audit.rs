@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::delivery::utc_date;
-use crate::item::{Attributes, Item, expires_at, key, ms, n, s};
+use crate::item::{Attributes, Item, expires_at, format, key, ms, s};
 use crate::{Ledger, LedgerError};
 
 /// The version of the items' format.
@@ -32,7 +32,7 @@ impl Ledger {
         let sk = format!("{:013}#{:016x}", line.at.as_millisecond(), fastrand::u64(..));
         let mut item = key(audit_pk(utc_date(line.at)), sk);
         item.extend([
-            ("format".to_owned(), n(FORMAT)),
+            format(FORMAT),
             ("at".to_owned(), ms(line.at)),
             ("who".to_owned(), s(&*line.who)),
             ("what".to_owned(), s(&*line.what)),
@@ -57,7 +57,7 @@ fn audit_pk(day: Date) -> String {
 }
 
 fn audited_from(item: &Item) -> Result<Audited, LedgerError> {
-    let attributes = Attributes(item);
+    let attributes = Attributes::of(item, FORMAT)?;
     let text = |name| attributes.string(name).map(str::to_owned);
     Ok(Audited { at: attributes.instant("at")?, who: text("who")?, what: text("what")?, target: text("target")? })
 }

@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 
 use crate::condition::was_made;
-use crate::item::{Attributes, Item, key, ms, n, s};
+use crate::item::{Attributes, Item, format, key, ms, s};
 use crate::{Ledger, LedgerError};
 
 /// The version of the items' format.
@@ -55,7 +55,7 @@ impl Ledger {
     pub async fn pause(&self, pause: &Pause) -> Result<(), LedgerError> {
         let mut item = key(CONTROL, pause.part.as_str());
         item.extend([
-            ("format".to_owned(), n(FORMAT)),
+            format(FORMAT),
             ("paused".to_owned(), AttributeValue::Bool(true)),
             ("since".to_owned(), ms(pause.since)),
             ("who".to_owned(), s(&*pause.who)),
@@ -93,7 +93,7 @@ impl Ledger {
 }
 
 fn pause_from(item: &Item) -> Result<Option<Pause>, LedgerError> {
-    let attributes = Attributes(item);
+    let attributes = Attributes::of(item, FORMAT)?;
     let name = attributes.string("sk")?;
     let Some(part) = Part::ALL.into_iter().find(|part| part.as_str() == name) else { return Ok(None) };
     Ok(Some(Pause { part, since: attributes.instant("since")?, who: attributes.string("who")?.to_owned() }))

@@ -8,8 +8,13 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::condition::met_item;
-use crate::item::{Attributes, Item, blob, compress, expires_at, key, ms, n, s};
+use crate::item::{Attributes, Item, blob, compress, expires_at, format, key, ms, n, s};
 use crate::{Connection, ContentHash, DocumentKey, Head, Ledger, LedgerError, Source};
+
+/// The version of the format of the delivery log's lines.
+const LINE_FORMAT: u32 = 1;
+/// The version of the quarantine's format. The first one is not written: a body can fill its write unit to the last byte.
+pub(crate) const QUARANTINE_FORMAT: u32 = 1;
 
 /// How often it is written that the same bytes were met again.
 const SEEN_EVERY: SignedDuration = SignedDuration::from_hours(1);
@@ -166,6 +171,7 @@ impl Ledger {
         let mut item =
             key(log_pk(connection, utc_date(delivery.at)), format!("{:.3}#{}", delivery.at, delivery.request_id));
         item.extend([
+            format(LINE_FORMAT),
             ("at".to_owned(), ms(delivery.at)),
             ("request_id".to_owned(), s(&*delivery.request_id)),
             ("outcome".to_owned(), s(delivery.outcome.as_str())),
@@ -262,7 +268,11 @@ impl Ledger {
     /// Notes that bytes in quarantine were met again; answers whether they had been resolved, and are open again. It is
     /// written once an hour at most: the poll shows the same bytes again and again.
     async fn seen_again(&self, mut item: Item, now: Timestamp) -> Result<bool, LedgerError> {
-        let attributes = Attributes(&item);
+        let attributes = match Attributes::of(&item, QUARANTINE_FORMAT) {
+            // The bytes are kept, by a later version: what it wrote of them stays as it is.
+            Err(LedgerError::NewerFormat { .. }) => return Ok(false),
+            other => other?,
+        };
         let last_seen = last_seen(&attributes)?;
         let is_resolved = attributes.optional_string("state") == Some("resolved");
         if !item.contains_key("body") || (!is_resolved && now.duration_since(last_seen) < SEEN_EVERY) {
@@ -302,7 +312,7 @@ pub(crate) fn utc_date(at: Timestamp) -> Date {
 }
 
 fn delivery_from(item: &Item) -> Result<Delivery, LedgerError> {
-    let attributes = Attributes(item);
+    let attributes = Attributes::of(item, LINE_FORMAT)?;
     let document = attributes.optional_string("document").map(str::to_owned);
     Ok(Delivery {
         at: attributes.instant("at")?,
@@ -317,7 +327,7 @@ fn delivery_from(item: &Item) -> Result<Delivery, LedgerError> {
 }
 
 pub(crate) fn quarantined_from(item: &Item) -> Result<Quarantined, LedgerError> {
-    let attributes = Attributes(item);
+    let attributes = Attributes::of(item, QUARANTINE_FORMAT)?;
     Ok(Quarantined {
         id: attributes.string("sk")?.to_owned(),
         first_seen: attributes.instant("first_seen")?,

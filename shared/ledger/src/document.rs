@@ -6,8 +6,13 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 
 use crate::hash::FIRST_VERSION;
-use crate::item::{Attributes, Item, key, ms, n, s};
+use crate::item::{Attributes, Item, format, key, ms, n, s};
 use crate::{ContentHash, DocumentKey, Ledger, LedgerError, RevisionKey, Summary};
+
+/// The version of the heads' format.
+const HEAD_FORMAT: u32 = 1;
+/// The version of the revisions' format. The first one is not written: a body can fill its write unit to the last byte.
+pub(crate) const REVISION_FORMAT: u32 = 1;
 
 /// How a revision reached us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,7 +150,7 @@ impl Ledger {
 }
 
 pub(crate) fn head_from(item: &Item) -> Result<Head, LedgerError> {
-    let attributes = Attributes(item);
+    let attributes = Attributes::of(item, HEAD_FORMAT)?;
     Ok(Head {
         revision: attributes.number("revision")?,
         hash: hash_from(&attributes)?,
@@ -159,6 +164,7 @@ pub(crate) fn head_from(item: &Item) -> Result<Head, LedgerError> {
 pub(crate) fn head_item(document: &DocumentKey, head: &Head) -> Item {
     let mut item = key(document.pk(), "head");
     item.extend([
+        format(HEAD_FORMAT),
         ("revision".to_owned(), n(head.revision)),
         ("hash".to_owned(), s(head.hash.to_string())),
         ("hash_version".to_owned(), n(head.hash.version())),
@@ -182,7 +188,7 @@ fn hash_from(attributes: &Attributes<'_>) -> Result<ContentHash, LedgerError> {
 }
 
 pub(crate) fn revision_from(item: &Item) -> Result<Revision, LedgerError> {
-    let attributes = Attributes(item);
+    let attributes = Attributes::of(item, REVISION_FORMAT)?;
     Ok(Revision {
         revision: attributes.number("revision")?,
         source: Source::parse(attributes.string("source")?).ok_or_else(|| attributes.corrupt("source"))?,

@@ -41,9 +41,27 @@ pub enum LedgerError {
         /// The attribute.
         attribute: &'static str,
     },
+    /// A later version wrote the item, in a format that this one does not know. It is not guessed at.
+    #[error(
+        "item {item} of the ledger has format {format}, and this version reads formats up to {readable}: deploy the version \
+         that wrote it, or a later one"
+    )]
+    NewerFormat {
+        /// The item's sort key.
+        item: String,
+        /// The item's format.
+        format: u32,
+        /// The latest format of such items that this version reads.
+        readable: u32,
+    },
 }
 
 impl LedgerError {
+    /// Whether it is about one item that cannot be read, however often it is tried.
+    pub fn is_of_item(&self) -> bool {
+        matches!(self, Self::Corrupt { .. } | Self::NewerFormat { .. })
+    }
+
     pub(crate) fn unavailable<E, R>(operation: &'static str) -> impl FnOnce(SdkError<E, R>) -> Self
     where
         E: Error + ProvideErrorMetadata + 'static,

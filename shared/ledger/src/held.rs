@@ -2,12 +2,13 @@
 
 use jiff::Timestamp;
 
-use crate::delivery::{last_seen, quarantine_pk, quarantined_from, state_from};
+use crate::delivery::{QUARANTINE_FORMAT, last_seen, quarantine_pk, quarantined_from, state_from};
 use crate::item::{Attributes, Item, key, s};
 use crate::{Connection, Head, Ledger, LedgerError, QuarantineState, Quarantined, Source};
 
 /// What a list reads of an item. DynamoDB reads whole items all the same, and sends only this.
-const PROJECTED: &str = "sk, first_seen, last_seen, reason, #document, #state, #source, settled_by, settled_why";
+const PROJECTED: &str =
+    "sk, #format, first_seen, last_seen, reason, #document, #state, #source, settled_by, settled_why";
 
 /// What is known of bytes in quarantine, without the bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +71,7 @@ impl Ledger {
             .key_condition_expression("pk = :pk")
             .expression_attribute_values(":pk", s(quarantine_pk(connection)))
             .projection_expression(PROJECTED)
+            .expression_attribute_names("#format", "format")
             .expression_attribute_names("#state", "state")
             .expression_attribute_names("#source", "source")
             .expression_attribute_names("#document", "document");
@@ -121,7 +123,7 @@ impl Ledger {
 }
 
 fn held_from(item: &Item) -> Result<Held, LedgerError> {
-    let attributes = Attributes(item);
+    let attributes = Attributes::of(item, QUARANTINE_FORMAT)?;
     Ok(Held {
         id: attributes.string("sk")?.to_owned(),
         first_seen: attributes.instant("first_seen")?,

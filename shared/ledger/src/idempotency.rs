@@ -10,8 +10,11 @@ use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 use jiff::Timestamp;
 
 use crate::condition::{met_item, was_made};
-use crate::item::{Attributes, Item, expires_at, key, ms, s};
+use crate::item::{Attributes, Item, expires_at, format, key, ms, s};
 use crate::{Connection, ContentHash, Ledger, LedgerError};
+
+/// The version of the records' format.
+const FORMAT: u32 = 1;
 
 /// One action, by whoever works on it now.
 #[derive(Clone, Debug)]
@@ -131,7 +134,7 @@ impl Ledger {
             };
             // It was released between the two calls: the next try begins it, or meets whoever did.
             let Some(record) = record else { continue };
-            let attributes = Attributes(&record);
+            let attributes = Attributes::of(&record, FORMAT)?;
             if attributes.string("fingerprint")? != claim.fingerprint.to_string() {
                 return Ok(Begun::Mismatch);
             }
@@ -229,7 +232,7 @@ impl Ledger {
     /// [`LedgerError::Unavailable`], or [`LedgerError::Corrupt`] for an item that this product did not write.
     pub async fn clear_action(&self, connection: &Connection, name: &str) -> Result<(), LedgerError> {
         let Some(item) = self.action_item(connection, name).await? else { return Ok(()) };
-        let owner = Attributes(&item).string("owner")?.to_owned();
+        let owner = Attributes::of(&item, FORMAT)?.string("owner")?.to_owned();
         self.release_action(&Claim { connection, key: name, fingerprint: ContentHash::of(b""), owner: &owner }).await
     }
 
@@ -239,7 +242,7 @@ impl Ledger {
     /// [`LedgerError::Unavailable`], or [`LedgerError::Corrupt`] for an item that this product did not write.
     pub async fn settled_action(&self, connection: &Connection, key: &str) -> Result<Option<Settled>, LedgerError> {
         match self.action_item(connection, key).await? {
-            Some(item) => settled_from(&Attributes(&item)),
+            Some(item) => settled_from(&Attributes::of(&item, FORMAT)?),
             None => Ok(None),
         }
     }
@@ -260,6 +263,7 @@ impl Ledger {
     fn record(&self, claim: &Claim<'_>, state: &str, now: Timestamp) -> Item {
         let mut item = key(action_pk(claim.connection), claim.key);
         item.extend([
+            format(FORMAT),
             ("state".to_owned(), s(state)),
             ("owner".to_owned(), s(claim.owner)),
             ("fingerprint".to_owned(), s(claim.fingerprint.to_string())),

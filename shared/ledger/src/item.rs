@@ -56,10 +56,33 @@ pub(crate) fn blob(bytes: Vec<u8>) -> AttributeValue {
 /// Typed access to an item's attributes, with errors that name the attribute.
 pub(crate) struct Attributes<'a>(pub(crate) &'a Item);
 
+/// The attribute with the version of an item's format; where it is missing, that is 1.
+const FORMAT: &str = "format";
+
+/// An item's format, as it is written.
+pub(crate) fn format(version: u32) -> (String, AttributeValue) {
+    (FORMAT.to_owned(), n(version))
+}
+
+impl<'a> Attributes<'a> {
+    /// The attributes of an item, if its format is one that the reader knows: `readable` is the latest of these.
+    pub(crate) fn of(item: &'a Item, readable: u32) -> Result<Self, LedgerError> {
+        let attributes = Self(item);
+        let format = if item.contains_key(FORMAT) { attributes.number(FORMAT)? } else { 1 };
+        match format > readable {
+            true => Err(LedgerError::NewerFormat { item: attributes.sort_key(), format, readable }),
+            false => Ok(attributes),
+        }
+    }
+}
+
 impl Attributes<'_> {
+    fn sort_key(&self) -> String {
+        self.0.get("sk").and_then(|sk| sk.as_s().ok()).cloned().unwrap_or_default()
+    }
+
     pub(crate) fn corrupt(&self, attribute: &'static str) -> LedgerError {
-        let item = self.0.get("sk").and_then(|sk| sk.as_s().ok()).cloned().unwrap_or_default();
-        LedgerError::Corrupt { item, attribute }
+        LedgerError::Corrupt { item: self.sort_key(), attribute }
     }
 
     pub(crate) fn string(&self, name: &'static str) -> Result<&str, LedgerError> {

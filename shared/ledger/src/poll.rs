@@ -17,6 +17,9 @@ pub use state::{Cursor, ShopState, Stream};
 
 use crate::{Connection, DocumentKey};
 
+/// The version of the format of cursors, gaps, marks and leases.
+const FORMAT: u32 = 1;
+
 impl DocumentKey {
     /// A shop's order.
     pub fn order(shop: impl Into<String>, id: u64) -> Self {

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::condition::was_made;
 use crate::delivery::utc_date;
-use crate::item::{Attributes, Item, expires_at, key, ms, n};
+use crate::item::{Attributes, Item, expires_at, format, key, ms};
 use crate::{Arrival, Connection, DocumentKey, Ledger, LedgerError, RevisionKey, Span};
 
 /// The version of the items' format.
@@ -52,7 +52,7 @@ impl Ledger {
                 let sk = format!("{:013}#{name}#{part}", now.as_millisecond());
                 let mut item = key(published_pk(connection, utc_date(now)), sk);
                 item.extend([
-                    ("format".to_owned(), n(FORMAT)),
+                    format(FORMAT),
                     ("at".to_owned(), ms(now)),
                     ("ids".to_owned(), AttributeValue::Ss(ids)),
                     ("expires_at".to_owned(), expires_at(now, self.retention.log)),
@@ -70,7 +70,7 @@ impl Ledger {
     /// [`LedgerError::Unavailable`].
     pub async fn begin_publications(&self, now: Timestamp) -> Result<(), LedgerError> {
         let mut item = since_key();
-        item.insert("at".to_owned(), ms(now));
+        item.extend([format(FORMAT), ("at".to_owned(), ms(now))]);
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
         was_made(put.condition_expression("attribute_not_exists(pk)").send().await, "PutItem").map(drop)
     }
@@ -82,7 +82,7 @@ impl Ledger {
     pub async fn publications_since(&self) -> Result<Option<Timestamp>, LedgerError> {
         let get = self.client.get_item().table_name(&self.table).set_key(Some(since_key())).consistent_read(true);
         let answer = get.send().await.map_err(LedgerError::unavailable("GetItem"))?;
-        answer.item().map(|item| Attributes(item).instant("at")).transpose()
+        answer.item().map(|item| Attributes::of(item, FORMAT)?.instant("at")).transpose()
     }
 
     /// Reads which revisions of a connection the bus took in a time, each with the first time.
@@ -212,7 +212,7 @@ fn since_key() -> Item {
 }
 
 fn publication_from(connection: &Connection, item: &Item) -> Result<(Timestamp, Vec<RevisionKey>), LedgerError> {
-    let attributes = Attributes(item);
+    let attributes = Attributes::of(item, FORMAT)?;
     let ids = item.get("ids").and_then(|ids| ids.as_ss().ok()).ok_or_else(|| attributes.corrupt("ids"))?;
     let key = |id: &String| {
         let (document, revision) = id.rsplit_once('/')?;

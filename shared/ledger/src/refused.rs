@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::delivery::utc_date;
-use crate::item::{Attributes, Item, expires_at, key, ms, n, s};
+use crate::item::{Attributes, Item, expires_at, format, key, ms, n, s};
 use crate::{Connection, Ledger, LedgerError};
 
 /// The version of the items' format.
@@ -33,7 +33,7 @@ impl Ledger {
         let RefusedRequests { minute, reason, count, environment } = refused;
         let mut item = key(refused_pk(connection, utc_date(*minute)), format!("{minute:.0}#{reason}#{environment}"));
         item.extend([
-            ("format".to_owned(), n(FORMAT)),
+            format(FORMAT),
             ("minute".to_owned(), ms(*minute)),
             ("reason".to_owned(), s(&**reason)),
             ("count".to_owned(), n(count)),
@@ -59,7 +59,7 @@ fn refused_pk(connection: &Connection, date: Date) -> String {
 }
 
 fn refused_from(item: &Item) -> Result<RefusedRequests, LedgerError> {
-    let attributes = Attributes(item);
+    let attributes = Attributes::of(item, FORMAT)?;
     Ok(RefusedRequests {
         minute: attributes.instant("minute")?,
         reason: attributes.string("reason")?.to_owned(),

@@ -226,7 +226,7 @@ async fn what_holds_personal_data_expires_and_the_head_holds_none() {
 
     let head = items.iter().find(|item| item["sk"]["S"] == "head").unwrap().as_object().unwrap();
     let attributes: Vec<_> = head.keys().map(String::as_str).collect();
-    let expected = ["first_seen", "hash", "hash_version", "observed_at", "pk", "revision", "sk", "source"];
+    let expected = ["first_seen", "format", "hash", "hash_version", "observed_at", "pk", "revision", "sk", "source"];
     assert_eq!(attributes, expected);
     assert!(!format!("{items:?}").contains("maija"), "bodies are compressed");
 }

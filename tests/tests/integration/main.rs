@@ -31,4 +31,5 @@ mod poll_of_an_odd_shop;
 mod secrets_stay_out_of_logs;
 mod shop_actions;
 mod simulation;
+mod stored_formats;
 mod template;

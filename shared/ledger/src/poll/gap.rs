@@ -3,7 +3,8 @@
 use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
 use jiff::Timestamp;
 
-use crate::item::{Attributes, key, ms, n, s};
+use super::FORMAT;
+use crate::item::{Attributes, format, key, ms, n, s};
 use crate::transaction::transact_put;
 use crate::{Connection, Fenced, Lease, Ledger, LedgerError, Stream};
 
@@ -160,6 +161,7 @@ impl Ledger {
             }
         }
         item.extend([
+            format(FORMAT),
             ("reason".to_owned(), s(&*gap.reason)),
             ("opened_at".to_owned(), ms(gap.opened_at)),
             ("tries".to_owned(), n(gap.tries)),

@@ -3,8 +3,9 @@
 use aws_sdk_dynamodb::types::{ConditionCheck, Put, TransactWriteItem};
 use jiff::Timestamp;
 
+use super::FORMAT;
 use crate::condition::was_made;
-use crate::item::{key, ms, s};
+use crate::item::{format, key, ms, s};
 use crate::transaction::transact_put;
 use crate::{Connection, Ledger, LedgerError};
 
@@ -46,7 +47,7 @@ impl Ledger {
         until: Timestamp,
     ) -> Result<Option<Lease>, LedgerError> {
         let mut item = key(Connection::shop(shop).state_pk(), LEASE);
-        item.extend([("owner".to_owned(), s(owner)), ("until".to_owned(), ms(until))]);
+        item.extend([format(FORMAT), ("owner".to_owned(), s(owner)), ("until".to_owned(), ms(until))]);
         let put = Put::builder()
             .table_name(&self.table)
             .set_item(Some(item))
@@ -65,7 +66,7 @@ impl Ledger {
     /// [`LedgerError::Unavailable`].
     pub async fn renew_lease(&self, lease: &Lease, until: Timestamp) -> Result<Option<Lease>, LedgerError> {
         let mut item = key(Connection::shop(&*lease.shop).state_pk(), LEASE);
-        item.extend([("owner".to_owned(), s(&*lease.owner)), ("until".to_owned(), ms(until))]);
+        item.extend([format(FORMAT), ("owner".to_owned(), s(&*lease.owner)), ("until".to_owned(), ms(until))]);
         let put = Put::builder()
             .table_name(&self.table)
             .set_item(Some(item))

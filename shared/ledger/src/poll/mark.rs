@@ -2,8 +2,9 @@
 
 use jiff::Timestamp;
 
+use super::FORMAT;
 use crate::condition::was_made;
-use crate::item::{Item, key, ms, n};
+use crate::item::{Item, format, key, ms, n};
 use crate::{DocumentKey, Ledger, LedgerError};
 
 impl Ledger {
@@ -82,7 +83,7 @@ impl Ledger {
     /// The mark of an order. It has no end of its own.
     pub(crate) fn refresh_item(&self, order: &DocumentKey, now: Timestamp) -> Item {
         let mut item = key(order.connection.state_pk(), refresh_sk(order));
-        item.extend([("order".to_owned(), n(&order.id)), ("marked_at".to_owned(), ms(now))]);
+        item.extend([format(FORMAT), ("order".to_owned(), n(&order.id)), ("marked_at".to_owned(), ms(now))]);
         item
     }
 }

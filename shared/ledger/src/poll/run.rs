@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::delivery::utc_date;
-use crate::item::{Attributes, Item, expires_at, key, ms, n, s};
+use crate::item::{Attributes, Item, expires_at, format, key, ms, n, s};
 use crate::{Connection, Ledger, LedgerError, Span};
 
 /// The version of the items' format.
@@ -44,7 +44,7 @@ impl Ledger {
         let sk = format!("{:013}#{}", run.at.as_millisecond(), run.run);
         let mut item = key(runs_pk(shop, utc_date(run.at)), sk);
         item.extend([
-            ("format".to_owned(), n(FORMAT)),
+            format(FORMAT),
             ("at".to_owned(), ms(run.at)),
             ("run".to_owned(), s(&*run.run)),
             ("stopped".to_owned(), s(&*run.stopped)),
@@ -112,7 +112,7 @@ fn runs_pk(shop: &str, day: Date) -> String {
 }
 
 fn run_from(item: &Item) -> Result<PollRun, LedgerError> {
-    let attributes = Attributes(item);
+    let attributes = Attributes::of(item, FORMAT)?;
     let count = |name| attributes.optional_number(name).unwrap_or_default();
     Ok(PollRun {
         at: attributes.instant("at")?,

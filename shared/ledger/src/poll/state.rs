@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use aws_sdk_dynamodb::types::Put;
 use jiff::Timestamp;
 
+use super::FORMAT;
 use super::gap::gap_from;
-use crate::item::{Attributes, Item, key, ms, n, s};
+use crate::item::{Attributes, Item, format, key, ms, n, s};
 use crate::transaction::transact_put;
 use crate::{Connection, Fenced, Gap, Lease, Ledger, LedgerError};
 
@@ -93,7 +94,7 @@ impl Ledger {
     pub async fn shop_state(&self, shop: &str) -> Result<ShopState, LedgerError> {
         let mut state = ShopState::default();
         for item in self.query(Connection::shop(shop).state_pk(), None).await? {
-            let attributes = Attributes(&item);
+            let attributes = Attributes::of(&item, FORMAT)?;
             match attributes.string("sk")?.split_once('#') {
                 Some(("cursor", "created")) => state.created = Some(cursor_from(&attributes, Stream::Created)?),
                 Some(("cursor", "updated")) => state.updated = Some(cursor_from(&attributes, Stream::Updated)?),
@@ -156,6 +157,7 @@ impl Ledger {
 fn cursor_item(lease: &Lease, to: &Cursor) -> Item {
     let mut item = key(Connection::shop(&*lease.shop).state_pk(), to.stream.cursor_sk());
     item.extend([
+        format(FORMAT),
         ("position".to_owned(), n(to.position)),
         ("moved_at".to_owned(), ms(to.moved_at)),
         ("run".to_owned(), s(&*to.run)),
