@@ -80,7 +80,6 @@ class Upgraded(Deployment):
         super().__init__(machine)
         self.release, self.before = release, before
         self.path = os.environ["PATH"]
-        self.settings = []
 
 
 def only_what_is_needed(folder):
